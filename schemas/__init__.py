@@ -1,0 +1,5 @@
+"""Pure: the only contract between services: topics in flow order, one file a topic, ClickHouse migrations.
+
+Every wire model is frozen, has plain types (epoch-millisecond integers, strings, Literal words), ignores unknown fields
+and carries `schema_version`. A field may be added with a default; anything else is a new version.
+"""
