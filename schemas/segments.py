@@ -1,0 +1,53 @@
+"""Pure: `mt.segments.<connector>.<lane>`: one record per message, octets decided, with the state of its segments."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from schemas.wire import Lane, ReceiptWish, Wire
+
+SegmentStep = Literal["waiting", "accepted", "failed"]
+"""waiting = to be dispatched; accepted = by the SMSC; failed = an outcome was written, never dispatched again."""
+
+
+class SegmentState(Wire):
+    """One segment of a message and how far it is."""
+
+    index: int = Field(ge=1)
+    octets: str = Field(description="short_message (or message_payload) including UDH, base64")
+    tlvs: list[tuple[int, str]] = Field(default_factory=list, description="(tag, base64 value)")
+    step: SegmentStep = "waiting"
+    attempt: int = Field(default=0, description="Dispatches so far")
+    tries: int = Field(default=0, description="Temporary answers so far")
+
+
+class SegmentedMessage(Wire):
+    """All that dispatching, retrying, re-routing and ending a message needs, in one place.
+
+    `run` counts the times the message came from a lane: 0 from the encoder, one more for each stay in the retry lane,
+    so that `message_id`/`route_no`/`run` names one stay in the throttler.
+    """
+
+    message_id: str
+    route_no: int = 0
+    run: int = 0
+    account_id: str
+    connector_id: str
+    lane: Lane
+    receipt: ReceiptWish
+    accepted_at_ms: int
+    expires_at_ms: int
+    due_at_ms: int = Field(default=0, description="Retry lane only: not before")
+    encoding: str = Field(description="gsm7, ucs2, latin1, ascii or binary")
+    source_addr: str
+    source_addr_ton: int
+    source_addr_npi: int
+    destination_addr: str
+    dest_addr_ton: int
+    dest_addr_npi: int
+    esm_class: int
+    data_coding: int
+    registered_delivery: int
+    send_validity: bool = Field(default=True, description="Pass the remaining validity on to the SMSC")
+    segments: list[SegmentState]
+    submission: str = Field(description="The submission, JSON, untouched")

@@ -1,0 +1,23 @@
+"""Pure: `service.states`: the beat of every process, every 2 s; compacted; key `service|instance|pid`."""
+
+from pydantic import Field
+
+from schemas.wire import Wire
+
+
+class ServiceState(Wire):
+    """A tombstone under the same key is a clean stop."""
+
+    service: str
+    instance: str
+    pid: int
+    host: str = ""
+    beat_at_ms: int
+    started_at_ms: int
+    ready: bool = Field(description="Has read the configuration and holds its partitions, or is a spare")
+    assignment: list[str] = Field(default_factory=list, description="topic:partition")
+    lag: int = 0
+    config_hash: str = ""
+    progress_at_ms: int = Field(description="When its loop last advanced")
+    http_port: int = 0
+    last_error: str = ""

@@ -1,0 +1,24 @@
+"""Pure: the part of a message that every status needs, carried by results and outcomes."""
+
+from pydantic import Field
+
+from schemas.wire import Lane, ReceiptWish, Wire
+
+
+class StatusContext(Wire):
+    """Copied from the submission by the throttler; the correlator writes statuses and events from it alone."""
+
+    message_id: str
+    route_no: int
+    account_id: str
+    idempotency_key: str | None = None
+    to: str
+    sender: str = ""
+    country: str = ""
+    lane: Lane
+    receipt: ReceiptWish
+    encoding: str = ""
+    connector_id: str
+    segments: int = Field(ge=1)
+    accepted_at_ms: int
+    metadata: dict[str, str] = Field(default_factory=dict)

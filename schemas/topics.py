@@ -1,0 +1,216 @@
+"""Pure: the topic registry, in flow order. Topic creation, the README's table and the tests are generated from it."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from schemas.connector_states import ConnectorState
+from schemas.dispatch import Dispatch
+from schemas.feedback import Feedback
+from schemas.folds import FoldEntry
+from schemas.gateway_config import AppliedConfig
+from schemas.ingress_keys import IdempotencyKey
+from schemas.joins import JoinEntry
+from schemas.lifecycle_events import LifecycleEvent
+from schemas.mo_messages import InboundMessage
+from schemas.optouts import OptOut
+from schemas.outcomes import Outcome
+from schemas.receipts import RawReceipt
+from schemas.requests import Request
+from schemas.reroutes import Reroute
+from schemas.segments import SegmentedMessage
+from schemas.service_states import ServiceState
+from schemas.smsc_inbound import RawInbound
+from schemas.statuses import Status
+from schemas.submissions import Submission
+from schemas.submit_results import SubmitResult
+from schemas.wire import LANES, Wire
+
+HOUR_MS: Final = 3_600_000
+DAY_MS: Final = 24 * HOUR_MS
+
+DEFAULT_PARTITIONS: Final = 4
+"""On one machine: each partition adds to the cost of every fetch and produce (a cluster sets its own number)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic, or a family of them (`<connector>` in the name).
+
+    `partitions` 0 = the installation's number (`DEFAULT_PARTITIONS`); for dispatch and feedback it is the connector's
+    `max_binds`. `fixed` counts may never change: identity or a join hangs on them. `retention_ms` None = kept for ever.
+    """
+
+    name: str
+    key: str
+    model: type[Wire]
+    producers: tuple[str, ...]
+    consumers: tuple[str, ...]
+    retention_ms: int | None
+    partitions: int = 0
+    fixed: bool = False
+    compacted: bool = False
+    log_append_time: bool = False
+    dead_letters: str | None = None
+    public: bool = False
+    summary: str = ""
+
+    @property
+    def per_connector(self) -> bool:
+        return "<connector>" in self.name
+
+    def config(self) -> dict[str, str]:
+        """The broker-side settings of the topic, as Kafka spells them."""
+        policy = ["compact"] if self.compacted else []
+        if self.retention_ms is not None:
+            policy.append("delete")
+        config = {"cleanup.policy": ",".join(policy), "retention.bytes": "-1", "retention.ms": "-1"}
+        if self.retention_ms is not None:
+            config["retention.ms"] = str(self.retention_ms)
+        if self.compacted:
+            config |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(HOUR_MS), "segment.bytes": str(64 << 20)}
+        if self.log_append_time:
+            config["message.timestamp.type"] = "LogAppendTime"
+        return config
+
+
+CONFIG_GATEWAY: Final = "config.gateway"
+CONFIG_OPTOUTS: Final = "config.optouts"
+MT_REQUESTS: Final = "mt.requests"
+MT_REQUESTS_OTP: Final = "mt.requests.otp"
+INGRESS_KEYS: Final = "ingress.keys"
+INGRESS_KEYS_OTP: Final = "ingress.keys.otp"
+MT_REROUTES: Final = "mt.reroutes"
+MT_SUBMISSIONS: Final = "mt.submissions"
+MT_SUBMISSIONS_OTP: Final = "mt.submissions.otp"
+SEGMENTS_DLQ: Final = "mt.segments.dlq"
+DISPATCH_DLQ: Final = "mt.dispatch.dlq"
+SUBMIT_RESULTS: Final = "smsc.submit_results"
+RECEIPTS: Final = "smsc.receipts"
+SMSC_INBOUND: Final = "smsc.inbound"
+JOINS: Final = "correlator.joins"
+MT_OUTCOMES: Final = "mt.outcomes"
+FOLDS: Final = "correlator.folds"
+MT_STATUSES: Final = "mt.statuses"
+MO_MESSAGES: Final = "mo.messages"
+LIFECYCLE_EVENTS: Final = "lifecycle.events"
+SERVICE_STATES: Final = "service.states"
+CONNECTOR_STATES: Final = "connector.states"
+
+EVERY_SERVICE: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
+RETRY_LANE: Final = "retry"
+SEGMENT_LANES: Final = (*LANES, RETRY_LANE)
+"""The lanes of a connector, as they stand in topic names."""
+
+
+def segments_topic(connector_id: str, lane: str) -> str:
+    return f"mt.segments.{connector_id}.{lane}"
+
+
+def dispatch_topic(connector_id: str) -> str:
+    return f"mt.dispatch.{connector_id}"
+
+
+def feedback_topic(connector_id: str) -> str:
+    return f"mt.feedback.{connector_id}"
+
+
+def dlq_of(topic: str) -> str:
+    """Where the dead letters of a (concrete) topic go. Per-connector topics share one each."""
+    if topic.startswith("mt.segments."):
+        return SEGMENTS_DLQ
+    if topic.startswith(("mt.dispatch.", "mt.feedback.")):
+        return DISPATCH_DLQ
+    return f"{topic}.dlq"
+
+
+TOPICS: Final[tuple[Topic, ...]] = (
+    Topic(CONFIG_GATEWAY, "`gateway`", AppliedConfig, ("cli",), EVERY_SERVICE, None, 1, True, compacted=True,
+          summary="the whole configuration, one record"),
+    Topic(CONFIG_OPTOUTS, "account|to", OptOut, ("cli",), ("ingress",), None, 1, True, compacted=True,
+          summary="numbers that want no messages"),
+    Topic(MT_REQUESTS, "any", Request, ("producers", "ingress"), ("ingress",), 3 * DAY_MS, fixed=True,
+          log_append_time=True, public=True, dead_letters="mt.requests.dlq", summary="messages to send"),
+    Topic(MT_REQUESTS_OTP, "any", Request, ("producers", "ingress"), ("ingress",), 3 * DAY_MS, fixed=True,
+          log_append_time=True, public=True, dead_letters="mt.requests.otp.dlq", summary="one-time passwords to send, a way of their own"),
+    Topic(INGRESS_KEYS, "hash(account, key)", IdempotencyKey, ("ingress",), ("ingress",), 25 * HOUR_MS, fixed=True,
+          compacted=True, summary="idempotency keys of mt.requests"),
+    Topic(INGRESS_KEYS_OTP, "hash(account, key)", IdempotencyKey, ("ingress",), ("ingress",), 25 * HOUR_MS, fixed=True,
+          compacted=True, summary="idempotency keys of mt.requests.otp"),
+    Topic(MT_REROUTES, "message_id", Reroute, ("encoder", "throttler"), ("ingress",), 8 * DAY_MS,
+          dead_letters="mt.reroutes.dlq", summary="routes that ended unsent, for another connector"),
+    Topic(MT_SUBMISSIONS, "message_id", Submission, ("ingress",), ("encoder",), 8 * DAY_MS,
+          dead_letters="mt.submissions.dlq", summary="admitted messages with identity and connector"),
+    Topic(MT_SUBMISSIONS_OTP, "message_id", Submission, ("ingress",), ("encoder",), 8 * DAY_MS,
+          dead_letters="mt.submissions.otp.dlq", summary="the same, lane otp"),
+    *(
+        Topic(segments_topic("<connector>", lane), "account_id", SegmentedMessage,
+              ("throttler",) if lane == RETRY_LANE else ("encoder",), ("throttler",), 9 * DAY_MS, 1,
+              dead_letters=SEGMENTS_DLQ, summary=f"octets decided, lane {lane}")
+        for lane in SEGMENT_LANES
+    ),
+    Topic(dispatch_topic("<connector>"), "message_id", Dispatch, ("throttler",), ("binder", "throttler"), 9 * DAY_MS,
+          dead_letters=DISPATCH_DLQ, summary="one segment to submit now; a partition is a bind"),
+    Topic(feedback_topic("<connector>"), "none", Feedback, ("binder", "throttler"), ("throttler", "binder"), 9 * DAY_MS,
+          dead_letters=DISPATCH_DLQ, summary="what became of it"),
+    Topic(SUBMIT_RESULTS, "provider|smsc_id", SubmitResult, ("throttler",), ("correlator",), 8 * DAY_MS, fixed=True,
+          dead_letters="smsc.submit_results.dlq", summary="segments the SMSC accepted"),
+    Topic(RECEIPTS, "provider|smsc_id", RawReceipt, ("binder",), ("correlator",), 8 * DAY_MS, fixed=True,
+          log_append_time=True, dead_letters="smsc.receipts.dlq", summary="receipts as received"),
+    Topic(SMSC_INBOUND, "destination_addr", RawInbound, ("binder",), ("correlator",), 8 * DAY_MS,
+          dead_letters="smsc.inbound.dlq", summary="messages from handsets as received"),
+    Topic(JOINS, "provider|smsc_id#entry", JoinEntry, ("correlator",), ("correlator",), None, fixed=True,
+          compacted=True, summary="state of the join"),
+    Topic(MT_OUTCOMES, "message_id", Outcome, ("throttler", "correlator"), ("correlator",), 8 * DAY_MS, fixed=True,
+          dead_letters="mt.outcomes.dlq", summary="what became of each segment"),
+    Topic(FOLDS, "message_id", FoldEntry, ("correlator",), ("correlator",), None, fixed=True,
+          compacted=True, summary="state of the fold"),
+    Topic(MT_STATUSES, "message_id", Status, ("ingress", "encoder", "throttler", "correlator"),
+          ("producers", "ingress"), 7 * DAY_MS,
+         , public=True, summary="what became of each message"),
+    Topic(MO_MESSAGES, "to", InboundMessage, ("correlator",), ("applications",), 7 * DAY_MS, public=True,
+          summary="messages from handsets"),
+    Topic(LIFECYCLE_EVENTS, "message_id", LifecycleEvent, EVERY_SERVICE, ("recorder",), 7 * DAY_MS,
+          dead_letters="lifecycle.events.dlq", summary="every step of every message"),
+    Topic(SERVICE_STATES, "service|instance|pid", ServiceState, EVERY_SERVICE, ("binder", "cli"), None, 1, True,
+          compacted=True, summary="the beat of every process"),
+    Topic(CONNECTOR_STATES, "connector|partition", ConnectorState, ("binder",), ("throttler", "binder", "cli"), None, 1,
+          True, compacted=True, summary="who holds which bind"),
+)  # fmt: skip
+
+CO_PARTITIONED: Final = ((SUBMIT_RESULTS, RECEIPTS, JOINS), (MT_OUTCOMES, FOLDS), (MT_REQUESTS, INGRESS_KEYS),
+                         (MT_REQUESTS_OTP, INGRESS_KEYS_OTP))  # fmt: skip
+"""Topics with equal partition counts: a record's partition in one decides where to look in another."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewTopic:
+    """A concrete topic to create."""
+
+    name: str
+    partitions: int
+    config: dict[str, str]
+
+
+def dlq_config() -> dict[str, str]:
+    return {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS), "retention.bytes": "-1"}
+
+
+def shared_topics(partitions: int = DEFAULT_PARTITIONS) -> list[NewTopic]:
+    """Every topic that exists once, dead letters included, in flow order."""
+    found: dict[str, NewTopic] = {}
+    for topic in TOPICS:
+        if not topic.per_connector:
+            found[topic.name] = NewTopic(topic.name, topic.partitions or partitions, topic.config())
+    for topic in TOPICS:
+        if topic.dead_letters:
+            found.setdefault(topic.dead_letters, NewTopic(topic.dead_letters, 1, dlq_config()))
+    return list(found.values())
+
+
+def connector_topics(connector_id: str, max_binds: int) -> list[NewTopic]:
+    """The topics of one connector."""
+    return [
+        NewTopic(t.name.replace("<connector>", connector_id), t.partitions or max_binds, t.config())
+        for t in TOPICS
+        if t.per_connector
+    ]

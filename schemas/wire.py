@@ -1,0 +1,38 @@
+"""Pure: what every wire model has in common."""
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict
+
+NIL_UUID = "00000000-0000-0000-0000-000000000000"
+"""The `message_id` of an event that belongs to no message."""
+
+Lane = Literal["otp", "txn", "bulk"]
+LANES: tuple[Lane, ...] = ("otp", "txn", "bulk")
+"""Priority classes, first served first."""
+
+ReceiptWish = Literal["final", "all", "none"]
+EncodingWish = Literal["auto", "gsm7", "ucs2", "latin1"]
+
+
+class Wire(BaseModel):
+    """A frozen record of a topic: JSON object, absent fields mean their default, unknown fields are ignored.
+
+    `from_json` raises `pydantic.ValidationError` for anything else. `to_json` leaves out `None`, so that an absent
+    field and a null one are the same thing on the wire.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+
+    CURRENT_VERSION: ClassVar[int] = 1
+    schema_version: int = 1
+
+    @classmethod
+    def from_json(cls, value: bytes | str) -> Self:
+        return cls.model_validate_json(value)
+
+    def to_json(self) -> bytes:
+        return self.__pydantic_serializer__.to_json(self, exclude_none=True, by_alias=True)
+
+    def to_dict(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", exclude_none=True, by_alias=True)
