@@ -1,1 +1,1 @@
-"""What a short message is: alphabets, segments, user data headers, receipts, addresses. Imports neither Kafka nor ClickHouse."""
+"""What a short message is: alphabets, segments, user data headers, receipts, addresses; no Kafka, no ClickHouse."""

@@ -1,7 +1,7 @@
-"""Pure: the values that cross the border of the encoder: what is to be encoded, for which connector, and what came of it.
+"""Pure: the values at the border of the encoder: what is to be encoded, for which connector, and what came of it.
 
-`shared.sms.segmentation.encode_message(request, profile) -> Encoded | NotEncodable` is the one function that uses all of
-them. Expected outcomes are values: a text that does not fit is a `NotEncodable`, never an exception.
+`shared.sms.segmentation.encode_message(request, profile) -> Encoded | NotEncodable` is the one function that uses all
+of them. Expected outcomes are values: a text that does not fit is a `NotEncodable`, never an exception.
 """
 
 from collections.abc import Mapping
@@ -38,9 +38,9 @@ _NO_MAP: Mapping[int, int] = {}
 class EncodeRequest:
     """One message as its sender wrote it: exactly one of `text` and `data`.
 
-    `udh` (with its length octet) and `data_coding` go with `data` only. `message_id` decides the concatenation reference,
-    so the same request always gives the same octets. `lookalikes` lets transliteration put Latin letters in place of
-    Cyrillic and Greek ones of the same shape; it does nothing without `transliterate`.
+    `udh` (with its length octet) and `data_coding` go with `data` only. `message_id` decides the concatenation
+    reference, so the same request always gives the same octets. `lookalikes` lets transliteration put Latin letters in
+    place of Cyrillic and Greek ones of the same shape; it does nothing without `transliterate`.
     """
 
     message_id: str
@@ -60,8 +60,8 @@ class EncodeRequest:
 class ConnectorProfile:
     """How one connector wants its octets: the connector options that the encoder must know, defaults first.
 
-    `national_tables` holds language words (`turkish`, `spanish`, …; see `shared.sms.national.LANGUAGES`) in the order of
-    preference. `data_coding_map` replaces the data_coding that would be sent by the one this SMSC uses instead
+    `national_tables` holds language words (`turkish`, `spanish`, …; see `shared.sms.national.LANGUAGES`) in the order
+    of preference. `data_coding_map` replaces the data_coding that would be sent by the one this SMSC uses instead
     (quirk Q40), e.g. `{0: 241}`; inbound it is read backwards.
     """
 
@@ -112,7 +112,7 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class NotEncodable:
-    """Why a message cannot go to this connector: `reason` and `field` are words of the public status, `detail` is prose."""
+    """Why a message cannot go to this connector: `reason` and `field` as in the public status, `detail` is prose."""
 
     reason: NotEncodableReason
     field: str
