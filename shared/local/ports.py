@@ -1,0 +1,42 @@
+"""Edge: TCP ports of this machine: which are free, and whether a given one is taken.
+
+Free ports are chosen below the range from which Linux (32768 up) and macOS (49152 up) take the local ends of outgoing
+connections. A server that is restarted on its port therefore finds it again: no client of ours, knocking while the
+server was down, can have been given that very number as its own (or, worse, have connected to itself).
+"""
+
+import random
+import socket
+
+LOOPBACK = "127.0.0.1"
+
+_LOWEST = 15_000
+_HIGHEST = 32_000
+_ATTEMPTS = 200
+
+
+def is_free(port: int, host: str = LOOPBACK) -> bool:
+    """Whether a server could listen on `host:port` now. A connection of an earlier server in TIME_WAIT does not count.
+
+    Promises nothing about the next moment: another process may take it.
+    """
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+            probe.listen(1)
+        except OSError:
+            return False
+    return True
+
+
+def free_port(host: str = LOOPBACK) -> int:
+    """A port on which nobody listens now, outside the ephemeral ranges. Raises OSError when none was found.
+
+    Chosen at random, so that two processes that ask at the same moment hardly ever get the same one.
+    """
+    for _ in range(_ATTEMPTS):
+        port = random.randint(_LOWEST, _HIGHEST)
+        if is_free(port, host):
+            return port
+    raise OSError(f"no free TCP port between {_LOWEST} and {_HIGHEST} on {host}")
