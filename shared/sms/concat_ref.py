@@ -1,0 +1,54 @@
+"""Pure: the reference number that ties the segments of a message together (3GPP TS 23.040, 9.2.3.24.1; quirk Q37).
+
+`concat_ref` is a hash of the message id: the same message has the same reference on every replay, and on a re-route.
+Two messages to one handset collide by chance, once in 256 with 8 bits. `RecentRefs` makes it safe per destination: it
+steps past the references that other recent long messages to the same number have.
+"""
+
+from collections import OrderedDict
+from zlib import crc32
+
+
+def concat_ref(message_id: str, ref_bits: int) -> int:
+    """The reference of this message, `ref_bits` 8 or 16: evenly spread, and the same each time."""
+    return crc32(message_id.encode("utf-8", "surrogatepass")) & ((1 << ref_bits) - 1)
+
+
+class RecentRefs:
+    """Remembers the last references given to each of the last destinations; bounded in both directions.
+
+    What it adds to `concat_ref` depends on what it has seen, so after a restart the same message may get another
+    reference. That is harmless where all segments of a message travel in one record and repeats of it are dropped,
+    as here.
+    """
+
+    def __init__(self, destinations_max: int = 100_000, refs_per_destination_max: int = 16) -> None:
+        """`refs_per_destination_max` ≤ 128, so that a free 8-bit reference is always there."""
+        if not 1 <= refs_per_destination_max <= 128:
+            raise ValueError("refs_per_destination_max must be 1 to 128")
+        self._destinations: OrderedDict[str, OrderedDict[str, int]] = OrderedDict()
+        self._destinations_max = destinations_max
+        self._refs_max = refs_per_destination_max
+
+    def __len__(self) -> int:
+        """How many destinations are remembered."""
+        return len(self._destinations)
+
+    def choose(self, to: str, message_id: str, ref_bits: int) -> int:
+        """The reference for this message to this number; the same again when asked again about the same message."""
+        recent = self._destinations.setdefault(to, OrderedDict())
+        self._destinations.move_to_end(to)
+        if len(self._destinations) > self._destinations_max:
+            self._destinations.popitem(last=False)
+        mask = (1 << ref_bits) - 1
+        known = recent.get(message_id)
+        if known is not None:
+            return known & mask
+        taken = {ref & 0xFF for ref in recent.values()}  # compared by 8 bits: connectors of both widths share a handset
+        ref = concat_ref(message_id, 16)
+        while ref & 0xFF in taken:
+            ref = (ref + 1) & 0xFFFF
+        recent[message_id] = ref
+        if len(recent) > self._refs_max:
+            recent.popitem(last=False)
+        return ref & mask

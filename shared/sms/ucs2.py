@@ -1,0 +1,91 @@
+"""Pure: UCS-2 text, which on the wire is UTF-16BE, and where it may be cut into segments.
+
+A surrogate pair is never split. A grapheme cluster (Unicode UAX #29: an emoji with its modifiers, a flag, a family, a
+letter with its combining marks) is kept whole as long as it fits a segment and keeping it whole does not cost more
+than one segment in all over a cut that only spares surrogate pairs. That bound wins, since segments are paid for.
+"""
+
+import re
+from typing import Final
+
+import regex
+
+_CLUSTER: Final = regex.compile(r"\X")
+
+_SURE_BOUNDARY: Final = re.compile(
+    # left: no zero width joiner, no Prepend character (all Prepend of other planes are below U+1F000), no Hangul lead
+    "[^\u200d\u0600-\u0605\u06dd\u070f\u0890\u0891\u08e2\u0d4e\u1100-\u115f\ua960-\ua97c\U00010000-\U0001efff]"
+    # right: characters that always begin a cluster behind such a left one; no line feed, no mark, no flag half, …
+    "[\0-\x09\x0b-\u02ff\u0370-\u0482\u048a-\u052f\u0531-\u0588\u05d0-\u05ea\u0620-\u064a\u0671-\u06d3"
+    "\u1e00-\u1fff\u2010-\u2027\u2030-\u205f\u20a0-\u20cf\u2100-\u2bff\u3041-\u3096\u30a1-\u30fa\u3400-\u4dbf"
+    "\u4e00-\u9fff\uac00-\ud7a3\U0001f000-\U0001f1e5\U0001f200-\U0001f3fa\U0001f400-\U0001faff]"
+)
+"""Two characters with certainly a cluster boundary between them; what is not listed is asked of the `regex` package."""
+
+
+def encode(text: str) -> bytes | None:
+    """UTF-16BE; None when the text holds a lone surrogate, which no octets stand for."""
+    try:
+        return text.encode("utf-16-be")
+    except UnicodeEncodeError:
+        return None
+
+
+def decode(octets: bytes) -> str:
+    """The text of UTF-16BE octets. Never raises: an odd last octet and lone surrogates become U+FFFD."""
+    return octets.decode("utf-16-be", "replace")
+
+
+def cut(text: str, octets: bytes, units_max: int, segments_max: int) -> list[bytes]:
+    """Cuts `octets` (= `encode(text)`) into pieces of at most `units_max` code units each.
+
+    `segments_max` bounds the count as far as sparing clusters goes: no cluster is kept whole at the price of passing
+    it. A text that needs more in any case comes back in more pieces; refusing it is the caller's business.
+    """
+    plain = _plain_count(octets, 0, units_max)
+    limit = min(plain + 1, max(plain, segments_max))
+    total = len(octets) // 2
+    pieces: list[bytes] = []
+    start = first = 0  # in code units, and in characters of the text
+    while total - start > units_max:
+        stop = _plain_stop(octets, start, units_max)
+        following = first + len(octets[2 * start : 2 * stop].decode("utf-16-be"))
+        if not _SURE_BOUNDARY.match(text, following - 1):
+            cluster = _cluster_start(text, first, following)
+            if first < cluster < following:
+                earlier = stop - len(text[cluster:following].encode("utf-16-be")) // 2
+                if len(pieces) + 1 + _plain_count(octets, earlier, units_max) <= limit:
+                    stop, following = earlier, cluster
+        pieces.append(octets[2 * start : 2 * stop])
+        start, first = stop, following
+    pieces.append(octets[2 * start :])
+    return pieces
+
+
+def _plain_stop(octets: bytes, start: int, units_max: int) -> int:
+    """Where a segment from `start` ends when only surrogate pairs are spared; all in code units."""
+    stop = start + units_max
+    if 2 * stop < len(octets) and octets[2 * stop] & 0xFC == 0xDC:  # a low surrogate would begin the next segment
+        return stop - 1
+    return stop
+
+
+def _plain_count(octets: bytes, start: int, units_max: int) -> int:
+    """How many segments a cut takes that only spares surrogate pairs; at least 1."""
+    count = 1
+    while 2 * (start + units_max) < len(octets):
+        start = _plain_stop(octets, start, units_max)
+        count += 1
+    return count
+
+
+def _cluster_start(text: str, first: int, position: int) -> int:
+    """Where the cluster begins that reaches over `position`; `position` itself when a cluster begins there."""
+    anchor = position - 1
+    while anchor > first and not _SURE_BOUNDARY.match(text, anchor - 1):
+        anchor -= 1
+    for match in _CLUSTER.finditer(text, anchor):
+        start, end = match.span()
+        if end >= position:
+            return position if end == position else start
+    return position
