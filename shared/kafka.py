@@ -1,0 +1,294 @@
+"""Edge: consumers, the batch producer and committed offsets, with the settings that lose and reorder nothing.
+
+Why each setting stands here: the default acknowledgement policies lose records, `publish_batch` ignores keys, and the
+cost of a hop is per request, not per record. Records are therefore packed into one batch per partition by us.
+"""
+
+import asyncio
+import itertools
+import ssl
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, ProducerFenced
+from aiokafka.structs import OffsetAndMetadata
+
+from shared.clock import monotonic_s
+from shared.records import Out, partition_of
+from shared.settings import Settings
+
+SESSION_TIMEOUT_MS: Final = 10_000
+HEARTBEAT_MS: Final = 1_000
+REBALANCE_TIMEOUT_MS: Final = 60_000
+TRANSACTION_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS
+"""A zombie's transaction must be over when its successor begins."""
+
+BATCH_BYTES: Final = 262_144
+REQUEST_BYTES: Final = 4 << 20
+FETCH_WAIT_MS: Final = 500
+CADENCE_BYTES: Final = 1 << 20
+"""With a cadence the broker answers a fetch when this much has come or the cadence is over."""
+
+EARLIEST: Final = "earliest"
+
+
+class KafkaUnavailable(Exception):
+    """No broker answered. Retryable by whoever started us: exit code 3."""
+
+
+class MissingTopics(Exception):
+    """Topics that only the CLI creates are not there. Not retryable before somebody creates them: exit code 1."""
+
+
+class FatalKafkaError(Exception):
+    """This process may not go on (fenced, evicted, a produce whose end is unknown): it exits, the restart rebuilds."""
+
+
+def connection_options(settings: Settings) -> dict[str, Any]:
+    """What every client needs to reach the cluster."""
+    options: dict[str, Any] = {
+        "bootstrap_servers": settings.kafka_bootstrap_servers,
+        "security_protocol": settings.kafka_security_protocol,
+    }
+    if "SSL" in settings.kafka_security_protocol:
+        options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+    if settings.kafka_security_protocol.startswith("SASL"):
+        options |= {
+            "sasl_mechanism": settings.kafka_sasl_mechanism,
+            "sasl_plain_username": settings.kafka_sasl_username,
+            "sasl_plain_password": settings.kafka_sasl_password,
+        }
+    return options
+
+
+def group_options(settings: Settings, group: str, suffix: str = "") -> dict[str, Any]:
+    """Options of a consumer in a group: manual commits, static membership where the process has an instance id.
+
+    `auto_offset_reset` is none: a partition without a committed offset is begun at its beginning by `poll`, and an
+    offset out of range is an error that stops the process, never a reset.
+    """
+    options: dict[str, Any] = {
+        "group_id": group,
+        "enable_auto_commit": False,
+        "auto_offset_reset": "none",
+        "isolation_level": "read_committed",
+        "session_timeout_ms": SESSION_TIMEOUT_MS,
+        "heartbeat_interval_ms": HEARTBEAT_MS,
+        "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
+        "fetch_max_wait_ms": FETCH_WAIT_MS,
+    }
+    if settings.static:
+        options["group_instance_id"] = f"{group}-{settings.instance}{suffix}"
+    return options
+
+
+def make_consumer(settings: Settings, *topics: str, **options: Any) -> AIOKafkaConsumer:
+    """A consumer of `topics`, not started. Options win over the defaults; add `group_options` for a group."""
+    base = connection_options(settings) | {"isolation_level": "read_committed", "enable_auto_commit": False}
+    return AIOKafkaConsumer(*topics, **(base | options))
+
+
+async def poll(
+    consumer: AIOKafkaConsumer, *partitions: TopicPartition, timeout_ms: int, max_records: int | None = None
+) -> dict[TopicPartition, list[ConsumerRecord]]:
+    """`getmany` that begins new partitions at their beginning and turns every Kafka error into `FatalKafkaError`.
+
+    Do not cancel it: a cancelled getmany leaks aiokafka's idle-time bookkeeping.
+    """
+    try:
+        found: dict[TopicPartition, list[ConsumerRecord]] = await consumer.getmany(
+            *partitions, timeout_ms=timeout_ms, max_records=max_records
+        )
+    except NoOffsetForPartitionError as error:
+        await consumer.seek_to_beginning(*(tp for tp in error.args if isinstance(tp, TopicPartition)))
+        return {}
+    except KafkaError as error:
+        raise FatalKafkaError(f"the consumer of group {consumer._group_id} was stopped by Kafka: {error!r}") from error
+    return found
+
+
+def set_cadence(consumer: AIOKafkaConsumer, cadence_ms: int) -> None:
+    """How long the broker may collect records before it answers a fetch; 0 = answers at the first record.
+
+    Takes effect with the next fetch. A loop sets 0 when it finds nothing, so that an idle process waits in long polls.
+    """
+    fetcher = consumer._fetcher
+    fetcher._fetch_min_bytes = CADENCE_BYTES if cadence_ms else 1
+    fetcher._fetch_max_wait_ms = cadence_ms or FETCH_WAIT_MS
+
+
+class HeartbeatWatch:
+    """Knows how old the last heartbeat is that the group coordinator acknowledged (aiokafka does not tell)."""
+
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
+        self._last_s = monotonic_s()
+        coordinator = consumer._coordinator
+        inner = coordinator._do_heartbeat
+
+        async def observed() -> bool:
+            ok: bool = await inner()
+            if ok:
+                self._last_s = monotonic_s()
+            return ok
+
+        coordinator._do_heartbeat = observed
+
+    def joined(self) -> None:
+        """A (re)join was acknowledged just now; counts as a heartbeat."""
+        self._last_s = monotonic_s()
+
+    @property
+    def age_s(self) -> float:
+        return monotonic_s() - self._last_s
+
+    def check(self) -> None:
+        """Raise `FatalKafkaError` where a decision could be one after a sleep: half the session timeout is over."""
+        if self.age_s > SESSION_TIMEOUT_MS / 2000:
+            raise FatalKafkaError(f"no acknowledged heartbeat for {self.age_s:.1f} s: another process may own the work")
+
+
+class BatchProducer:
+    """An idempotent producer (acks=all, zstd) that packs records into one batch per partition by itself.
+
+    With `transactional_id` every record belongs to a transaction: `begin`, `send_all`, `add_offsets`, `commit`.
+    Not for concurrent use of transactions.
+    """
+
+    def __init__(self, settings: Settings, *, client_id: str, transactional_id: str | None = None) -> None:
+        options = connection_options(settings) | {
+            "client_id": client_id,
+            "acks": "all",
+            "enable_idempotence": True,
+            "compression_type": "zstd",
+            "linger_ms": 0,
+            "max_batch_size": BATCH_BYTES,
+            "max_request_size": REQUEST_BYTES,
+        }
+        if transactional_id:
+            options |= {"transactional_id": transactional_id, "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS}
+        self._producer = AIOKafkaProducer(**options)
+        self._counts: dict[str, int] = {}
+        self._turn = itertools.count()
+
+    async def start(self) -> None:
+        """Connect; raises `KafkaUnavailable`."""
+        try:
+            await self._producer.start()
+        except KafkaError as error:
+            await self._producer.stop()
+            raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
+
+    async def stop(self) -> None:
+        await self._producer.stop()
+
+    async def partition_count(self, topic: str) -> int:
+        """How many partitions `topic` has, remembered; see `forget_counts`."""
+        count = self._counts.get(topic)
+        if count is None:
+            count = len(await self._producer.partitions_for(topic))
+            self._counts[topic] = count
+        return count
+
+    def forget_counts(self) -> None:
+        """Ask again: a configuration may have added partitions."""
+        self._counts.clear()
+
+    async def send_all(self, outs: Iterable[Out]) -> dict[tuple[str, int], int]:
+        """Produce all of `outs`, in order within a partition; returns when every one is acknowledged.
+
+        Returns the offset of the first record of the last batch of each (topic, partition). Raises `FatalKafkaError`
+        when the end of any of them is unknown: the caller must not commit and must not go on.
+        """
+        by_place: dict[tuple[str, int], list[Out]] = defaultdict(list)
+        counts = self._counts
+        for out in outs:
+            place = out.partition
+            if place is None:
+                count = counts.get(out.topic) or await self.partition_count(out.topic)
+                place = partition_of(out.key, count) if out.key is not None else next(self._turn) % count
+            by_place[out.topic, place].append(out)
+        if not by_place:
+            return {}
+        try:
+            return await self._send_batches(by_place)
+        except ProducerFenced as error:
+            raise FatalKafkaError("another process took over this one's transactions (fenced)") from error
+        except KafkaError as error:
+            raise FatalKafkaError(f"a produce request ended unknown: {error!r}") from error
+
+    async def _send_batches(self, by_place: Mapping[tuple[str, int], Sequence[Out]]) -> dict[tuple[str, int], int]:
+        producer = self._producer
+        places: list[tuple[str, int]] = []
+        acks: list[asyncio.Future[Any]] = []
+        for (topic, partition), records in by_place.items():
+            batch = producer.create_batch()
+            for out in records:
+                if batch.append(key=out.key, value=out.value, timestamp=None, headers=out.headers) is None:
+                    places.append((topic, partition))
+                    acks.append(await producer.send_batch(batch, topic, partition=partition))
+                    batch = producer.create_batch()
+                    batch.append(key=out.key, value=out.value, timestamp=None, headers=out.headers)
+            batch.close()
+            places.append((topic, partition))
+            acks.append(await producer.send_batch(batch, topic, partition=partition))
+        await asyncio.wait(acks)
+        return {place: int(ack.result().offset) for place, ack in zip(places, acks, strict=True)}
+
+    async def begin(self) -> None:
+        await self._guarded(self._producer.begin_transaction())
+
+    async def add_offsets(self, offsets: Mapping[TopicPartition, tuple[int, str]], group: str) -> None:
+        """Make consumed offsets (with their metadata text) part of the open transaction."""
+        if offsets:
+            marks = {tp: OffsetAndMetadata(offset, text) for tp, (offset, text) in offsets.items()}
+            await self._guarded(self._producer.send_offsets_to_transaction(marks, group))
+
+    async def commit(self) -> None:
+        await self._guarded(self._producer.commit_transaction())
+
+    async def abort(self) -> None:
+        await self._guarded(self._producer.abort_transaction())
+
+    async def _guarded(self, step: Any) -> None:
+        try:
+            await step
+        except KafkaError as error:
+            raise FatalKafkaError(f"a transaction failed: {error!r}") from error
+
+
+async def committed_with_metadata(settings: Settings, group: str) -> dict[TopicPartition, tuple[int, str]]:
+    """What `group` has committed: offset and metadata text, by partition (`consumer.committed()` hides the text)."""
+    admin = AIOKafkaAdminClient(**connection_options(settings))
+    await admin.start()
+    try:
+        found = await admin.list_consumer_group_offsets(group)
+    finally:
+        await admin.close()
+    return {tp: (mark.offset, mark.metadata or "") for tp, mark in found.items() if mark.offset >= 0}
+
+
+async def read_range(
+    settings: Settings, topic: str, partition: int, start: int | None = None, end: int | None = None
+) -> AsyncIterator[list[ConsumerRecord]]:
+    """The committed records of one partition from offset `start` (None: its beginning) to before `end` (None: its end
+    now), in batches. Offsets that were compacted, or are transaction markers, are not there; it still comes to an end.
+    """
+    consumer = make_consumer(settings, auto_offset_reset=EARLIEST, max_partition_fetch_bytes=1 << 20)
+    tp = TopicPartition(topic, partition)
+    await consumer.start()
+    try:
+        consumer.assign([tp])
+        first = (await consumer.beginning_offsets([tp]))[tp]
+        last = (await consumer.end_offsets([tp]))[tp] if end is None else end
+        position = first if start is None else max(start, first)
+        consumer.seek(tp, position)
+        while position < last:
+            batch = (await consumer.getmany(tp, timeout_ms=200, max_records=2000)).get(tp, [])
+            position = await consumer.position(tp)
+            if inside := [record for record in batch if record.offset < last]:
+                yield inside
+    finally:
+        await consumer.stop()

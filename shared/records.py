@@ -1,0 +1,111 @@
+"""Pure: records on their way out, where they go, and dead letters."""
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol
+from zlib import crc32
+
+from aiokafka.partitioner import murmur2
+
+from schemas.dead_letters import (
+    DLQ_AT_MS,
+    DLQ_ERROR,
+    DLQ_FIELD,
+    DLQ_OFFSET,
+    DLQ_PARTITION,
+    DLQ_REASON,
+    DLQ_SERVICE,
+    DLQ_TOPIC,
+)
+from schemas.topics import dlq_of
+
+Headers = tuple[tuple[str, bytes], ...]
+
+TRACEPARENT = "traceparent"
+
+
+class Out(NamedTuple):
+    """A record to produce. `partition` None: placed by `partition_of(key)`, or in turn where there is no key."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
+    partition: int | None = None
+
+
+class In(Protocol):
+    """What the services read of a consumed record (aiokafka's ConsumerRecord has it)."""
+
+    @property
+    def topic(self) -> str: ...
+    @property
+    def partition(self) -> int: ...
+    @property
+    def offset(self) -> int: ...
+    @property
+    def timestamp(self) -> int: ...
+    @property
+    def key(self) -> bytes | None: ...
+    @property
+    def value(self) -> bytes | None: ...
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+
+
+def partition_of(key: bytes, count: int) -> int:
+    """The partition of `key` in every topic that only our services write: CRC-32 (one C call per record).
+
+    Topics that clients write are placed by their own client; see `murmur2_partition`.
+    """
+    return crc32(key) % count
+
+
+def murmur2_partition(key: bytes, count: int) -> int:
+    """The partition that Java's and most other clients choose by default."""
+    return int((murmur2(key) & 0x7FFFFFFF) % count)
+
+
+def trace_headers(record: In) -> Headers:
+    """The W3C trace context of a record, to be passed on untouched; empty for most."""
+    for name, value in record.headers:
+        if name == TRACEPARENT:
+            return ((TRACEPARENT, value),)
+    return ()
+
+
+def dead_letter(
+    record: In, *, reason: str, error: str, at_ms: int, service: str, field: str | None = None, topic: str | None = None
+) -> Out:
+    """`record` as it came, with the headers that say where it was, and why it could not be processed.
+
+    `error` is a sentence for people; `topic` overrides the dead-letter topic (default: that of the record's topic).
+    """
+    headers: Headers = (
+        *((name, value) for name, value in record.headers),
+        (DLQ_TOPIC, record.topic.encode()),
+        (DLQ_PARTITION, str(record.partition).encode()),
+        (DLQ_OFFSET, str(record.offset).encode()),
+        (DLQ_REASON, reason.encode()),
+        (DLQ_FIELD, (field or "").encode()),
+        (DLQ_ERROR, error[:1000].encode("utf-8", "replace")),
+        (DLQ_AT_MS, str(at_ms).encode()),
+        (DLQ_SERVICE, service.encode()),
+    )
+    return Out(topic or dlq_of(record.topic), record.key, record.value, headers)
+
+
+def dead_letter_of_error(record: In, error: Exception, *, at_ms: int, service: str) -> Out:
+    """The dead letter of a record that does not fit its schema: the first wrong field is named."""
+    errors = getattr(error, "errors", None)
+    field = None
+    if callable(errors):
+        first = errors(include_url=False, include_input=False, include_context=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or None
+    return dead_letter(
+        record,
+        reason="invalid_record",
+        error=str(error).replace("\n", " "),
+        at_ms=at_ms,
+        service=service,
+        field=field,
+    )

@@ -1,0 +1,93 @@
+"""Edge: compacted topics as tables: read to their end, then followed live, by every process and without a group."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
+
+from shared.kafka import EARLIEST, KafkaUnavailable, MissingTopics, make_consumer
+from shared.settings import Settings
+
+log = logging.getLogger(__name__)
+
+OnRecord = Callable[[ConsumerRecord], None]
+
+_LONG_POLL_MS = 5_000
+"""An idle table costs one fetch in this time; new records are answered at once all the same."""
+
+
+class TableReader:
+    """Feeds the records of compacted topics to one callback each, in order within a partition.
+
+    A callback must not raise for bad input of others; what it raises is logged and the record skipped, because a table
+    that stops would leave the process with an old view for ever.
+    """
+
+    def __init__(self, settings: Settings, tables: Mapping[str, OnRecord]) -> None:
+        self._consumer = make_consumer(settings, auto_offset_reset=EARLIEST, fetch_max_wait_ms=_LONG_POLL_MS)
+        self._tables = dict(tables)
+        self._partitions: list[TopicPartition] = []
+        self._moved = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Returns when every table has been read to its end. Raises `KafkaUnavailable`, or `MissingTopics`."""
+        try:
+            await self._consumer.start()
+        except KafkaError as error:
+            raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
+        existing = await self._consumer.topics()
+        for topic in self._tables:
+            if topic not in existing:
+                raise MissingTopics(f"topic {topic} is missing; `smsgw topics create` makes it")
+            found = self._consumer.partitions_for_topic(topic) or set()
+            self._partitions += [TopicPartition(topic, p) for p in sorted(found)]
+        self._consumer.assign(self._partitions)
+        await self._consumer.seek_to_beginning(*self._partitions)
+        self._task = asyncio.create_task(self._follow(), name="tables")
+        await self.sync()
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._consumer.stop()
+
+    async def sync(self) -> None:
+        """Returns when everything that was in the tables at the time of the call has been read."""
+        ends = await self._consumer.end_offsets(self._partitions)
+        async with self._moved:
+            while not await self._reached(ends):
+                self._check_alive()
+                await self._moved.wait()
+
+    async def _reached(self, ends: Mapping[TopicPartition, int]) -> bool:
+        for tp, end in ends.items():
+            if end > 0 and await self._consumer.position(tp) < end:
+                return False
+        return True
+
+    def _check_alive(self) -> None:
+        if self._task is not None and self._task.done():
+            raise KafkaUnavailable("the table reader has stopped")
+
+    async def _follow(self) -> None:
+        try:
+            while True:
+                found = await self._consumer.getmany(timeout_ms=_LONG_POLL_MS)
+                for tp, records in found.items():
+                    for record in records:
+                        self._feed(tp.topic, record)
+                async with self._moved:
+                    self._moved.notify_all()
+        finally:
+            async with self._moved:
+                self._moved.notify_all()
+
+    def _feed(self, topic: str, record: ConsumerRecord) -> None:
+        try:
+            self._tables[topic](record)
+        except Exception:
+            log.exception("%s offset %d of table %s was skipped", topic, record.offset, topic)

@@ -1,0 +1,74 @@
+"""Edge: logs and metrics of a process, and the port that serves health and metrics. No message text, no full number."""
+
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+
+REGISTRY = CollectorRegistry()
+
+RECORDS_IN = Counter("smsgw_records_in", "Records consumed", ["topic"], registry=REGISTRY)
+RECORDS_OUT = Counter("smsgw_records_out", "Records produced", ["topic"], registry=REGISTRY)
+DEAD_LETTERS = Counter("smsgw_dead_letters", "Records that went to a dead-letter topic", ["topic"], registry=REGISTRY)
+BATCH_SECONDS = Histogram(
+    "smsgw_batch_seconds",
+    "One cycle: decide, produce, commit",
+    ["stage"],
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+    registry=REGISTRY,
+)
+LAG = Gauge("smsgw_lag_records", "Records behind the end of the assigned partitions", registry=REGISTRY)
+
+
+def redact_msisdn(number: str) -> str:
+    """All but the first three and last two digits, for logs and traces."""
+    return number if len(number) <= 5 else f"{number[:3]}{'x' * (len(number) - 5)}{number[-2:]}"
+
+
+def configure_logging(service: str, level: str) -> None:
+    """One line per record on stderr; the clients' own chatter only from WARNING on."""
+    logging.basicConfig(
+        level=level,
+        stream=sys.stderr,
+        format=f"%(asctime)s %(levelname)s {service} %(name)s: %(message)s",
+        force=True,
+    )
+    for noisy in ("aiokafka", "faststream", "kafka"):
+        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+
+
+class _QuietHandler(WSGIRequestHandler):
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the library's
+        """A probe every few seconds is no news."""
+
+
+class HealthServer:
+    """`/health` (200 or 503, with a sentence) and `/metrics`, on a thread of its own: a stuck loop still answers."""
+
+    def __init__(self, port: int, health: Callable[[], tuple[bool, str]]) -> None:
+        metrics = make_wsgi_app(REGISTRY)
+
+        def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+            if environ.get("PATH_INFO") in {"/health", "/healthz", "/ready"}:
+                ok, sentence = health()
+                start_response("200 OK" if ok else "503 Service Unavailable", [("Content-Type", "text/plain")])
+                return [sentence.encode() + b"\n"]
+            served: Iterable[bytes] = metrics(environ, start_response)
+            return served
+
+        self._server: WSGIServer = make_server("", port, app, handler_class=_QuietHandler)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(60.0,), daemon=True, name="health")
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_port)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def stop(self) -> None:
+        self._server.server_close()
