@@ -14,6 +14,8 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
+from shared.local.cache import cache_folder
+
 KAFKA_VERSION = "4.3.1"
 COORDINATES = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simple:1.7.36"
 
@@ -129,3 +131,10 @@ def _give_name(target: Path, folder: Path) -> None:
     except OSError:
         if not folder.is_dir():  # another process was faster: its folder is as good as ours
             raise
+
+
+if __name__ == "__main__":  # `make jars`: fetch before a test's time limit runs
+    try:
+        ensure_jars(cache_folder())
+    except JarsUnavailableError as error:
+        sys.exit(str(error))

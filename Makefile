@@ -1,0 +1,59 @@
+# Everything a person types. Needs Python >= 3.11 and make; whatever else is needed is fetched.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.set-up
+ARGS ?=
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
+
+.DEFAULT_GOAL := help
+.PHONY: help setup jars demo test lint bench lock clean
+
+help: ## list these commands
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+
+setup: $(STAMP) ## make the environment in .venv; after it, .venv/bin/smsgw is there
+
+# A file in .venv says that it is complete: after an interruption the next run takes it up again, and a second run does
+# nothing. Packages come by the user's own pip configuration; the lock holds their hashes. Without --no-compile it takes
+# 48 s instead of 27: most of what pip would compile is never imported, and the rest is compiled on first use.
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or later is needed, and '$(PYTHON)' is not one: try make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 2; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
+	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu, apt install python3-venv" >&2; exit 2; }
+	@echo "Installing the locked packages into $(VENV) (about a minute, once)"
+	@$(PIP) install --quiet --no-compile --require-hashes -r requirements-dev.lock
+	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	@touch $@
+
+# Apart from the tests, because a slow line must not count against the time limit of the first of them.
+jars: setup ## fetch the jars of the embedded Kafka into the user's cache folder (once)
+	@$(BIN)/python -m shared.local.kafka_jars
+
+demo: setup ## everything embedded, real traffic, live progress, a report at the end
+	@exec $(BIN)/python -m services.cli demo $(ARGS)
+
+test: lint jars ## linters, type checks and all tests, on a real Kafka and a real ClickHouse
+	@exec $(BIN)/python -m pytest -q $(ARGS)
+
+lint: setup ## ruff and mypy --strict, over sources and tests
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check .
+	@$(BIN)/mypy --no-error-summary
+
+bench: setup jars ## end-to-end benchmark: messages/s, latency, CPU by process
+	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+# uv is needed for this alone, so it has an environment of its own. Hashes yes, addresses no: the locks go anywhere.
+LOCK := build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \
+  --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
+lock: ## resolve the locks again (UPGRADE=--upgrade takes the newest versions)
+	@$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(LOCK) $(UPGRADE) --output-file requirements.lock
+	@$(LOCK) $(UPGRADE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+
+clean: ## remove the environment and every cache in this folder; data directories (.smsgw) stay
+	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
