@@ -1,0 +1,25 @@
+"""Pure: the exceptions of the SMPP core.
+
+    SmppError
+    └── LocalProtocolError      we asked for something illegal; a bug of the caller, nothing was sent
+        ├── UnencodablePdu      a value that cannot be framed (NUL in a C-octet string, a text of 256 octets)
+        └── WrongState          a call that the session's state does not allow
+
+What a *peer* does wrong is never an exception: the decoder returns values and a session reports `ProtocolErrorSeen`.
+"""
+
+
+class SmppError(Exception):
+    """Root of the tree."""
+
+
+class LocalProtocolError(SmppError):
+    """We did something illegal; session and connection are as before the call."""
+
+
+class UnencodablePdu(LocalProtocolError):
+    """The PDU cannot be put on the wire. The same value will never go; do not try again."""
+
+
+class WrongState(LocalProtocolError):
+    """The session is not in a state for this call."""
