@@ -37,10 +37,10 @@ def cut_septets(septets: bytes, single_max: int, piece_max: int, *, packed: bool
     pieces: list[bytes] = []
     start = 0
     while start < total:
-        stop = start + piece_max
-        if stop < total and septets[stop - 1] == ESCAPE:
-            stop -= 1
-        elif packed and stop <= total and septets[stop - 1] == CARRIAGE_RETURN:
+        stop = min(start + piece_max, total)
+        last = septets[stop - 1]
+        full = stop - start == piece_max
+        if full and (last == ESCAPE or (packed and last == CARRIAGE_RETURN)):
             stop -= 1
         pieces.append(septets[start:stop])
         start = stop

@@ -27,12 +27,13 @@ def _expand(match: re.Match[bytes]) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class SeptetAlphabet:
-    """One pair of tables. `encoding_map` and `decoding_table` are for the codecs functions, not for callers."""
+    """One pair of tables, and all `characters` they hold. `encoding_map` and `decoding_table` are for codecs only."""
 
     locking: int
     single: int
     base: str
     shifted: str
+    characters: frozenset[str]
     encoding_map: dict[int, int]
     decoding_table: str
 
@@ -57,10 +58,6 @@ class SeptetAlphabet:
             return error.start if nul < 0 else nul
         nul = compact.find(0)
         return None if nul < 0 else nul
-
-    def holds(self, character: str) -> bool:
-        """Whether one character can be sent in this alphabet."""
-        return self.first_outside(character) is None
 
     def decode(self, septets: bytes) -> str:
         """The text of unpacked septets. Never raises.
@@ -120,6 +117,7 @@ def _alphabet(locking: int, single: int) -> SeptetAlphabet:
         single=single,
         base=base,
         shifted=shifted,
+        characters=frozenset(base + shifted) - {UNASSIGNED},
         encoding_map=_encoding_map(base, shifted),
         decoding_table=base.replace(UNASSIGNED, _NO_CHARACTER) + _NO_CHARACTER * 128,
     )

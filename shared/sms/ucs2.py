@@ -8,7 +8,7 @@ than one segment in all over a cut that only spares surrogate pairs. That bound 
 import re
 from typing import Final
 
-import regex
+import regex  # type: ignore[import-untyped] # the package ships no type information
 
 _CLUSTER: Final = regex.compile(r"\X")
 

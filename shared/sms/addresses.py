@@ -1,0 +1,76 @@
+"""Pure: sender and destination as SMPP addresses: type of number, numbering plan, octets (quirks Q39, Q41–Q43).
+
+The octets of an alphanumeric sender are ASCII, and Latin-1 for what lies beyond: address fields are C-octet strings
+that the SMSC converts by itself. An '@' is dropped, since it becomes 0x00 there, the end of the string.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+TON_UNKNOWN: Final = 0
+TON_INTERNATIONAL: Final = 1
+TON_NETWORK_SPECIFIC: Final = 3
+TON_ALPHANUMERIC: Final = 5
+NPI_UNKNOWN: Final = 0
+NPI_ISDN: Final = 1
+
+ADDRESS_OCTETS_MAX: Final = 20
+"""source_addr and destination_addr hold 21 octets, the closing NUL included (SMPP 3.4, 5.2.8, 5.2.9)."""
+
+SHORT_CODE_DIGITS_MAX: Final = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address as it goes into the PDU. `changes` says in words what was not sent as written; empty: nothing."""
+
+    ton: int
+    npi: int
+    octets: bytes
+    changes: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The octets as Latin-1 text, which is how records carry them."""
+        return self.octets.decode("latin-1")
+
+
+def source_address(sender: str, ton: int | None = None, npi: int | None = None) -> Address:
+    """The sender: up to 6 digits a short code (3/0), more digits E.164 (1/1), anything else alphanumeric (5/0).
+
+    `ton` and `npi` are the connector options `source_ton` and `source_npi`, which override what is derived.
+    """
+    digits = sender.removeprefix("+")
+    if not (digits.isascii() and digits.isdigit()):
+        octets, changes = _alphanumeric(sender)
+        derived = (TON_ALPHANUMERIC, NPI_UNKNOWN)
+    else:
+        octets, changes = _capped(digits.encode("ascii"), [])
+        short_code = len(digits) <= SHORT_CODE_DIGITS_MAX
+        derived = (TON_NETWORK_SPECIFIC, NPI_UNKNOWN) if short_code else (TON_INTERNATIONAL, NPI_ISDN)
+    return Address(derived[0] if ton is None else ton, derived[1] if npi is None else npi, octets, changes)
+
+
+def destination_address(to: str, ton: int | None = None, npi: int | None = None) -> Address:
+    """The destination, 1/1 unless overridden by `dest_ton` and `dest_npi`; a leading '+' is not sent (Q43)."""
+    octets, changes = _capped(to.removeprefix("+").encode("latin-1", "replace"), [])
+    return Address(TON_INTERNATIONAL if ton is None else ton, NPI_ISDN if npi is None else npi, octets, changes)
+
+
+def _alphanumeric(sender: str) -> tuple[bytes, tuple[str, ...]]:
+    changes: list[str] = []
+    kept = sender
+    if "@" in kept or "\0" in kept:
+        kept = kept.replace("@", "").replace("\0", "")
+        changes.append("'@' and NUL dropped: 0x00 ends the address")
+    octets = kept.encode("latin-1", "replace")
+    if octets.decode("latin-1") != kept:
+        changes.append("characters outside Latin-1 replaced by '?'")
+    return _capped(octets, changes)
+
+
+def _capped(octets: bytes, changes: list[str]) -> tuple[bytes, tuple[str, ...]]:
+    if len(octets) > ADDRESS_OCTETS_MAX:
+        changes.append(f"cut from {len(octets)} to {ADDRESS_OCTETS_MAX} octets")
+        octets = octets[:ADDRESS_OCTETS_MAX]
+    return octets, tuple(changes)

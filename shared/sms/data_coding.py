@@ -1,0 +1,91 @@
+"""Pure: what the data_coding octet of SMPP means (SMPP 3.4, 5.2.19; 3GPP TS 23.038, 4), out and in.
+
+Outbound, a message class 0 ("flash", quirk Q49) is put into it, and last of all the connector's map replaces the value
+by the one this SMSC uses (quirk Q40). Inbound, the map is read backwards first.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, TypeAlias
+
+from shared.sms.message import ConnectorProfile
+
+DEFAULT_ALPHABET: Final = 0
+ASCII: Final = 1
+LATIN1: Final = 3
+BINARY: Final = 4
+UCS2: Final = 8
+
+TLV_DEST_ADDR_SUBUNIT: Final = 0x0005
+FLASH_SUBUNIT: Final = (TLV_DEST_ADDR_SUBUNIT, b"\x01")
+"""dest_addr_subunit = mobile equipment display (SMPP 3.4, 5.3.2.1): the other way to ask for flash."""
+
+WORDS: Final[dict[str, int]] = {
+    "gsm7": DEFAULT_ALPHABET,
+    "ascii": ASCII,
+    "latin1": LATIN1,
+    "binary": BINARY,
+    "ucs2": UCS2,
+}
+"""Names that a `data_coding_map` may use for its keys."""
+
+InboundAlphabet: TypeAlias = Literal["gsm7", "ascii", "latin1", "ucs2", "binary"]
+
+
+def with_flash(data_coding: int) -> int | None:
+    """This data_coding with message class 0; None where it has no place for a class.
+
+    General group (TS 23.038, 4, bits 00xx): 0x10 sets "class present", class 0. Group 1111: the class is the two low
+    bits. SMPP's own values (1, 3, 5–7, 9–14: ASCII, Latin-1, …) have no place for one.
+    """
+    if data_coding & 0xF0 == 0xF0:
+        return data_coding & 0xF4
+    if data_coding in (DEFAULT_ALPHABET, BINARY, UCS2):
+        return data_coding | 0x10
+    if data_coding & 0xD0 == 0x10 and data_coding & 0x0C != 0x0C:
+        return data_coding & 0xFC
+    return None
+
+
+def outbound(data_coding: int, profile: ConnectorProfile) -> int:
+    """The value this connector wants for it."""
+    return profile.data_coding_map.get(data_coding, data_coding)
+
+
+def standard(data_coding: int, data_coding_map: Mapping[int, int]) -> int:
+    """The standard value behind one received: the map backwards; of several keys with one value the lowest counts."""
+    if not data_coding_map:
+        return data_coding
+    return min((ours for ours, theirs in data_coding_map.items() if theirs == data_coding), default=data_coding)
+
+
+def inbound_alphabet(data_coding: int, profile: ConnectorProfile) -> InboundAlphabet:
+    """What received octets are: 0 is the connector's default alphabet, 1, 3 and 8 are text, all else is binary."""
+    match standard(data_coding, profile.data_coding_map):
+        case 0:
+            return profile.default_alphabet
+        case 1:
+            return "ascii"
+        case 3:
+            return "latin1"
+        case 8:
+            return "ucs2"
+        case _:
+            return "binary"
+
+
+def read_map(written: Mapping[str, int]) -> dict[int, int]:
+    """The option `data_coding_map` as written in gateway.yaml: keys are words of `WORDS` or numbers ("0", "0x10").
+
+    Raises ValueError, with a sentence, for any other key and for values outside 0–255.
+    """
+    read: dict[int, int] = {}
+    for key, value in written.items():
+        word = key.strip().lower()
+        try:
+            number = WORDS[word] if word in WORDS else int(word, 0)
+        except ValueError:
+            raise ValueError(f"data_coding_map: {key!r} is neither a number nor one of {', '.join(WORDS)}") from None
+        if not (0 <= number <= 255 and 0 <= value <= 255):
+            raise ValueError(f"data_coding_map: {key}: {value} is not within 0 to 255")
+        read[number] = value
+    return read
