@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from shared.local.clickhouse.compression import choose_encoding
-from shared.local.clickhouse.errors import AUTHENTICATION_FAILED, BAD_ARGUMENTS, ClickHouseError
+from shared.local.clickhouse.errors import AUTHENTICATION_FAILED, BAD_ARGUMENTS, NOT_IMPLEMENTED, ClickHouseError
 
 DEFAULT_SESSION_TIMEOUT_S = 60.0
 _SETTING_NAME = re.compile(r"[A-Za-z_]\w*", re.ASCII)
@@ -88,8 +88,10 @@ class Request:
 def parse_request(method: str, query_string: str, headers: Mapping[str, str], query_id: str) -> Request:
     """Read a request. ``headers`` has lower-case names; ``query_id`` is taken where the client gave none.
 
-    Raises ClickHouseError (36 BAD_ARGUMENTS) for a value that cannot be read.
+    Raises ClickHouseError (36 BAD_ARGUMENTS) for an unreadable value, (48 NOT_IMPLEMENTED) for a multipart body.
     """
+    if headers.get("content-type", "").startswith("multipart/"):
+        raise ClickHouseError(NOT_IMPLEMENTED, "The embedded server takes no multipart bodies (external data, forms).")
     values = dict(parse_qsl(query_string, keep_blank_values=True))
     wants_compression = values.get("enable_http_compression") == "1"
     return Request(

@@ -93,10 +93,10 @@ def find_insert(octets: bytes, *, complete: bool) -> InsertHead | Undecided:
     previous: Token | None = None
     for token in tokens(octets[:_INSERT_HEAD_OCTETS_MAX]):
         word = token.keyword
-        if previous is None and word != "INSERT" and (complete or token.end < len(octets)):
-            return Undecided.QUERY
         if word in _UNFINISHED or (token.end == len(octets) and not complete):
             break
+        if previous is None and word != "INSERT":
+            return Undecided.QUERY
         depth += _NESTING.get(word, 0)
         if depth == 0 and token.kind == "word" and previous is not None:
             if previous.keyword == "FORMAT":
