@@ -1,0 +1,317 @@
+"""Pure: what a record of `mt.requests` says, checked field by field (architecture section 3).
+
+It must never raise, whatever the bytes, and it is on the way of every message: `orjson` and one check per field that
+is there, in a table. The rules of the fields are those of `schemas.requests`; a contract test holds the two together.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias, get_args
+
+import orjson
+
+from schemas.requests import (
+    ACCOUNT_ID_MAX,
+    BODY_MAX,
+    IDEMPOTENCY_KEY_MAX,
+    VALIDITY_DEFAULT_S,
+    VALIDITY_MAX_S,
+    is_destination,
+    is_metadata,
+    is_sender,
+    is_udh,
+    octets_of,
+    rfc3339_ms,
+)
+from schemas.wire import LANES, EncodingWish, Lane, ReceiptWish
+
+VERSION: Final = 1
+SCHEDULE_AHEAD_MS: Final = 60_000
+"""A `send_at` no further ahead than this is sent now; what is further is refused as `unsupported`."""
+SCHEDULE_PAST_MS: Final = 60_000
+"""A `send_at` that is no longer past is sent now: clients mean "now" by their own clock and wait in their own queue."""
+ECHO_MAX: Final = 64
+"""A wrong value is shown in the status up to this length; it may be as long as a record."""
+BINARY_DATA_CODING: Final = 4
+
+Json: TypeAlias = dict[str, Any]
+Check: TypeAlias = Callable[[Any], str | None]
+"""A field's value to the reason it is refused for, or None."""
+
+
+class Admitted(NamedTuple):
+    """A request that is right in itself. A tuple, because one is made per message.
+
+    `to` has no plus sign; `sender` and `transliterate` are None where the account's setting applies; `data_coding` is
+    None for text.
+    """
+
+    account_id: str
+    idempotency_key: str | None
+    to: str
+    sender: str | None
+    text: str | None
+    data: str | None
+    udh: str | None
+    data_coding: int | None
+    lane: Lane
+    encoding: EncodingWish
+    transliterate: bool | None
+    send_at_ms: int | None
+    validity_s: int
+    receipt: ReceiptWish
+    connector_id: str | None
+    flash: bool
+    metadata: dict[str, str]
+
+
+class Rejected(NamedTuple):
+    """A request that is wrong: the reason (`schemas.reasons`), the field, and of the rest what could be read."""
+
+    reason: str
+    field: str
+    account_id: str | None
+    idempotency_key: str | None
+    to: str | None
+    metadata: dict[str, str]
+
+
+class NotAnObject(NamedTuple):
+    """A value that is no JSON object: for the dead letters. `error` is a sentence."""
+
+    error: str
+
+
+Admission: TypeAlias = Admitted | Rejected | NotAnObject
+
+
+def admit(value: bytes | None, accepted_at_ms: int, default_lane: Lane) -> Admission:
+    """Read one request. `accepted_at_ms` is the record's LogAppendTime: `send_at` is judged by it. Never raises."""
+    if value is None:
+        return NotAnObject("the record has no value")
+    try:
+        request = orjson.loads(value)
+        checks = CHECKS
+    except orjson.JSONDecodeError as error:
+        request = _tolerantly(value)
+        if request is None:
+            return NotAnObject(f"not JSON: {error}")
+        checks = CHECKS_OF_ANY_TEXT
+    if type(request) is not dict:
+        return NotAnObject(f"JSON, but no object: {type(request).__name__}")
+    for name, found in request.items():
+        if found is not None and (check := checks.get(name)) is not None and check(found) is not None:
+            return _rejected(request, checks, accepted_at_ms)
+    if _conflict(request, accepted_at_ms) is not None:
+        return _rejected(request, checks, accepted_at_ms)
+    return _admitted(request, default_lane)
+
+
+def _admitted(request: Json, default_lane: Lane) -> Admitted:
+    get = request.get
+    to: str = request["to"]
+    data = get("data")
+    data_coding = get("data_coding")
+    send_at = get("send_at")
+    return Admitted(
+        request["account_id"],
+        get("idempotency_key"),
+        to[1:] if to[0] == "+" else to,
+        get("from"),
+        get("text"),
+        data,
+        get("udh"),
+        BINARY_DATA_CODING if data_coding is None and data is not None else data_coding,
+        get("lane") or default_lane,
+        get("encoding") or "auto",
+        get("transliterate"),
+        None if send_at is None else rfc3339_ms(send_at),
+        get("validity_s") or VALIDITY_DEFAULT_S,
+        get("receipt") or "final",
+        get("connector_id"),
+        get("flash") or False,
+        get("metadata") or {},
+    )
+
+
+def _conflict(request: Json, accepted_at_ms: int) -> tuple[str, str] | None:
+    """(reason, field) of what is wrong between fields that are right by themselves."""
+    get = request.get
+    for name in ("account_id", "to"):
+        if get(name) is None:
+            return "missing_field", name
+    text, data = get("text"), get("data")
+    if (text is None) == (data is None):
+        return "body_conflict", "text" if text is None else "data"
+    if data is None:
+        for name in ("udh", "data_coding"):
+            if get(name) is not None:
+                return "body_conflict", name
+    else:
+        if get("encoding") not in {None, "auto"}:
+            return "body_conflict", "encoding"
+        if get("transliterate"):
+            return "body_conflict", "transliterate"
+    return None if get("send_at") is None else _schedule(request["send_at"], accepted_at_ms)
+
+
+def _schedule(send_at: str, accepted_at_ms: int) -> tuple[str, str] | None:
+    ahead_ms = (rfc3339_ms(send_at) or 0) - accepted_at_ms
+    if ahead_ms > SCHEDULE_AHEAD_MS:
+        return "unsupported", "send_at"
+    return ("schedule_out_of_range", "send_at") if ahead_ms < -SCHEDULE_PAST_MS else None
+
+
+def _rejected(request: Json, checks: dict[str, Check], accepted_at_ms: int) -> Rejected:
+    """The first thing wrong in the order of the contract's table, whatever order the producer wrote."""
+    reason, field = "", ""
+    for name, check in checks.items():
+        found = request.get(name)
+        if found is not None and (reason := check(found) or ""):
+            field = name
+            break
+    else:
+        reason, field = _conflict(request, accepted_at_ms) or ("invalid_field", "")
+    metadata = request.get("metadata")
+    key = request.get("idempotency_key")
+    return Rejected(
+        reason,
+        field,
+        _shown(request.get("account_id")),
+        key if key is not None and checks["idempotency_key"](key) is None else None,
+        _shown(request.get("to")),
+        metadata if metadata is not None and checks["metadata"](metadata) is None else {},
+    )
+
+
+def _shown(value: Any) -> str | None:
+    """A wrong value as it may be shown: a short text that has a UTF-8 form."""
+    return value if type(value) is str and len(value) <= ECHO_MAX and not _has_surrogate(value) else None
+
+
+def _tolerantly(value: bytes) -> Any:
+    """JSON that `orjson` refuses, above all texts with lone surrogates; None where it is no JSON at all.
+
+    NaN and Infinity are no JSON, so they are refused here too.
+    """
+    try:
+        return json.loads(value.decode("utf-8", "surrogatepass"), parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _refuse(word: str) -> NoReturn:
+    raise ValueError(f"{word} is no JSON")
+
+
+def _has_surrogate(value: Any) -> bool:
+    if type(value) is dict:
+        return any(_has_surrogate(k) or _has_surrogate(v) for k, v in value.items())
+    return type(value) is str and any("\ud800" <= c <= "\udfff" for c in value)
+
+
+def _string(length_max: int) -> Check:
+    def check(value: Any) -> str | None:
+        return None if type(value) is str and 0 < len(value) <= length_max else "invalid_field"
+
+    return check
+
+
+def _connector_id(value: Any) -> str | None:
+    return None if type(value) is str else "invalid_field"
+
+
+def _word(words: tuple[str, ...]) -> Check:
+    def check(value: Any) -> str | None:
+        return None if type(value) is str and value in words else "invalid_field"
+
+    return check
+
+
+def _whole(least: int, most: int) -> Check:
+    def check(value: Any) -> str | None:
+        return None if type(value) is int and least <= value <= most else "invalid_field"
+
+    return check
+
+
+def _flag(value: Any) -> str | None:
+    return None if type(value) is bool else "invalid_field"
+
+
+def _version(value: Any) -> str | None:
+    if type(value) is not int or value < VERSION:
+        return "invalid_field"
+    return None if value == VERSION else "unsupported"
+
+
+def _to(value: Any) -> str | None:
+    if type(value) is not str:
+        return "invalid_field"
+    return None if is_destination(value) else "invalid_destination"
+
+
+def _sender(value: Any) -> str | None:
+    if type(value) is not str:
+        return "invalid_field"
+    return None if is_sender(value) else "invalid_sender"
+
+
+def _text(value: Any) -> str | None:
+    if type(value) is not str:
+        return "invalid_field"
+    return None if len(value) <= BODY_MAX else "text_too_long"
+
+
+def _data(value: Any) -> str | None:
+    if type(value) is str and len(value) > BODY_MAX:
+        return "text_too_long"
+    return None if type(value) is str and octets_of(value) is not None else "invalid_field"
+
+
+def _udh(value: Any) -> str | None:
+    return None if type(value) is str and is_udh(value) else "invalid_field"
+
+
+def _send_at(value: Any) -> str | None:
+    return None if type(value) is str and rfc3339_ms(value) is not None else "invalid_field"
+
+
+def _metadata(value: Any) -> str | None:
+    if type(value) is not dict or any(type(v) is not str for v in value.values()):
+        return "invalid_field"
+    return None if is_metadata(value) else "invalid_field"
+
+
+CHECKS: Final[dict[str, Check]] = {
+    "schema_version": _version,
+    "account_id": _string(ACCOUNT_ID_MAX),
+    "idempotency_key": _string(IDEMPOTENCY_KEY_MAX),
+    "to": _to,
+    "from": _sender,
+    "text": _text,
+    "data": _data,
+    "udh": _udh,
+    "data_coding": _whole(0, 255),
+    "lane": _word(LANES),
+    "encoding": _word(get_args(EncodingWish)),
+    "transliterate": _flag,
+    "send_at": _send_at,
+    "validity_s": _whole(1, VALIDITY_MAX_S),
+    "receipt": _word(get_args(ReceiptWish)),
+    "connector_id": _connector_id,
+    "flash": _flag,
+    "metadata": _metadata,
+}
+"""In the order of the contract's table: the first wrong one is named."""
+
+
+def _of_any_text(check: Check) -> Check:
+    def checked(value: Any) -> str | None:
+        return "invalid_field" if _has_surrogate(value) else check(value)
+
+    return checked
+
+
+CHECKS_OF_ANY_TEXT: Final[dict[str, Check]] = {name: _of_any_text(check) for name, check in CHECKS.items()}
+"""The same for values that `orjson` refused: their texts may hold lone surrogates, which no encoding has."""
