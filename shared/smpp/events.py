@@ -11,7 +11,7 @@ Promises, for client and server alike:
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from shared.smpp.pdu import AlertNotification, BindRequest, DataSm, DeliverSm, Outbind, SmscRequest, SubmitSm
+from shared.smpp.pdu import AlertNotification, BindRequest, Body, DataSm, DeliverSm, Outbind, SmscRequest, SubmitSm
 from shared.smpp.tlv import Tlv
 
 Token: TypeAlias = Any
@@ -21,12 +21,12 @@ UnknownReason: TypeAlias = Literal["no_response", "connection_lost"]
 """Why it is not known what became of a request: response_timeout_s passed, or the session ended first."""
 
 BindFailure: TypeAlias = Literal["refused", "no_response", "generic_nack"]
-LinkFailure: TypeAlias = Literal["enquire_link", "inactivity", "session_init"]
+LinkFailure: TypeAlias = Literal["enquire_link_unanswered", "inactivity", "session_init"]
 CloseReason: TypeAlias = Literal[
     "unbound", "peer_unbound", "connection_lost", "bind_failed", "link_dead", "framing_lost"
 ]
 ProtocolErrorKind: TypeAlias = Literal[
-    "framing_lost", "unparsable_pdu", "unexpected_response", "wrong_state", "deliveries_over_limit", "tolerated_defect"
+    "framing_lost", "unparsable_pdu", "unexpected_response", "wrong_state", "over_limit", "tolerated_defect"
 ]
 
 
@@ -56,6 +56,17 @@ class SubmitAnswered:
     response_time_s: float
     sequence_number: int
     tlvs: tuple[Tlv, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestAnswered:
+    """The answer to a request other than submit_sm; `response` is None when it could not be read or was a nack."""
+
+    token: Token
+    command_status: int
+    response: Body | None
+    response_time_s: float
+    sequence_number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +191,7 @@ EsmeEvent: TypeAlias = (
     Bound
     | BindFailed
     | SubmitAnswered
+    | RequestAnswered
     | SubmitUnknown
     | DeliverReceived
     | AlertReceived

@@ -384,6 +384,11 @@ _BIND_REQUESTS: Final[dict[BindMode, type[BindRequest]]] = {
     BindMode.RECEIVER: BindReceiver,
     BindMode.TRANSCEIVER: BindTransceiver,
 }
+_BIND_RESPONSES: Final[dict[BindMode, type[BindResponse]]] = {
+    BindMode.TRANSMITTER: BindTransmitterResp,
+    BindMode.RECEIVER: BindReceiverResp,
+    BindMode.TRANSCEIVER: BindTransceiverResp,
+}
 
 SmscRequest: TypeAlias = SubmitSm | SubmitMulti | DataSm | QuerySm | CancelSm | ReplaceSm
 """What an ESME asks of an SMSC once it is bound."""
@@ -392,3 +397,8 @@ SmscRequest: TypeAlias = SubmitSm | SubmitMulti | DataSm | QuerySm | CancelSm | 
 def bind_request_class(bind_mode: BindMode) -> type[BindRequest]:
     """The bind request of a mode."""
     return _BIND_REQUESTS[bind_mode]
+
+
+def bind_response_class(bind_mode: BindMode) -> type[BindResponse]:
+    """The bind response of a mode."""
+    return _BIND_RESPONSES[bind_mode]
