@@ -20,7 +20,7 @@ from shared.local.clickhouse.statements import (
 INSERTS = [
     (b"INSERT INTO t FORMAT JSONEachRow\n{}", "INSERT INTO t ", "JSONEachRow", b"{}"),
     (b"insert into a.t settings z=1 format Native\n\n\x09", "insert into a.t settings z=1 ", "Native", b"\n\x09"),
-    (b"/* FORMAT x */--(\nINSERT INTO `VALUES` VALUES (1)", "/* FORMAT x */--(\nINSERT INTO `VALUES` ", "Values", b" (1)"),
+    (b"/*FORMAT x*/--(\nINSERT INTO `VALUES` VALUES (1)", "/*FORMAT x*/--(\nINSERT INTO `VALUES` ", "Values", b" (1)"),
     (b"INSERT INTO t (format, values) FORMAT CSV \r\n1,2", "INSERT INTO t (format, values) ", "CSV", b"1,2"),
     (b"INSERT INTO t (`a ) FORMAT b`) FORMAT TSV\n1", "INSERT INTO t (`a ) FORMAT b`) ", "TSV", b"1"),
 ]  # fmt: skip
