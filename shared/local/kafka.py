@@ -21,13 +21,14 @@ from shared.local.java import JavaMissingError, find_java
 from shared.local.kafka_jars import JarsUnavailableError, ensure_jars
 from shared.local.kafka_probe import probe
 from shared.local.kafka_properties import BrokerPlace, render_properties, server_properties
+from shared.local.log_files import open_log
 from shared.local.orphans import OrphanGuard
 from shared.local.ports import LOOPBACK, free_port, is_free
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
 
-_LOG_LIMIT_BYTES = 10 * 1024 * 1024
+_LOG_TAIL_BYTES = 20_000
 _PROBE_TIMEOUT_S = 1.0
 _PROBE_PERIOD_S = 0.05
 _MEMORY = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
@@ -65,6 +66,7 @@ class EmbeddedKafka:
         self._log_dir = self.data_dir / "log"
         self._properties_file = self.data_dir / "server.properties"
         self._java_command: list[str] = []
+        self._log_mark = 0
         self._process: subprocess.Popen[bytes] | None = None
         self._guard: OrphanGuard | None = None
 
@@ -126,17 +128,17 @@ class EmbeddedKafka:
         waited_s = 0.0
         while not self.answers():
             if (code := exit_code(_PROBE_PERIOD_S)) is not None:
-                raise EmbeddedKafkaError(f"Kafka ended with code {code} while starting: {self._last_error()}")
+                raise EmbeddedKafkaError(f"Kafka ended with code {code} while starting: {self.last_error()}")
             waited_s += _PROBE_PERIOD_S
             if waited_s >= timeout_s:
-                raise EmbeddedKafkaError(f"Kafka does not answer on {self.bootstrap_servers}: {self._last_error()}")
+                raise EmbeddedKafkaError(f"Kafka does not answer on {self.bootstrap_servers}: {self.last_error()}")
 
     def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Prepare, start the JVM, and block until it answers. Raises EmbeddedKafkaError; nothing runs then."""
         if self.is_alive():
             raise RuntimeError("this broker is running already")
         self.prepare()
-        with self.log_file.open("ab") as log:
+        with open_log(self.log_file) as log:
             process = subprocess.Popen(  # noqa: S603 - the Java and the jars that prepare() has checked
                 self.command(),
                 cwd=self.data_dir,
@@ -174,6 +176,18 @@ class EmbeddedKafka:
         if guard is not None:
             guard.close()
 
+    def last_error(self) -> str:
+        """The line the broker has logged since `prepare` that says most about why it does not run."""
+        with contextlib.suppress(OSError), self.log_file.open("rb") as log:
+            size = log.seek(0, os.SEEK_END)
+            since = self._log_mark if self._log_mark <= size else 0  # the log was emptied in between
+            log.seek(max(since, size - _LOG_TAIL_BYTES))
+            lines = log.read(_LOG_TAIL_BYTES).decode("utf-8", errors="replace").splitlines()
+            telling = [line for line in lines if "ERROR" in line or "Exception" in line or "Error:" in line]
+            if telling or lines:
+                return f"{(telling or lines)[-1].strip()[:400]} (log: {self.log_file})"
+        return f"see {self.log_file}"
+
     @property
     def _tmp_dir(self) -> Path:
         return self.data_dir / "tmp"
@@ -195,21 +209,20 @@ class EmbeddedKafka:
                 raise EmbeddedKafkaError(f"Another Kafka is using {self.data_dir}: stop it first.") from error
         shutil.rmtree(self._tmp_dir, ignore_errors=True)
         self._tmp_dir.mkdir()
-        self.log_file.parent.mkdir(parents=True, exist_ok=True)
-        if self.log_file.exists() and self.log_file.stat().st_size > _LOG_LIMIT_BYTES:
-            self.log_file.replace(self.log_file.with_name(f"{self.log_file.name}.1"))
+        with open_log(self.log_file) as log:
+            self._log_mark = log.seek(0, os.SEEK_END)
 
     def _format(self) -> None:
         """Give the data directory its cluster id. `--ignore-formatted` also completes a format that was cut short."""
         identity = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).rstrip(b"=").decode()  # no leading dash
         tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", identity]
         command = [*self._java_command, *tool, "-c", str(self._properties_file)]
-        with self.log_file.open("ab") as log:
+        with open_log(self.log_file) as log:
             done = subprocess.run(  # noqa: S603 - the Java and the jars that prepare() has checked
                 command, cwd=self.data_dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
             )
         if done.returncode != 0:
-            raise EmbeddedKafkaError(f"Kafka could not format {self._log_dir}: {self._last_error()}")
+            raise EmbeddedKafkaError(f"Kafka could not format {self._log_dir}: {self.last_error()}")
 
     def _cluster_id(self) -> str | None:
         try:
@@ -218,12 +231,3 @@ class EmbeddedKafka:
             return None
         found = re.search(r"^cluster\.id=(\S+)$", text, re.MULTILINE)
         return found[1] if found else None
-
-    def _last_error(self) -> str:
-        """The line of the log that says most about why, with the place of the log."""
-        with contextlib.suppress(OSError):
-            lines = self.log_file.read_text(encoding="utf-8", errors="replace")[-20_000:].splitlines()
-            telling = [line for line in lines if "ERROR" in line or "Exception" in line or "Error:" in line]
-            if telling or lines:
-                return f"{(telling or lines)[-1].strip()[:400]} (log: {self.log_file})"
-        return f"see {self.log_file}"

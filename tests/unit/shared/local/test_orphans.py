@@ -1,0 +1,59 @@
+"""What the guard does with its list; that it really outlives a kill -9 of ours is in test_supervisor.py."""
+
+import os
+import signal
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from shared.local.orphans import OrphanGuard
+
+
+@pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    process = subprocess.Popen(["sleep", "60"], start_new_session=True)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def lose(guard: OrphanGuard) -> None:
+    """The guard's view of our death: the pipe ends, without a word."""
+    assert guard._process.stdin is not None
+    guard._process.stdin.close()
+    guard._process.wait()
+
+
+def test_a_watched_group_ends_with_us(sleeper: "subprocess.Popen[bytes]") -> None:
+    guard = OrphanGuard()
+    guard.watch(sleeper.pid)
+    lose(guard)
+    assert sleeper.wait(5) == -signal.SIGKILL
+
+
+def test_a_forgotten_group_does_not(sleeper: "subprocess.Popen[bytes]") -> None:
+    guard = OrphanGuard()
+    guard.watch(sleeper.pid)
+    guard.forget(sleeper.pid)
+    lose(guard)
+    assert sleeper.poll() is None
+
+
+def test_closing_the_guard_ends_nothing_but_the_guard(sleeper: "subprocess.Popen[bytes]") -> None:
+    with OrphanGuard() as guard:
+        guard.watch(sleeper.pid)
+    assert guard._process.returncode == 0
+    assert sleeper.poll() is None
+
+
+def test_a_guard_that_was_killed_is_replaced(sleeper: "subprocess.Popen[bytes]") -> None:
+    guard = OrphanGuard()
+    guard.watch(sleeper.pid)
+    first = guard.pid
+    os.kill(first, signal.SIGKILL)
+    guard._process.wait()
+    guard.forget(1)
+    assert guard.pid != first
+    lose(guard)
+    assert sleeper.wait(5) == -signal.SIGKILL
