@@ -6,17 +6,12 @@ ports), the message is concatenated in that header instead: an SMSC that sees bo
 
 from typing import Final
 
-from shared.sms import gsm7, udh
+from shared.sms import gsm7, tlv_tags, udh
 from shared.sms.alphabet import Choice, is_packed
 from shared.sms.concat_ref import RecentRefs, concat_ref
 from shared.sms.message import ConnectorProfile, EncodeRequest, Segment
 
 ESM_CLASS_UDHI: Final = 0x40
-
-TLV_SAR_MSG_REF_NUM: Final = 0x020C
-TLV_SAR_TOTAL_SEGMENTS: Final = 0x020E
-TLV_SAR_SEGMENT_SEQNUM: Final = 0x020F
-TLV_MESSAGE_PAYLOAD: Final = 0x0424
 
 Tlvs = tuple[tuple[int, bytes], ...]
 
@@ -34,7 +29,7 @@ def assemble(
         return ESM_CLASS_UDHI, _with_headers(choice, request, profile, tlvs, refs)
     if profile.long_message == "payload":
         payload = _wire(b"".join(choice.pieces), choice, profile, 0)
-        return 0, (Segment(1, b"", ((TLV_MESSAGE_PAYLOAD, payload), *tlvs)),)
+        return 0, (Segment(1, b"", ((tlv_tags.MESSAGE_PAYLOAD, payload), *tlvs)),)
     return 0, _with_sar(choice, request, profile, tlvs, refs)
 
 
@@ -57,13 +52,13 @@ def _with_sar(
     choice: Choice, request: EncodeRequest, profile: ConnectorProfile, tlvs: Tlvs, refs: RecentRefs | None
 ) -> tuple[Segment, ...]:
     """SMPP 3.4, 5.3.2.22–24: the SMSC turns the three TLVs into a header."""
-    ref = (TLV_SAR_MSG_REF_NUM, _ref(request, refs, 16).to_bytes(2, "big"))
-    total = (TLV_SAR_TOTAL_SEGMENTS, bytes((len(choice.pieces),)))
+    ref = (tlv_tags.SAR_MSG_REF_NUM, _ref(request, refs, 16).to_bytes(2, "big"))
+    total = (tlv_tags.SAR_TOTAL_SEGMENTS, bytes((len(choice.pieces),)))
     return tuple(
         Segment(
             index,
             _wire(piece, choice, profile, 0),
-            (ref, total, (TLV_SAR_SEGMENT_SEQNUM, bytes((index,))), *tlvs),
+            (ref, total, (tlv_tags.SAR_SEGMENT_SEQNUM, bytes((index,))), *tlvs),
         )
         for index, piece in enumerate(choice.pieces, start=1)
     )

@@ -7,6 +7,7 @@ by the one this SMSC uses (quirk Q40). Inbound, the map is read backwards first.
 from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
+from shared.sms import tlv_tags
 from shared.sms.message import ConnectorProfile
 
 DEFAULT_ALPHABET: Final = 0
@@ -15,8 +16,7 @@ LATIN1: Final = 3
 BINARY: Final = 4
 UCS2: Final = 8
 
-TLV_DEST_ADDR_SUBUNIT: Final = 0x0005
-FLASH_SUBUNIT: Final = (TLV_DEST_ADDR_SUBUNIT, b"\x01")
+FLASH_SUBUNIT: Final = (tlv_tags.DEST_ADDR_SUBUNIT, b"\x01")
 """dest_addr_subunit = mobile equipment display (SMPP 3.4, 5.3.2.1): the other way to ask for flash."""
 
 WORDS: Final[dict[str, int]] = {

@@ -1,0 +1,260 @@
+"""Pure: delivery receipts, read tolerantly from text and TLVs (SMPP 3.4, appendix B and 5.3.2; quirks Q6–Q11).
+
+Nothing here raises, whatever the octets: a field that cannot be read is absent, and the text is kept as it came. TLVs
+win over the text (Q8); where both speak and differ, `Receipt.conflicts` names the field.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from shared.sms import tlv_tags
+from shared.sms.receipt_time import epoch_ms
+from shared.sms.smsc_message_id import same_number
+
+ESM_CLASS_RECEIPT_BITS: Final = 0x04 | 0x08 | 0x20
+"""Delivery receipt, SME acknowledgement, intermediate notification (SMPP 3.4, 5.2.12)."""
+
+UNKNOWN: Final = "UNKNOWN"
+FINAL_WORDS: Final = frozenset({"DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "REJECTD"})
+"""After one of these the SMSC is done with the message; ENROUTE, ACCEPTD and UNKNOWN leave it open (Q13)."""
+
+_STATE_WORDS: Final = {
+    0: "ENROUTE",  # SCHEDULED, of SMPP 5.0
+    1: "ENROUTE",
+    2: "DELIVRD",
+    3: "EXPIRED",
+    4: "DELETED",
+    5: "UNDELIV",
+    6: "ACCEPTD",
+    7: UNKNOWN,
+    8: "REJECTD",
+    9: UNKNOWN,  # SKIPPED, of SMPP 5.0
+}
+_SPELLINGS: Final = {
+    **{word: word for word in _STATE_WORDS.values()},
+    **dict.fromkeys(("DELIVERED", "DELIVERD", "DELIVRED"), "DELIVRD"),
+    **dict.fromkeys(("UNDELIVERABLE", "UNDELIVERED", "UNDELIVRD", "UNDLVRD"), "UNDELIV"),
+    **dict.fromkeys(("REJECTED", "REJECT"), "REJECTD"),
+    **dict.fromkeys(("ACCEPTED",), "ACCEPTD"),
+    **dict.fromkeys(("EN_ROUTE", "SCHEDULED", "BUFFERED", "BUFFRED"), "ENROUTE"),
+    **dict.fromkeys(("EXPIRD",), "EXPIRED"),
+    **dict.fromkeys(("DELETD",), "DELETED"),
+}
+
+_KNOWN_KEYS: Final = "id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text"
+_KEY: Final = re.compile(
+    rf"(?:(?<![0-9A-Za-z_:.-])(?P<known>{_KNOWN_KEYS})|(?:^|(?<=[\s,;|]))(?P<other>[A-Za-z][A-Za-z0-9_.-]*))\s*:",
+    re.IGNORECASE | re.ASCII,
+)
+_RECEIPT_LIKE: Final = re.compile(rb"(?<![0-9A-Za-z_])id\s*:\s*\S+[\s\S]*?\bstat\s*:\s*\S", re.IGNORECASE)
+_ID: Final = re.compile(r"(?<![0-9A-Za-z_:.-])id\s*:\s*([^\s,;|]+)", re.IGNORECASE | re.ASCII)
+_CODE: Final = re.compile(r"[0-9A-Fa-f]{1,4}")
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkErrorCode:
+    """The TLV (5.3.2.31): `network_type` 1 ANSI-136, 2 IS-95, 3 GSM, …; None when only digits were sent (Q9)."""
+
+    network_type: int | None
+    code: int
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A receipt as read. Strings are "" and numbers None when absent.
+
+    `smsc_message_id` is the one to go by: `id_in_tlv`, else `id_in_text`. `word` is one of the words of appendix B, by
+    TLV, else by `stat` and the connector's `receipt_map`; UNKNOWN when neither says anything known. `err` is kept as
+    written, `err_number` only where that is decimal. `unknown` are (key, value) pairs nobody defined. `raw` is the whole text.
+    """
+
+    smsc_message_id: str
+    word: str
+    id_in_text: str = ""
+    id_in_tlv: str = ""
+    stat: str = ""
+    message_state: int | None = None
+    err: str = ""
+    err_number: int | None = None
+    network_error_code: NetworkErrorCode | None = None
+    sub: int | None = None
+    dlvrd: int | None = None
+    submit_date: str = ""
+    done_date: str = ""
+    text: str = ""
+    unknown: tuple[tuple[str, str], ...] = ()
+    conflicts: tuple[str, ...] = ()
+    raw: str = ""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether the SMSC is done with the message."""
+        return self.word in FINAL_WORDS
+
+    @property
+    def submitted_at_ms(self) -> int | None:
+        """`submit_date` as epoch milliseconds."""
+        return epoch_ms(self.submit_date)
+
+    @property
+    def done_at_ms(self) -> int | None:
+        """`done_date` as epoch milliseconds, taken as UTC where the date has no zone."""
+        return epoch_ms(self.done_date)
+
+
+def is_receipt(
+    esm_class: int, short_message: bytes, tlvs: Iterable[tuple[int, bytes]] = (), *, dlr_by_text: bool = False
+) -> bool:
+    """Whether a deliver_sm is a receipt (Q6): any receipt bit, or a receipt TLV, or its text if the option says so."""
+    if esm_class & ESM_CLASS_RECEIPT_BITS:
+        return True
+    if any(tag in (tlv_tags.RECEIPTED_MESSAGE_ID, tlv_tags.MESSAGE_STATE) for tag, _ in tlvs):
+        return True
+    return dlr_by_text and _RECEIPT_LIKE.search(short_message) is not None
+
+
+def parse_receipt(
+    short_message: bytes,
+    tlvs: Iterable[tuple[int, bytes]] = (),
+    *,
+    data_coding: int = 0,
+    receipt_map: Mapping[str, str] | None = None,
+) -> Receipt:
+    """Text and TLVs of one receipt. message_payload replaces short_message where it is there (Q34).
+
+    `receipt_map` is the connector option: the carrier's word for `stat`, in capitals, to a word of appendix B (Q11).
+    """
+    by_tag = dict(tlvs)
+    raw = _text(by_tag.get(tlv_tags.MESSAGE_PAYLOAD, short_message), data_coding)
+    fields, unknown = _fields(raw)
+    id_in_tlv = _c_string(by_tag.get(tlv_tags.RECEIPTED_MESSAGE_ID, b""))
+    id_in_text = _first_word(fields.get("id", ""))
+    stat = _first_word(fields.get("stat", ""))
+    state = _message_state(by_tag.get(tlv_tags.MESSAGE_STATE, b""))
+    word = _stat_word(stat, receipt_map or {})
+    state_word = _STATE_WORDS.get(state, UNKNOWN) if state is not None else ""
+    err = _err(fields.get("err", ""))
+    return Receipt(
+        smsc_message_id=id_in_tlv or id_in_text,
+        word=state_word if state_word not in ("", UNKNOWN) else word,
+        id_in_text=id_in_text,
+        id_in_tlv=id_in_tlv,
+        stat=stat,
+        message_state=state,
+        err=err,
+        err_number=_number(err),
+        network_error_code=_network_error_code(by_tag.get(tlv_tags.NETWORK_ERROR_CODE, b"")),
+        sub=_number(_first_word(fields.get("sub", ""))),
+        dlvrd=_number(_first_word(fields.get("dlvrd", ""))),
+        submit_date=fields.get("submit_date", ""),
+        done_date=fields.get("done_date", ""),
+        text=fields.get("text", ""),
+        unknown=unknown,
+        conflicts=_conflicts(id_in_text, id_in_tlv, word if stat else "", state_word),
+        raw=raw,
+    )
+
+
+def receipt_id(
+    short_message: bytes, tlvs: Iterable[tuple[int, bytes]] = (), *, data_coding: int = 0
+) -> tuple[str, str]:
+    """(id in the TLV, id in the text), each "" when absent: all that is needed to choose the key of the record."""
+    by_tag = dict(tlvs)
+    match = _ID.search(_text(by_tag.get(tlv_tags.MESSAGE_PAYLOAD, short_message), data_coding))
+    return _c_string(by_tag.get(tlv_tags.RECEIPTED_MESSAGE_ID, b"")), match[1] if match else ""
+
+
+def _text(octets: bytes, data_coding: int) -> str:
+    """Receipts are ASCII in practice; some come in UCS-2. A trailing NUL is surplus here, and only here (Q29)."""
+    encoding = "utf-16-be" if data_coding == 8 else "latin-1"
+    return octets.decode(encoding, "replace").rstrip("\0")
+
+
+_USUAL: Final = re.compile(
+    r"id:(?P<id>[^\s:]+) sub:(?P<sub>\d*) dlvrd:(?P<dlvrd>\d*) submit date:(?P<submit_date>\d*)"
+    r" done date:(?P<done_date>\d*) stat:(?P<stat>\w+) err:(?P<err>[0-9A-Fa-f]{1,4})(?: [Tt]ext:(?P<text>.*))?",
+    re.ASCII | re.DOTALL,
+)
+"""The form of appendix B, letter by letter: one match instead of a search for keys. It says the same as `_searched`."""
+
+
+def _fields(raw: str) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
+    """Known fields by name, first value each, and the unknown ones as (key, value)."""
+    usual = _USUAL.fullmatch(raw)
+    return _searched(raw) if usual is None else (usual.groupdict(default=""), ())
+
+
+def _searched(raw: str) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
+    """`text` runs to the end of the receipt, except where neither id nor stat has come before it: then it ends where
+    the next known field begins."""
+    fields: dict[str, str] = {}
+    unknown: list[tuple[str, str]] = []
+    keys = list(_KEY.finditer(raw))
+    for place, key in enumerate(keys):
+        name = key["known"].lower().replace(" ", "_") if key["known"] else ""
+        if name.endswith("date") and "_" not in name:
+            name = name.replace("date", "_date")
+        rest = keys[place + 1 :]
+        if name == "text":
+            if "id" in fields or "stat" in fields:
+                fields.setdefault(name, raw[key.end() :].strip())
+                break
+            rest = [following for following in rest if following["known"]]
+        value = raw[key.end() : rest[0].start() if rest else None].strip(" \t\r\n,;|")
+        if name:
+            fields.setdefault(name, value)
+        elif "text" not in fields:
+            unknown.append((key["other"], value))
+    return fields, tuple(unknown)
+
+
+def _first_word(value: str) -> str:
+    words = value.split(maxsplit=1)
+    return words[0] if words else ""
+
+
+def _err(value: str) -> str:
+    """Digits, hexadecimal digits or words, as written (Q10); what follows a code is not part of it."""
+    first = _first_word(value)
+    return first if _CODE.fullmatch(first) else value
+
+
+def _number(value: str) -> int | None:
+    return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
+
+
+def _c_string(octets: bytes) -> str:
+    return octets.split(b"\0", 1)[0].decode("latin-1").strip()
+
+
+def _message_state(octets: bytes) -> int | None:
+    """One octet; an ASCII digit is taken for the digit, since no state is that high."""
+    if not octets or len(octets) > 4:
+        return None
+    state = int.from_bytes(octets, "big")
+    return state - 0x30 if 0x30 <= state <= 0x39 else state
+
+
+def _network_error_code(octets: bytes) -> NetworkErrorCode | None:
+    """Three octets, type and code, or three ASCII digits (Q9): no network type is that high."""
+    if len(octets) != 3:
+        return None
+    if octets.isdigit():
+        return NetworkErrorCode(None, int(octets))
+    return NetworkErrorCode(octets[0], int.from_bytes(octets[1:], "big"))
+
+
+def _stat_word(stat: str, receipt_map: Mapping[str, str]) -> str:
+    upper = stat.upper()
+    return receipt_map.get(stat) or receipt_map.get(upper) or _SPELLINGS.get(upper, UNKNOWN)
+
+
+def _conflicts(id_in_text: str, id_in_tlv: str, word: str, state_word: str) -> tuple[str, ...]:
+    found: list[str] = []
+    if id_in_text and id_in_tlv and id_in_text != id_in_tlv and not same_number(id_in_text, id_in_tlv):
+        found.append("id")
+    if word and state_word and word != state_word:
+        found.append("stat")
+    return tuple(found)

@@ -1,0 +1,12 @@
+"""Pure: the tags of the optional parameters that a short message depends on (SMPP 3.4, 5.3.2)."""
+
+from typing import Final
+
+DEST_ADDR_SUBUNIT: Final = 0x0005
+RECEIPTED_MESSAGE_ID: Final = 0x001E
+SAR_MSG_REF_NUM: Final = 0x020C
+SAR_TOTAL_SEGMENTS: Final = 0x020E
+SAR_SEGMENT_SEQNUM: Final = 0x020F
+NETWORK_ERROR_CODE: Final = 0x0423
+MESSAGE_PAYLOAD: Final = 0x0424
+MESSAGE_STATE: Final = 0x0427
