@@ -4,10 +4,9 @@
 the connector allows, and transliteration where it was asked for, are taken only when they make fewer segments.
 """
 
-from dataclasses import dataclass
 from functools import cache, lru_cache
 from itertools import product
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.sms import gsm7, ucs2, udh
 from shared.sms.cutting import cut_octets, cut_septets, octets_behind, septets_behind
@@ -30,8 +29,7 @@ _LATIN1: Final = frozenset(map(chr, range(256)))
 _CONCATENATION_OCTETS: Final = {"udh8": 5, "udh16": 6, "sar": 5, "payload": 5}
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(NamedTuple):
     """A text, cut. `pieces` are septets for gsm7 (packed or not is the writer's business), octets otherwise.
 
     `elements` are the information elements that every segment must carry beside the concatenation, `first_elements`
@@ -46,8 +44,7 @@ class Choice:
     changes: tuple[Change, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
+class Room(NamedTuple):
     """What one segment holds beside its header: alone, and as one of several."""
 
     single_octets: int

@@ -67,7 +67,8 @@ class Receipt:
 
     `smsc_message_id` is the one to go by: `id_in_tlv`, else `id_in_text`. `word` is one of the words of appendix B, by
     TLV, else by `stat` and the connector's `receipt_map`; UNKNOWN when neither says anything known. `err` is kept as
-    written, `err_number` only where that is decimal. `unknown` are (key, value) pairs nobody defined. `raw` is the whole text.
+    written, `err_number` only where that is decimal. `unknown` are (key, value) pairs nobody defined, `raw` is the
+    whole text.
     """
 
     smsc_message_id: str
@@ -150,7 +151,7 @@ def parse_receipt(
         dlvrd=_number(_first_word(fields.get("dlvrd", ""))),
         submit_date=fields.get("submit_date", ""),
         done_date=fields.get("done_date", ""),
-        text=fields.get("text", ""),
+        text=fields.get("text", "").strip(),
         unknown=unknown,
         conflicts=_conflicts(id_in_text, id_in_tlv, word if stat else "", state_word),
         raw=raw,
@@ -173,7 +174,7 @@ def _text(octets: bytes, data_coding: int) -> str:
 
 
 _USUAL: Final = re.compile(
-    r"id:(?P<id>[^\s:]+) sub:(?P<sub>\d*) dlvrd:(?P<dlvrd>\d*) submit date:(?P<submit_date>\d*)"
+    r"id:(?P<id>[^\s:,;|]+) sub:(?P<sub>\d*) dlvrd:(?P<dlvrd>\d*) submit date:(?P<submit_date>\d*)"
     r" done date:(?P<done_date>\d*) stat:(?P<stat>\w+) err:(?P<err>[0-9A-Fa-f]{1,4})(?: [Tt]ext:(?P<text>.*))?",
     re.ASCII | re.DOTALL,
 )
@@ -199,7 +200,7 @@ def _searched(raw: str) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
         rest = keys[place + 1 :]
         if name == "text":
             if "id" in fields or "stat" in fields:
-                fields.setdefault(name, raw[key.end() :].strip())
+                fields.setdefault(name, raw[key.end() :])
                 break
             rest = [following for following in rest if following["known"]]
         value = raw[key.end() : rest[0].start() if rest else None].strip(" \t\r\n,;|")
