@@ -33,6 +33,7 @@ CADENCE_BYTES: Final = 1 << 20
 """With a cadence the broker answers a fetch when this much has come or the cadence is over."""
 
 EARLIEST: Final = "earliest"
+_NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 
 
 class KafkaUnavailable(Exception):
@@ -169,26 +170,37 @@ class BatchProducer:
         }
         if transactional_id:
             options |= {"transactional_id": transactional_id, "transaction_timeout_ms": TRANSACTION_TIMEOUT_MS}
-        self._producer = AIOKafkaProducer(**options)
+        self._options = options
+        self._producer: AIOKafkaProducer | None = None
         self._counts: dict[str, int] = {}
         self._turn = itertools.count()
 
     async def start(self) -> None:
         """Connect; raises `KafkaUnavailable`."""
+        producer = AIOKafkaProducer(**self._options)
         try:
-            await self._producer.start()
+            await producer.start()
         except KafkaError as error:
-            await self._producer.stop()
+            await producer.stop()
             raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
+        self._producer = producer
 
     async def stop(self) -> None:
-        await self._producer.stop()
+        """Flush and close; nothing happens when it was not started."""
+        if self._producer is not None:
+            await self._producer.stop()
+
+    @property
+    def _started(self) -> AIOKafkaProducer:
+        if self._producer is None:
+            raise FatalKafkaError("the producer was not started")
+        return self._producer
 
     async def partition_count(self, topic: str) -> int:
         """How many partitions `topic` has, remembered; see `forget_counts`."""
         count = self._counts.get(topic)
         if count is None:
-            count = len(await self._producer.partitions_for(topic))
+            count = len(await self._started.partitions_for(topic))
             self._counts[topic] = count
         return count
 
@@ -220,17 +232,18 @@ class BatchProducer:
             raise FatalKafkaError(f"a produce request ended unknown: {error!r}") from error
 
     async def _send_batches(self, by_place: Mapping[tuple[str, int], Sequence[Out]]) -> dict[tuple[str, int], int]:
-        producer = self._producer
+        producer = self._started
         places: list[tuple[str, int]] = []
         acks: list[asyncio.Future[Any]] = []
         for (topic, partition), records in by_place.items():
             batch = producer.create_batch()
             for out in records:
-                if batch.append(key=out.key, value=out.value, timestamp=None, headers=out.headers) is None:
+                headers = list(out.headers) if out.headers else _NO_HEADERS
+                if batch.append(key=out.key, value=out.value, timestamp=None, headers=headers) is None:
                     places.append((topic, partition))
                     acks.append(await producer.send_batch(batch, topic, partition=partition))
                     batch = producer.create_batch()
-                    batch.append(key=out.key, value=out.value, timestamp=None, headers=out.headers)
+                    batch.append(key=out.key, value=out.value, timestamp=None, headers=headers)
             batch.close()
             places.append((topic, partition))
             acks.append(await producer.send_batch(batch, topic, partition=partition))
@@ -238,19 +251,19 @@ class BatchProducer:
         return {place: int(ack.result().offset) for place, ack in zip(places, acks, strict=True)}
 
     async def begin(self) -> None:
-        await self._guarded(self._producer.begin_transaction())
+        await self._guarded(self._started.begin_transaction())
 
     async def add_offsets(self, offsets: Mapping[TopicPartition, tuple[int, str]], group: str) -> None:
         """Make consumed offsets (with their metadata text) part of the open transaction."""
         if offsets:
             marks = {tp: OffsetAndMetadata(offset, text) for tp, (offset, text) in offsets.items()}
-            await self._guarded(self._producer.send_offsets_to_transaction(marks, group))
+            await self._guarded(self._started.send_offsets_to_transaction(marks, group))
 
     async def commit(self) -> None:
-        await self._guarded(self._producer.commit_transaction())
+        await self._guarded(self._started.commit_transaction())
 
     async def abort(self) -> None:
-        await self._guarded(self._producer.abort_transaction())
+        await self._guarded(self._started.abort_transaction())
 
     async def _guarded(self, step: Any) -> None:
         try:

@@ -1,16 +1,16 @@
 """Edge: the batch stage: consume a batch, decide, produce everything, commit explicit offsets.
 
-FastStream runs the loop; what it does by default with acknowledgements, empty polls and errors is replaced here: each of
-these loses records or goes deaf (measured). Two modes:
+FastStream runs the loop; what it does by default with acknowledgements, empty polls and errors is replaced here: each
+of these loses records or goes deaf (measured). Two modes:
 
-* at least once: all produced and acknowledged, then the offsets are committed, at most five times a second and on drain;
-  ids are pure functions of the input, so what a crash repeats collapses;
+* at least once: all produced and acknowledged, then the offsets are committed, at most five times a second and on
+  drain; ids are pure functions of the input, so what a crash repeats collapses;
 * transactional: everything that follows from a cycle, and its offsets, are one Kafka transaction.
 
 Theory of a rebalance (aiokafka is eager: everything is revoked, then assigned anew). The revoke callback waits for the
-cycle in progress, commits, and raises the generation; a batch that was fetched in an older generation is dropped: its
-records come again from the committed offset. The assigned callback only starts the handler's restore; heartbeats go on
-meanwhile, and no batch is handled before the restore is done.
+cycle in progress, commits, and raises the generation; a batch that was taken in an older generation, or before the new
+assignment, is dropped: its records come again from the committed offset. The assigned callback only starts the
+handler's restore; heartbeats go on meanwhile, and no batch is handled before the restore is done.
 """
 
 import asyncio
@@ -105,6 +105,7 @@ class Stage:
         self._cycle = asyncio.Lock()
         self._generation = 0
         self._batch_generation = 0
+        self._rebalancing = False
         self._restored = asyncio.Event()
         self._restoring: asyncio.Task[None] | None = None
         self._done: dict[TopicPartition, int] = {}
@@ -168,6 +169,7 @@ class Stage:
             consumer_only=True,
             allow_auto_create_topics=False,
             log_level=logging.DEBUG,
+            logger=logging.getLogger("faststream"),
         )
 
     def _fail(self, error: BaseException) -> None:
@@ -192,11 +194,13 @@ class Stage:
             self._consumer = consumer
             self._watch = HeartbeatWatch(consumer)
             self._service.lag = self._lag
-        generation = self._generation
         found = await poll(consumer, timeout_ms=self._wait_ms(), max_records=self._config.max_records)
         self._service.progress()
+        if self._rebalancing:
+            return ()  # of the old assignment: they come again from the committed offset
         if found:
-            self._batch_generation = generation
+            # here and not before the poll: one that began before a rebalance may return records of the new assignment
+            self._batch_generation = self._generation
             set_cadence(consumer, self._config.cadence_ms)
             return tuple(chain.from_iterable(found.values()))
         set_cadence(consumer, 0)
@@ -301,6 +305,7 @@ class Stage:
     async def on_revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """Called by aiokafka, heartbeats going on; partitions are not given away before it returns."""
         try:
+            self._rebalancing = True
             self._restored.clear()
             if self._restoring is not None:
                 self._restoring.cancel()
@@ -315,6 +320,7 @@ class Stage:
         """Called by aiokafka before heartbeats begin: must be quick, so the restore is a task."""
         if self._watch is not None:
             self._watch.joined()
+        self._rebalancing = False
         self._restoring = asyncio.create_task(self._restore(partitions), name=f"{self._config.group}-restore")
 
     async def _restore(self, partitions: frozenset[TopicPartition]) -> None:

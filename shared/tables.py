@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
 from shared.kafka import EARLIEST, KafkaUnavailable, MissingTopics, make_consumer
@@ -26,7 +26,8 @@ class TableReader:
     """
 
     def __init__(self, settings: Settings, tables: Mapping[str, OnRecord]) -> None:
-        self._consumer = make_consumer(settings, auto_offset_reset=EARLIEST, fetch_max_wait_ms=_LONG_POLL_MS)
+        self._settings = settings
+        self._consumer: AIOKafkaConsumer | None = None
         self._tables = dict(tables)
         self._partitions: list[TopicPartition] = []
         self._moved = asyncio.Condition()
@@ -34,38 +35,44 @@ class TableReader:
 
     async def start(self) -> None:
         """Returns when every table has been read to its end. Raises `KafkaUnavailable`, or `MissingTopics`."""
+        consumer = make_consumer(self._settings, auto_offset_reset=EARLIEST, fetch_max_wait_ms=_LONG_POLL_MS)
+        self._consumer = consumer
         try:
-            await self._consumer.start()
+            await consumer.start()
         except KafkaError as error:
             raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
-        existing = await self._consumer.topics()
+        existing = await consumer.topics()
         for topic in self._tables:
             if topic not in existing:
                 raise MissingTopics(f"topic {topic} is missing; `smsgw topics create` makes it")
-            found = self._consumer.partitions_for_topic(topic) or set()
+            found = consumer.partitions_for_topic(topic) or set()
             self._partitions += [TopicPartition(topic, p) for p in sorted(found)]
-        self._consumer.assign(self._partitions)
-        await self._consumer.seek_to_beginning(*self._partitions)
-        self._task = asyncio.create_task(self._follow(), name="tables")
+        consumer.assign(self._partitions)
+        await consumer.seek_to_beginning(*self._partitions)
+        self._task = asyncio.create_task(self._follow(consumer), name="tables")
         await self.sync()
 
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
-        await self._consumer.stop()
+        if self._consumer is not None:
+            await self._consumer.stop()
 
     async def sync(self) -> None:
-        """Returns when everything that was in the tables at the time of the call has been read."""
-        ends = await self._consumer.end_offsets(self._partitions)
+        """Returns when everything that was in the tables at the time of the call has been read. Only once started."""
+        consumer = self._consumer
+        if consumer is None:
+            raise KafkaUnavailable("the table reader was not started")
+        ends = await consumer.end_offsets(self._partitions)
         async with self._moved:
-            while not await self._reached(ends):
+            while not await self._reached(consumer, ends):
                 self._check_alive()
                 await self._moved.wait()
 
-    async def _reached(self, ends: Mapping[TopicPartition, int]) -> bool:
+    async def _reached(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> bool:
         for tp, end in ends.items():
-            if end > 0 and await self._consumer.position(tp) < end:
+            if end > 0 and await consumer.position(tp) < end:
                 return False
         return True
 
@@ -73,10 +80,10 @@ class TableReader:
         if self._task is not None and self._task.done():
             raise KafkaUnavailable("the table reader has stopped")
 
-    async def _follow(self) -> None:
+    async def _follow(self, consumer: AIOKafkaConsumer) -> None:
         try:
             while True:
-                found = await self._consumer.getmany(timeout_ms=_LONG_POLL_MS)
+                found = await consumer.getmany(timeout_ms=_LONG_POLL_MS)
                 for tp, records in found.items():
                     for record in records:
                         self._feed(tp.topic, record)

@@ -37,8 +37,8 @@ def configure_logging(service: str, level: str) -> None:
         format=f"%(asctime)s %(levelname)s {service} %(name)s: %(message)s",
         force=True,
     )
-    for noisy in ("aiokafka", "faststream", "kafka"):
-        logging.getLogger(noisy).setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("aiokafka").setLevel(max(logging.WARNING, logging.getLevelName(level)))
+    logging.getLogger("faststream").setLevel(logging.ERROR)  # the stage reports by itself
 
 
 class _QuietHandler(WSGIRequestHandler):

@@ -1,0 +1,197 @@
+"""Edge: the batch stage on a real broker: nothing lost or reordered, offsets exact, over stops and rebalances."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin import NewTopic as KafkaTopic
+
+from shared.kafka import FatalKafkaError, committed_with_metadata, read_range
+from shared.records import Out
+from shared.service import Service
+from shared.settings import Settings
+from shared.stage import Stage, StageConfig, StageHandler
+
+pytestmark = [pytest.mark.kafka]
+
+PARTITIONS = 2
+
+
+class Copy(StageHandler):
+    """Copies each record to the same partition of another topic."""
+
+    def __init__(self, target: str) -> None:
+        self.target = target
+        self.seen = 0
+        self.restored: list[frozenset[TopicPartition]] = []
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        self.restored.append(partitions)
+
+    async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
+        self.seen += len(records)
+        return [Out(self.target, r.key, r.value, (), r.partition) for r in records]
+
+    def commit_metadata(self, partition: TopicPartition) -> str:
+        return "mark"
+
+
+def _service(bootstrap: str, tmp_path: Path, instance: str = "0") -> Service:
+    return Service("test", Settings(kafka_bootstrap_servers=bootstrap, data_dir=tmp_path, instance=instance))
+
+
+@pytest.fixture
+async def topics(kafka_bootstrap: str, unique_name: Callable[[str], str]) -> tuple[str, str]:
+    source, target = unique_name("source"), unique_name("target")
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+    await admin.start()
+    await admin.create_topics([KafkaTopic(t, PARTITIONS, 1) for t in (source, target)])
+    await admin.close()
+    return source, target
+
+
+async def _produce(bootstrap: str, topic: str, count: int, start: int = 0) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=bootstrap)
+    await producer.start()
+    for n in range(start, start + count):
+        await producer.send(topic, str(n).encode(), partition=n % PARTITIONS)
+    await producer.stop()
+
+
+async def _values(service: Service, topic: str) -> list[list[int]]:
+    found: list[list[int]] = []
+    for partition in range(PARTITIONS):
+        values: list[int] = []
+        async for batch in read_range(service.settings, topic, partition):
+            values += [int(r.value) for r in batch]
+        found.append(values)
+    return found
+
+
+@asynccontextmanager
+async def _running(service: Service, stage: Stage) -> AsyncIterator[asyncio.Task[None]]:
+    task = asyncio.create_task(stage.run())
+    try:
+        yield task
+    finally:
+        service.stopping.set()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _until(condition: Callable[[], bool], task: asyncio.Task[None]) -> None:
+    async with asyncio.timeout(30):
+        while not condition():
+            if task.done():
+                task.result()
+            await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+async def test_copies_everything_in_order_and_commits_exactly_over_a_restart(
+    kafka_bootstrap: str,
+    topics: tuple[str, str],
+    tmp_path: Path,
+    unique_name: Callable[[str], str],
+    transactional: bool,
+) -> None:
+    source, target = topics
+    config = StageConfig(unique_name("group"), (source,), transactional=transactional)
+    await _produce(kafka_bootstrap, source, 1000)
+    for start in (0, 1000):
+        service, handler = _service(kafka_bootstrap, tmp_path), Copy(target)
+        async with _running(service, Stage(service, config, handler)) as task:
+            await _until(lambda h=handler: h.seen >= 1000, task)  # type: ignore[misc]  # bound now
+            assert service.ready
+            assert handler.restored == [frozenset(TopicPartition(source, p) for p in range(PARTITIONS))]
+        committed = await committed_with_metadata(service.settings, config.group)
+        # a transaction leaves no marker in its source, so offsets are exact in both modes
+        assert committed == {TopicPartition(source, p): ((start + 1000) // 2, "mark") for p in range(PARTITIONS)}
+        if start == 0:
+            await _produce(kafka_bootstrap, source, 1000, start=1000)
+    assert await _values(service, target) == [list(range(0, 2000, 2)), list(range(1, 2000, 2))]
+
+
+async def test_two_members_share_the_partitions_and_lose_nothing(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str]
+) -> None:
+    source, target = topics
+    config = StageConfig(unique_name("group"), (source,), max_records=20)
+    first, second = _service(kafka_bootstrap, tmp_path, "0"), _service(kafka_bootstrap, tmp_path, "1")
+    one, two = Copy(target), Copy(target)
+    await _produce(kafka_bootstrap, source, 400)
+    async with _running(first, Stage(first, config, one)) as task_one:
+        await _until(lambda: one.seen >= 100, task_one)
+        async with _running(second, Stage(second, config, two)) as task_two:
+            await _until(lambda: any(len(p) == 1 for p in two.restored), task_two)
+            await _produce(kafka_bootstrap, source, 400, start=400)
+            await _until(lambda: two.seen >= 100 and one.seen + two.seen >= 800, task_two)
+    values = await _values(first, target)
+    assert values == [list(range(0, 800, 2)), list(range(1, 800, 2))]
+
+
+async def test_a_handler_that_fails_ends_the_stage_and_commits_nothing(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str]
+) -> None:
+    class Broken(Copy):
+        async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
+            raise ValueError("a mistake of ours")
+
+    source, target = topics
+    await _produce(kafka_bootstrap, source, 10)
+    service = _service(kafka_bootstrap, tmp_path)
+    config = StageConfig(unique_name("group"), (source,))
+    with pytest.raises(ValueError, match="a mistake of ours"):
+        await asyncio.wait_for(Stage(service, config, Broken(target)).run(), 30)
+    assert await committed_with_metadata(service.settings, config.group) == {}
+
+
+async def test_an_old_heartbeat_stops_the_stage_before_it_produces(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str]
+) -> None:
+    source, target = topics
+    service = _service(kafka_bootstrap, tmp_path)
+    stage = Stage(service, StageConfig(unique_name("group"), (source,)), Copy(target))
+    async with _running(service, stage) as task:
+        await _until(lambda: service.ready, task)
+        assert stage._watch is not None
+        stage._watch._last_s -= 6.0
+        stage._watch.joined = lambda: None  # type: ignore[method-assign]  # this process slept
+        coordinator = stage._consumer._coordinator  # type: ignore[union-attr]
+
+        async def refused() -> bool:
+            return False
+
+        coordinator._do_heartbeat = refused
+        stage._watch._last_s -= 6.0
+        await _produce(kafka_bootstrap, source, 2)
+        with pytest.raises(FatalKafkaError, match="no acknowledged heartbeat"):
+            await asyncio.wait_for(asyncio.shield(task), 20)
+    assert await _values(service, target) == [[], []]
+
+
+async def test_due_work_is_done_without_records(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str]
+) -> None:
+    source, target = topics
+
+    class Alarm(Copy):
+        due: int | None = 1
+
+        async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
+            if not records:
+                self.due = None
+                return [Out(target, None, b"7", (), 0)]
+            return await super().handle(records, at_ms)
+
+        def next_due_ms(self) -> int | None:
+            return self.due
+
+    service, handler = _service(kafka_bootstrap, tmp_path), Alarm(target)
+    config = StageConfig(unique_name("group"), (source,), transactional=True)
+    async with _running(service, Stage(service, config, handler)) as task:
+        await _until(lambda: handler.due is None, task)
+    assert await _values(service, target) == [[7], []]
