@@ -337,6 +337,21 @@ class Stage:
         self._restored.set()
 
 
+async def run_stages(service: Service, *stages: Stage) -> None:
+    """Run the stages of one process together: when one ends, the others drain too. Raises what the first one raised."""
+    running = [asyncio.ensure_future(stage.run()) for stage in stages]
+    try:
+        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        service.stopping.set()
+        await asyncio.wait(running)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    for task in running:
+        task.result()
+
+
 class _Drain(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped here
     """Hands aiokafka's rebalance callbacks to the stage."""
 

@@ -1,6 +1,6 @@
-"""Pure: a change of a message's status as records: one of `mt.statuses`, and its event. For every service that ends one.
+"""Pure: a change of a message's status as records: one of `mt.statuses`, and its event.
 
-The status_id is a function of message and word, so that a repeat collapses.
+For every service that ends messages. The status_id is a function of message and word, so that a repeat collapses.
 """
 
 from typing import Any, Protocol
