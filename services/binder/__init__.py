@@ -1,0 +1,1 @@
+"""Reads mt.dispatch.*; writes mt.feedback.*, smsc.receipts, smsc.inbound, connector.states; owns the SMPP binds."""

@@ -1,0 +1,90 @@
+"""Pure: when to connect again; one budget for all binds of an account (quirks Q19, Q20, Q25)."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final
+
+from shared.smpp.constants import SmppCommandStatus
+
+FIRST_S: Final = 1.0
+LONGEST_S: Final = 60.0
+AUTH_RETRY_S: Final = 15 * 60.0
+ALREADY_BOUND_S: Final = (30.0, 45.0)
+SECRET_RETRY_S: Final = 60.0
+JITTER_SHARE: Final = 0.3
+"""A delay is shortened by up to this share of itself: processes that lost the same SMSC do not come back together."""
+
+AUTH_STATUSES: Final = frozenset({SmppCommandStatus.ESME_RINVSYSID.value, SmppCommandStatus.ESME_RINVPASWD.value})
+
+
+class Failure(Enum):
+    """Why a bind is not up, as far as the next attempt depends on it."""
+
+    LINK = "link"
+    REFUSED = "refused"
+    AUTH = "auth"
+    ALREADY_BOUND = "already_bound"
+    SECRET = "secret"  # noqa: S105  # a word, not a secret
+
+
+def failure_of(command_status: int | None) -> Failure:
+    """What a bind that was not accepted means; None = no answer at all.
+
+    Only RINVSYSID and RINVPASWD mean that the credentials are wrong (Q19): RBINDFAIL and every other status, vendors'
+    ones too, are tried again like a lost link.
+    """
+    if command_status is None:
+        return Failure.LINK
+    if command_status in AUTH_STATUSES:
+        return Failure.AUTH
+    if command_status == SmppCommandStatus.ESME_RALYBND:
+        return Failure.ALREADY_BOUND
+    return Failure.REFUSED
+
+
+class AccountBackoff:
+    """The attempts of one account at one SMSC. Times are seconds of a clock that never goes back.
+
+    `reserve` gives out the attempts: while nothing fails, at once to everybody; after a failure one by one, each a
+    delay behind the other (1 s, doubled up to 60 s), whichever bind asks. `jitter` returns a number in [0, 1).
+    """
+
+    def __init__(self, jitter: Callable[[], float]) -> None:
+        self._jitter = jitter
+        self._failures = 0
+        self._next_s = 0.0
+
+    def reserve(self, now_s: float) -> float:
+        """When the caller may make its attempt; the place is taken."""
+        at_s = max(now_s, self._next_s)
+        if self._failures:
+            self._next_s = at_s + self._delay_s()
+        return at_s
+
+    def failed(self, failure: Failure, now_s: float) -> None:
+        """An attempt failed, or a bind was lost."""
+        self._failures += 1
+        self._next_s = max(self._next_s, now_s + self._wait_s(failure))
+
+    def succeeded(self) -> None:
+        """A bind was accepted: nobody waits any longer."""
+        self.reset()
+
+    def reset(self) -> None:
+        """Begin anew: the configuration of the account changed."""
+        self._failures = 0
+        self._next_s = 0.0
+
+    def _wait_s(self, failure: Failure) -> float:
+        if failure is Failure.AUTH:
+            return AUTH_RETRY_S
+        if failure is Failure.SECRET:
+            return SECRET_RETRY_S
+        if failure is Failure.ALREADY_BOUND:
+            low, high = ALREADY_BOUND_S
+            return low + (high - low) * self._jitter()
+        return self._delay_s()
+
+    def _delay_s(self) -> float:
+        longest = min(LONGEST_S, FIRST_S * 2.0 ** min(self._failures - 1, 10))
+        return longest * (1.0 - JITTER_SHARE * self._jitter())

@@ -1,0 +1,94 @@
+"""Pure: a received deliver_sm or data_sm -> receipt or message of a handset, and the id that a receipt names (Q6, Q8).
+
+No more than that is read here: the record must be safe in Kafka before anybody tries to understand it (the tolerant
+parser runs in the correlator), and what cannot be understood must not stop a bind.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from shared.smpp.constants import EsmClass
+from shared.smpp.pdu import DataSm, DeliverSm
+from shared.smpp.tlv import Tag, Tlv
+
+RECEIPT_BITS: Final = (
+    EsmClass.DELIVERY_RECEIPT | EsmClass.DELIVERY_ACKNOWLEDGEMENT | EsmClass.INTERMEDIATE_NOTIFICATION
+).value
+"""Any of these means receipt, whatever the other type bits say (Q6)."""
+
+UCS2: Final = 8
+_TEXT_LOOKED_AT: Final = 512
+_ID: Final = re.compile(rb"(?<![a-z])id:\s*([^\s\0]{1,128})", re.IGNORECASE)
+_STATE: Final = re.compile(rb"(?<![a-z])stat(?:us)?:\s*[a-z0-9]", re.IGNORECASE)
+_PAYLOAD: Final = Tag.MESSAGE_PAYLOAD.value
+_RECEIPTED_MESSAGE_ID: Final = Tag.RECEIPTED_MESSAGE_ID.value
+_MESSAGE_STATE: Final = Tag.MESSAGE_STATE.value
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The ids as found, "" where there is none: an SMSC may write it differently in the two places, or in one only.
+    `octets` is the text, from wherever it came.
+    """
+
+    id_in_tlv: str
+    id_in_text: str
+    octets: bytes
+
+    @property
+    def smsc_message_id(self) -> str:
+        """The parameter first, the text second (Q8)."""
+        return self.id_in_tlv or self.id_in_text
+
+
+@dataclass(frozen=True, slots=True)
+class Inbound:
+    """A message of a handset."""
+
+    octets: bytes
+
+
+def classify(pdu: DeliverSm | DataSm, *, dlr_by_text: bool) -> Receipt | Inbound:
+    """What `pdu` is. `dlr_by_text`: one without any mark of a receipt is one when its text reads like one."""
+    short_message = b"" if isinstance(pdu, DataSm) else pdu.short_message
+    tlvs = pdu.tlvs
+    if not tlvs:
+        return _by_text(pdu, short_message, None, marked=bool(pdu.esm_class & RECEIPT_BITS), dlr_by_text=dlr_by_text)
+    by_tag = _first_values(tlvs)
+    octets = by_tag.get(_PAYLOAD, short_message)
+    tlv_id = by_tag.get(_RECEIPTED_MESSAGE_ID)
+    marked = bool(pdu.esm_class & RECEIPT_BITS) or tlv_id is not None or _MESSAGE_STATE in by_tag
+    return _by_text(pdu, octets, tlv_id, marked=marked, dlr_by_text=dlr_by_text)
+
+
+def _by_text(
+    pdu: DeliverSm | DataSm, octets: bytes, tlv_id: bytes | None, *, marked: bool, dlr_by_text: bool
+) -> Receipt | Inbound:
+    if not marked and not dlr_by_text:
+        return Inbound(octets)
+    text = _as_ascii(octets, pdu.data_coding)
+    found = _ID.search(text)
+    if not marked and not (found and _STATE.search(text)):
+        return Inbound(octets)
+    return Receipt(_trimmed(tlv_id) if tlv_id else "", _trimmed(found[1]) if found else "", octets)
+
+
+def _first_values(tlvs: tuple[Tlv, ...]) -> dict[int, bytes]:
+    found: dict[int, bytes] = {}
+    for tlv in tlvs:
+        found.setdefault(tlv.tag, tlv.value)
+    return found
+
+
+def _trimmed(octets: bytes) -> str:
+    """Up to the first NUL, without blanks around it; Latin-1 keeps every octet."""
+    return octets.partition(b"\0")[0].decode("latin-1").strip()
+
+
+def _as_ascii(octets: bytes, data_coding: int) -> bytes:
+    """The beginning of the text with one octet a character, good enough to find `id:` in it."""
+    head = octets[:_TEXT_LOOKED_AT]
+    if data_coding == UCS2 or head[:2] == b"\0i":
+        return head[: len(head) & ~1].decode("utf-16-be", "replace").encode("latin-1", "replace")
+    return head

@@ -1,0 +1,74 @@
+"""Pure: command_status of a submit_sm_resp -> what became of the segment, as a table (quirks Q16-Q18)."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal, TypeAlias, cast, get_args
+
+from shared.smpp.constants import SmppCommandStatus
+
+SubmitWord: TypeAlias = Literal["accepted", "temporary", "permanent"]
+"""What a command_status says of a segment; words of `schemas.feedback.AnswerWord`."""
+
+DEFAULT_TABLE: Final[Mapping[int, SubmitWord]] = {
+    SmppCommandStatus.ESME_ROK.value: "accepted",
+    SmppCommandStatus.ESME_RSYSERR.value: "temporary",
+    SmppCommandStatus.ESME_RMSGQFUL.value: "temporary",
+    SmppCommandStatus.ESME_RTHROTTLED.value: "temporary",
+    SmppCommandStatus.ESME_RX_T_APPN.value: "temporary",
+}
+"""What is not in the table, vendors' statuses included, is permanent."""
+
+_WORDS: Final = frozenset(get_args(SubmitWord))
+_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}")
+
+
+@dataclass(frozen=True, slots=True)
+class StatusPolicy:
+    """The table of one connector; `problems` are sentences about entries of `status_map` that were left out."""
+
+    table: Mapping[int, SubmitWord] = field(default_factory=lambda: DEFAULT_TABLE)
+    problems: tuple[str, ...] = ()
+
+    def word(self, command_status: int) -> SubmitWord:
+        """What `command_status`, any 32-bit number, says of the segment."""
+        return self.table.get(command_status, "permanent")
+
+
+def status_policy(status_map: Mapping[str, str]) -> StatusPolicy:
+    """The default table with a connector's option `status_map` over it.
+
+    Keys are numbers (`"0x401"`, `"1025"`) or names (`"ESME_RX_P_APPN"`, `"RX_P_APPN"`); values are the words of the
+    table. ESME_ROK stays what it is. A wrong entry is a problem, not an error: the others count.
+    """
+    table: dict[int, SubmitWord] = dict(DEFAULT_TABLE)
+    problems = []
+    for key, word in status_map.items():
+        number = status_number(key)
+        if number is None:
+            problems.append(f"status_map: {key!r} is no command_status")
+        elif number == SmppCommandStatus.ESME_ROK:
+            problems.append("status_map: ESME_ROK cannot mean anything else")
+        elif word not in _WORDS:
+            problems.append(f"status_map: {key!r}: {word!r} is none of {', '.join(sorted(_WORDS))}")
+        else:
+            table[number] = cast("SubmitWord", word)
+    return StatusPolicy(table, tuple(problems))
+
+
+def status_number(text: str) -> int | None:
+    """The command_status that `text` names; None when it names none."""
+    stripped = text.strip()
+    if _NUMBER.fullmatch(stripped):
+        return int(stripped, 16 if stripped[:2].lower() == "0x" else 10)
+    name = stripped.upper()
+    member = SmppCommandStatus.__members__.get(name) or SmppCommandStatus.__members__.get(f"ESME_{name}")
+    return None if member is None else member.value
+
+
+def status_name(command_status: int) -> str:
+    """`ESME_RTHROTTLED`, or `0x00000401` where the specification has no name."""
+    try:
+        return SmppCommandStatus(command_status).name
+    except ValueError:
+        return f"0x{command_status:08x}"

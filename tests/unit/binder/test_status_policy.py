@@ -1,0 +1,53 @@
+"""Pure: command_status -> what became of the segment."""
+
+import pytest
+
+from services.binder.status_policy import status_name, status_number, status_policy
+from shared.smpp.constants import SmppCommandStatus
+
+
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        (0x00, "accepted"),
+        (0x58, "temporary"),  # Q16 RTHROTTLED
+        (0x14, "temporary"),  # Q17 RMSGQFUL
+        (0x08, "temporary"),  # Q18 RSYSERR
+        (0x64, "temporary"),  # Q18 RX_T_APPN
+        (0x65, "permanent"),
+        (0x0B, "permanent"),
+        (0x401, "permanent"),
+        (0xFFFFFFFF, "permanent"),
+    ],
+)
+def test_q16_q17_q18_default_table(status: int, word: str) -> None:
+    assert status_policy({}).word(status) == word
+
+
+def test_q18_only_these_are_temporary() -> None:
+    policy = status_policy({})
+    assert {s.value for s in SmppCommandStatus if policy.word(s.value) == "temporary"} == {0x08, 0x14, 0x58, 0x64}
+
+
+def test_q18_status_map_by_number_and_by_name() -> None:
+    policy = status_policy(
+        {"0x401": "temporary", "1026": "accepted", "rx_p_appn": "temporary", "ESME_RSYSERR": "permanent"}
+    )
+    assert [policy.word(s) for s in (0x401, 0x402, 0x65, 0x08)] == ["temporary", "accepted", "temporary", "permanent"]
+    assert policy.problems == ()
+
+
+@pytest.mark.parametrize(
+    "entry", [{"0xZZ": "temporary"}, {"0x401": "later"}, {"ESME_ROK": "permanent"}, {"": "temporary"}]
+)
+def test_a_wrong_entry_is_a_problem_and_changes_nothing(entry: dict[str, str]) -> None:
+    policy = status_policy({**entry, "0x402": "temporary"})
+    assert len(policy.problems) == 1
+    assert policy.word(0) == "accepted"
+    assert policy.word(0x402) == "temporary"
+
+
+def test_names() -> None:
+    assert status_name(0x58) == "ESME_RTHROTTLED"
+    assert status_name(0x401) == "0x00000401"
+    assert status_number("RTHROTTLED") == 0x58
