@@ -20,7 +20,7 @@ def kafka_bootstrap() -> Iterator[str]:
         yield given
         return
     with tempfile.TemporaryDirectory(prefix="smsgw-test-kafka-", ignore_cleanup_errors=True) as folder:
-        kafka = EmbeddedKafka(Path(folder), free_port())
+        kafka = EmbeddedKafka(Path(folder), free_port(), short_lived=True)
         kafka.start()
         try:
             yield kafka.bootstrap_servers

@@ -96,7 +96,7 @@ async def test_topics_are_not_created_by_themselves(kafka_bootstrap: str, unique
 
 async def test_life_of_a_broker(tmp_path: Path) -> None:
     """Start, clean stop, start again, kill -9, start again: one data directory, nothing produced is ever lost."""
-    kafka = EmbeddedKafka(tmp_path / "a folder with spaces", free_port())
+    kafka = EmbeddedKafka(tmp_path / "a folder with spaces", free_port(), short_lived=True)
     await asyncio.to_thread(kafka.start)
     try:
         assert kafka.is_alive()
