@@ -211,8 +211,9 @@ class BatchProducer:
     async def send_all(self, outs: Iterable[Out]) -> dict[tuple[str, int], int]:
         """Produce all of `outs`, in order within a partition; returns when every one is acknowledged.
 
-        Returns the offset of the first record of the last batch of each (topic, partition). Raises `FatalKafkaError`
-        when the end of any of them is unknown: the caller must not commit and must not go on.
+        Returns the offset of the first record of each (topic, partition); where nobody else writes to the partition
+        the others follow it without a gap. Raises `FatalKafkaError` when the end of any of them is unknown: the caller
+        must not commit and must not go on.
         """
         by_place: dict[tuple[str, int], list[Out]] = defaultdict(list)
         counts = self._counts
@@ -248,7 +249,10 @@ class BatchProducer:
             places.append((topic, partition))
             acks.append(await producer.send_batch(batch, topic, partition=partition))
         await asyncio.wait(acks)
-        return {place: int(ack.result().offset) for place, ack in zip(places, acks, strict=True)}
+        first: dict[tuple[str, int], int] = {}
+        for place, ack in zip(places, acks, strict=True):
+            first.setdefault(place, int(ack.result().offset))
+        return first
 
     async def begin(self) -> None:
         await self._guarded(self._started.begin_transaction())

@@ -1,0 +1,104 @@
+"""Pure: the binds of one connector as the throttler sees them: leases, unanswered dispatches, shares of the rate."""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from schemas.connector_states import BindState
+from services.throttler.credits import AnswerTime, bind_limit, credit_limit
+from services.throttler.pacing import grant, split_tps
+from services.throttler.policy import Policy
+
+
+class Bind:
+    """One dispatch partition. `unanswered` counts dispatches by the share they were sent with."""
+
+    __slots__ = ("count", "state", "unanswered")
+
+    def __init__(self) -> None:
+        self.state: BindState | None = None
+        self.unanswered: Counter[int] = Counter()
+        self.count = 0
+
+    @property
+    def in_force(self) -> int:
+        """The fastest that what lies at the bind allows it to submit, tokens a second; 0 = nothing lies there."""
+        return max(self.unanswered) if self.unanswered else 0
+
+
+class Binds:
+    """All binds of a connector, by partition number.
+
+    A bind may be dispatched to while it is announced as bound, is one of the first `max_binds` and holds a share. It
+    is *live*, and keeps its share, until it has answered everything or is released: it may still be submitting.
+    """
+
+    def __init__(self) -> None:
+        self._binds: dict[int, Bind] = {}
+        self.shares: dict[int, int] = {}
+        self.answer_time = AnswerTime()
+        self.unanswered = 0
+
+    def _bind(self, partition: int) -> Bind:
+        bind = self._binds.get(partition)
+        if bind is None:
+            bind = self._binds[partition] = Bind()
+        return bind
+
+    def lease(self, partition: int, state: BindState) -> None:
+        self._bind(partition).state = state
+
+    def dispatched(self, partition: int, share: int) -> None:
+        bind = self._bind(partition)
+        bind.unanswered[share] += 1
+        bind.count += 1
+        self.unanswered += 1
+
+    def answered(self, partition: int, share: int) -> None:
+        bind = self._bind(partition)
+        left = bind.unanswered[share] - 1
+        if left:
+            bind.unanswered[share] = left
+        else:
+            del bind.unanswered[share]
+        bind.count -= 1
+        self.unanswered -= 1
+
+    def count(self, partition: int) -> int:
+        """Unanswered dispatches of one bind."""
+        bind = self._binds.get(partition)
+        return bind.count if bind else 0
+
+    def _usable(self, partition: int, bind: Bind, policy: Policy) -> bool:
+        return bind.state == "bound" and partition < policy.max_binds
+
+    def reshare(self, policy: Policy) -> None:
+        """Bring the shares as near to what they should be as unanswered dispatches allow."""
+        live = {
+            partition: bind
+            for partition, bind in self._binds.items()
+            if self._usable(partition, bind, policy) or (bind.count > 0 and bind.state != "released")
+        }
+        in_force = {partition: bind.in_force for partition, bind in live.items()}
+        self.shares = grant(policy.tps, split_tps(policy.tps, live), self.shares, in_force)
+
+    def room(self, policy: Policy) -> tuple[int, dict[int, int]]:
+        """How many segments may be dispatched by credit: in all, and to each bind that may be dispatched to."""
+        answer_ms = self.answer_time.smoothed_ms
+        limit = credit_limit(policy.tps, policy.window, self.shares, answer_ms)
+        room = {
+            partition: bind_limit(policy.window, share, answer_ms) - self._binds[partition].count
+            for partition, share in self.shares.items()
+            if share > 0 and self._usable(partition, self._binds[partition], policy)
+        }
+        return max(0, limit - self.unanswered), room
+
+    def freest(self, room: Mapping[int, int]) -> int | None:
+        """The bind with the least work before it, measured in time; None where there is no room."""
+        best: int | None = None
+        least = 0.0
+        for partition, left in room.items():
+            if left > 0:
+                load = self._binds[partition].count / self.shares[partition]
+                if best is None or load < least:
+                    best, least = partition, load
+        return best
