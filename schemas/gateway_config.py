@@ -71,6 +71,8 @@ class Options(Strict):
     @field_validator("tls", mode="before")
     @classmethod
     def _tls_word(cls, value: object) -> object:
+        if value is False:  # YAML reads a bare `off` as false
+            value = "off"
         return {"mode": value} if isinstance(value, str) else value
 
 
@@ -110,7 +112,11 @@ class Account(Strict):
 
 
 def _listed(value: object) -> object:
-    return value if value is None or isinstance(value, list | tuple) else [value]
+    """One value as a list of one; a bare prefix like 44 is a number to YAML and text to us."""
+    if value is None:
+        return None
+    values = value if isinstance(value, list | tuple) else [value]
+    return [str(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values]
 
 
 class Match(Strict):

@@ -1,0 +1,51 @@
+"""Edge: `<data-dir>/run.json`: what a running `smsgw up` tells the other commands."""
+
+import contextlib
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import psutil
+
+NAME = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class RunFile:
+    """Addresses and processes of one `smsgw up`. `processes`: pid by name."""
+
+    pid: int
+    instance: str
+    kafka_bootstrap_servers: str
+    clickhouse_url: str
+    simulator: str = ""
+    config_hash: str = ""
+    started_at_ms: int = 0
+    processes: dict[str, int | None] = field(default_factory=dict)
+
+    @property
+    def alive(self) -> bool:
+        """Whether the `up` that wrote it still runs (its pid may since be another program's: then this is wrong)."""
+        return psutil.pid_exists(self.pid)
+
+
+def write_run_file(data_dir: Path, run: RunFile) -> None:
+    """Replace run.json in one step, so that a reader never sees half of it. Raises OSError."""
+    temporary = data_dir / f".{NAME}.{os.getpid()}"
+    temporary.write_text(json.dumps(asdict(run), indent=2) + "\n", encoding="utf-8")
+    temporary.replace(data_dir / NAME)
+
+
+def read_run_file(data_dir: Path) -> RunFile | None:
+    """The last one written there; None when there is none, or it is not ours."""
+    try:
+        found = json.loads((data_dir / NAME).read_text(encoding="utf-8"))
+        return RunFile(**found)
+    except (OSError, ValueError, TypeError):
+        return None
+
+
+def remove_run_file(data_dir: Path) -> None:
+    with contextlib.suppress(OSError):
+        (data_dir / NAME).unlink()
