@@ -1,0 +1,144 @@
+"""Edge: ingress as a process: two stages over the same decisions, one for everything and one for one-time passwords.
+
+`mt.requests.otp` has a consumer of its own without cadence, so that a password never waits behind a campaign.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import ConsumerRecord, TopicPartition
+
+from schemas.topics import (
+    CONFIG_OPTOUTS,
+    INGRESS_KEYS,
+    INGRESS_KEYS_OTP,
+    MT_REQUESTS,
+    MT_REQUESTS_OTP,
+    MT_REROUTES,
+)
+from services.ingress.country import CountryTable, country_table
+from services.ingress.decision import RequestDecider
+from services.ingress.idempotency import KeyStore
+from services.ingress.opt_outs import OptOuts
+from services.ingress.own_output import OwnOutput
+from services.ingress.rerouting import RerouteDecider
+from services.ingress.restore import read_keys, read_own_output, require_log_append_time, undecided
+from services.ingress.routing import GatewayView
+from shared.clock import now_ms
+from shared.records import Out
+from shared.service import Service, run_service
+from shared.stage import Stage, StageConfig, StageHandler, run_stages
+from shared.tables import TableReader
+
+CADENCE_MS: Final = 10
+"""`txn` passes here; longer would be felt, shorter costs a round trip of a millisecond of CPU per handful of records."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Flow:
+    """One of the two ways in."""
+
+    group: str
+    requests: str
+    keys: str
+    cadence_ms: int
+    reroutes: bool
+
+
+FLOWS: Final = (
+    _Flow("ingress", MT_REQUESTS, INGRESS_KEYS, CADENCE_MS, reroutes=True),
+    _Flow("ingress-otp", MT_REQUESTS_OTP, INGRESS_KEYS_OTP, 0, reroutes=False),
+)
+
+
+class IngressHandler(StageHandler):
+    """Feeds the records of one flow to the deciders, and restores what they know on every assignment."""
+
+    def __init__(
+        self, service: Service, flow: _Flow, partitions: int, countries: CountryTable, opt_outs: OptOuts
+    ) -> None:
+        self._service = service
+        self._flow = flow
+        self._own = OwnOutput()
+        self._applied = service.gateway.applied
+        view = GatewayView(self._applied)
+        self._requests = RequestDecider(service.events, flow.requests, partitions, countries, opt_outs, self._own, view)
+        self._reroutes = RerouteDecider(service.events, self._own, view)
+        self._keys_read: dict[int, int] = {}
+        self._undecided: dict[TopicPartition, int] = {}
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        await self._restore_keys({tp.partition for tp in partitions if tp.topic == self._flow.requests})
+        open_ones = await undecided(self._service.settings, self._flow.group, partitions)
+        self._own.forget_read_back()
+        self._undecided = {tp: place.end for tp, place in open_ones.items()}
+        if open_ones:
+            since_ms = min(place.since_ms for place in open_ones.values())
+            await read_own_output(self._service.settings, since_ms, self._own)
+
+    async def _restore_keys(self, held: set[int]) -> None:
+        """Keys of partitions that were held before are read on from where they were read to."""
+        stores = self._requests.keys
+        for partition in stores.keys() - held:
+            del stores[partition]
+            self._keys_read.pop(partition, None)
+        for partition in sorted(held):
+            store = stores.setdefault(partition, KeyStore())
+            self._keys_read[partition] = await read_keys(
+                self._service.settings, self._flow.keys, partition, store, self._keys_read.get(partition)
+            )
+
+    async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
+        self._follow_configuration()
+        outs: list[Out] = []
+        for record in records:
+            decider = self._reroutes if record.topic == MT_REROUTES else self._requests
+            outs += decider.decide(record, at_ms)
+        if self._undecided:
+            self._pass(records)
+        return outs
+
+    def _follow_configuration(self) -> None:
+        applied = self._service.gateway.applied
+        if applied is not self._applied:
+            self._applied = applied
+            self._requests.view = self._reroutes.view = GatewayView(applied)
+
+    def _pass(self, records: Sequence[ConsumerRecord]) -> None:
+        """Once all that a predecessor may have decided is behind us, what it wrote is of no more use."""
+        for record in records:
+            tp = TopicPartition(record.topic, record.partition)
+            if record.offset + 1 >= self._undecided.get(tp, record.offset + 2):
+                del self._undecided[tp]
+        if not self._undecided:
+            self._own.forget_read_back()
+
+    def commit_metadata(self, partition: TopicPartition) -> str:
+        """When this commit was made: where a successor begins to read what this process wrote."""
+        return str(now_ms())
+
+
+async def run(service: Service) -> None:
+    """Until the service is asked to stop."""
+    await require_log_append_time(service.settings, [flow.requests for flow in FLOWS])
+    opt_outs = OptOuts()
+    table = TableReader(service.settings, {CONFIG_OPTOUTS: lambda record: opt_outs.apply(record.key, record.value)})
+    await table.start()
+    try:
+        countries = country_table()
+        await run_stages(service, *[await _stage(service, flow, countries, opt_outs) for flow in FLOWS])
+    finally:
+        await table.stop()
+
+
+async def _stage(service: Service, flow: _Flow, countries: CountryTable, opt_outs: OptOuts) -> Stage:
+    partitions = await service.control.partition_count(flow.requests)
+    handler = IngressHandler(service, flow, partitions, countries, opt_outs)
+    topics = (flow.requests, MT_REROUTES) if flow.reroutes else (flow.requests,)
+    return Stage(service, StageConfig(flow.group, topics, flow.cadence_ms), handler)
+
+
+def main(arguments: list[str]) -> int:
+    """Run the service; returns the exit code."""
+    return run_service("ingress", run)

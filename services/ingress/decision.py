@@ -1,0 +1,229 @@
+"""Pure: what becomes of one request: taken, rejected, dropped as a repeat, moved to its key's partition, dead letter.
+
+The order of the questions matters. Whatever a predecessor has decided is not decided again; then the idempotency key
+speaks, because a repeat must not be rejected for what has changed since; then account, sender, opt-out, route.
+"""
+
+from typing import Final, NamedTuple
+
+from schemas.gateway_config import Account
+from schemas.topics import MT_REQUESTS_OTP
+from schemas.wire import Lane
+from services.ingress.admission import Admitted, NotAnObject, Rejected, admit
+from services.ingress.country import CountryTable
+from services.ingress.idempotency import KeyStore, Taken, body_hash, decide, key_hash
+from services.ingress.opt_outs import OptOuts
+from services.ingress.outputs import (
+    Message,
+    Terms,
+    accepted_event,
+    duplicate_event,
+    key_out,
+    moved_out,
+    rejected_event,
+    submission_out,
+)
+from services.ingress.own_output import OwnOutput
+from services.ingress.place import Place, home_partition, place_of
+from services.ingress.routing import Chosen, GatewayView, NotRouted
+from shared.events import EventMaker
+from shared.records import Headers, In, Out, dead_letter, trace_headers
+from shared.statuses import status_outs
+
+_NO_ACCOUNT: Final = Account(id="?")
+
+
+class _Arrival(NamedTuple):
+    """One record on its way through the questions."""
+
+    record: In
+    place: Place
+    message_id: str
+    headers: Headers
+    at_ms: int
+
+
+class _Refusal(NamedTuple):
+    reason: str
+    field: str | None = None
+    detail: str = ""
+
+
+class _Claim(NamedTuple):
+    """An idempotency key that a request presents."""
+
+    store: KeyStore
+    hashed: bytes
+    body: bytes
+
+
+class RequestDecider:
+    """Decides about the records of one topic of requests. `view` is replaced when the configuration changes.
+
+    `keys` has a store for every partition that is held; `partitions` is the topic's count, fixed for life.
+    """
+
+    def __init__(
+        self,
+        events: EventMaker,
+        topic: str,
+        partitions: int,
+        countries: CountryTable,
+        opt_outs: OptOuts,
+        own: OwnOutput,
+        view: GatewayView,
+    ) -> None:
+        self._events = events
+        self._default_lane: Final[Lane] = "otp" if topic == MT_REQUESTS_OTP else "txn"
+        self._partitions = partitions
+        self._countries = countries
+        self._opt_outs = opt_outs
+        self._own = own
+        self.view = view
+        self.keys: dict[int, KeyStore] = {}
+
+    def decide(self, record: In, at_ms: int) -> list[Out]:
+        """Everything that follows from `record`, decided at `at_ms` (wall clock, milliseconds). Never raises for it."""
+        place = place_of(record)
+        request = admit(record.value, place.timestamp_ms, self._default_lane)
+        headers = trace_headers(record) if record.headers else ()
+        if isinstance(request, NotAnObject):
+            return [dead_letter(record, reason="not_an_object", error=request.error, at_ms=at_ms, service="ingress")]
+        arrival = _Arrival(record, place, place.message_id(record.topic), headers, at_ms)
+        if isinstance(request, Rejected):
+            about = self._unread(arrival, request)
+            return self._refuse(arrival, about, _Refusal(request.reason, request.field))
+        if request.idempotency_key is not None:
+            return self._with_key(arrival, request, request.idempotency_key)
+        return self._decided_before(arrival, request, None) or self._judge(arrival, request, None)
+
+    def _with_key(self, arrival: _Arrival, request: Admitted, key: str) -> list[Out]:
+        record = arrival.record
+        home = home_partition(request.account_id, key, self._partitions)
+        if home != record.partition and not arrival.place.moved:
+            return [moved_out(record, arrival.place, request, home)]
+        store = self.keys.setdefault(record.partition, KeyStore())
+        claim = _Claim(store, key_hash(request.account_id, key), body_hash(request))
+        if before := self._decided_before(arrival, request, claim):
+            return before
+        taken = store.find(claim.hashed, arrival.place.timestamp_ms)
+        match decide(taken, arrival.message_id, claim.body):
+            case "conflict":
+                return self._conflict(arrival, request, taken)
+            case "repeat":
+                return self._repeat(arrival, request, taken)
+        return self._judge(arrival, request, claim)
+
+    def _decided_before(self, arrival: _Arrival, request: Admitted, claim: _Claim | None) -> list[Out] | None:
+        """The same once more, without the submission: its events may have been lost in the crash. None: undecided."""
+        if self._own.empty:
+            return None
+        connector_id = self._own.routed(arrival.message_id, 0)
+        if connector_id is not None:
+            account = self.view.accounts.get(request.account_id, _NO_ACCOUNT)
+            terms = _terms(request, account, Chosen(connector_id, request.connector_id is not None))
+            return self._take(arrival, request, terms, claim)[1:]
+        ended = self._own.ended(arrival.message_id)
+        if ended is None or ended.status != "rejected":
+            return None
+        about = self._about(arrival, request, request.sender or "", "")
+        return self._refuse(arrival._replace(at_ms=ended.occurred_at_ms), about, _Refusal(ended.reason, ended.field))
+
+    def _judge(self, arrival: _Arrival, request: Admitted, claim: _Claim | None) -> list[Out]:
+        account = self.view.accounts.get(request.account_id)
+        if account is None:
+            return self._refuse_request(arrival, request, _Refusal("unknown_account", "account_id"))
+        if request.sender is None and not account.default_sender:
+            detail = f"account {account.id} has no default_sender"
+            return self._refuse_request(arrival, request, _Refusal("invalid_sender", "from", detail))
+        if self._opt_outs.has(request.account_id, request.to):
+            return self._refuse_request(arrival, request, _Refusal("opted_out", "to"))
+        chosen = self.view.choose(request.to, request.account_id, request.lane, request.connector_id)
+        if isinstance(chosen, NotRouted):
+            return self._refuse_request(arrival, request, _Refusal(chosen.reason, chosen.field))
+        if arrival.place.moved:  # ingress may have written two copies, if it crashed in between
+            self._own.note(arrival.message_id, 0, chosen.connector_id)
+        return self._take(arrival, request, _terms(request, account, chosen), claim)
+
+    def _take(self, arrival: _Arrival, request: Admitted, terms: Terms, claim: _Claim | None) -> list[Out]:
+        """Submission first, then what goes with it."""
+        about = self._about(arrival, request, terms.sender, terms.connector_id)
+        outs = [submission_out(about, request, terms, arrival.headers)]
+        if claim is not None:
+            accepted_at_ms = about.accepted_at_ms
+            claim.store.take(claim.hashed, about.message_id, claim.body, accepted_at_ms)
+            outs.append(key_out(arrival.record, claim.hashed, about.message_id, claim.body, accepted_at_ms))
+        outs.append(accepted_event(self._events, about, arrival.at_ms, arrival.headers))
+        if request.receipt == "all":
+            outs += status_outs(
+                self._events, about, "accepted", final=False, occurred_at_ms=arrival.at_ms, headers=arrival.headers
+            )
+        return outs
+
+    def _conflict(self, arrival: _Arrival, request: Admitted, taken: Taken | None) -> list[Out]:
+        detail = f"the key belongs to message {taken.message_id}" if taken else ""
+        return self._refuse_request(arrival, request, _Refusal("idempotency_conflict", "idempotency_key", detail))
+
+    def _repeat(self, arrival: _Arrival, request: Admitted, taken: Taken | None) -> list[Out]:
+        if taken is None:
+            return []
+        about = self._about(arrival, request, request.sender or "", "")
+        first = (taken.message_id, taken.accepted_at_ms)
+        return [duplicate_event(self._events, *first, about, arrival.at_ms, arrival.headers)]
+
+    def _refuse_request(self, arrival: _Arrival, request: Admitted, refusal: _Refusal) -> list[Out]:
+        return self._refuse(arrival, self._about(arrival, request, request.sender or "", ""), refusal)
+
+    def _refuse(self, arrival: _Arrival, about: Message, refusal: _Refusal) -> list[Out]:
+        reason, field, detail = refusal
+        at_ms, headers = arrival.at_ms, arrival.headers
+        status = status_outs(
+            self._events,
+            about,
+            "rejected",
+            final=True,
+            occurred_at_ms=at_ms,
+            reason=reason,
+            field=field,
+            headers=headers,
+            detail=detail,
+        )
+        return [*status, rejected_event(self._events, about, reason, field, detail, at_ms, headers)]
+
+    def _about(self, arrival: _Arrival, request: Admitted, sender: str, connector_id: str) -> Message:
+        return Message(
+            arrival.message_id,
+            request.account_id,
+            request.idempotency_key,
+            request.to,
+            sender,
+            self._countries.of(request.to),
+            request.lane,
+            connector_id,
+            arrival.place.timestamp_ms,
+            request.metadata,
+        )
+
+    def _unread(self, arrival: _Arrival, request: Rejected) -> Message:
+        return Message(
+            arrival.message_id,
+            request.account_id,
+            request.idempotency_key,
+            request.to,
+            "",
+            "",
+            "",
+            "",
+            arrival.place.timestamp_ms,
+            request.metadata,
+        )
+
+
+def _terms(request: Admitted, account: Account, chosen: Chosen) -> Terms:
+    return Terms(
+        request.sender or account.default_sender or "",
+        account.transliterate and request.text is not None if request.transliterate is None else request.transliterate,
+        account.max_segments,
+        chosen.connector_id,
+        chosen.pinned,
+    )

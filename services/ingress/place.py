@@ -1,0 +1,68 @@
+"""Pure: where a request was first written, which is what its identity is made of.
+
+A record that ingress moved to the partition of its idempotency key carries its first place and time in headers.
+"""
+
+from typing import Final, NamedTuple
+
+from shared.ids import message_id_of
+from shared.records import Headers, In, murmur2_partition
+
+ORIGIN_PARTITION: Final = "origin_partition"
+ORIGIN_OFFSET: Final = "origin_offset"
+ORIGIN_TIMESTAMP_MS: Final = "origin_timestamp_ms"
+_ORIGIN: Final = frozenset({ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_TIMESTAMP_MS})
+
+MOVED_AGE_MAX_MS: Final = 4 * 24 * 3_600_000
+"""No true origin is older: requests are kept for three days."""
+
+
+class Place(NamedTuple):
+    """First place of a request. `moved` = this record is the copy that ingress wrote."""
+
+    partition: int
+    offset: int
+    timestamp_ms: int
+    moved: bool = False
+
+    def message_id(self, topic: str) -> str:
+        return message_id_of(self.timestamp_ms, topic, self.partition, self.offset)
+
+
+def place_of(record: In) -> Place:
+    """The first place of `record`. Headers that cannot be an origin (another producer's) are as good as none."""
+    if record.headers:
+        origin = {name: value for name, value in record.headers if name in _ORIGIN}
+        if len(origin) == len(_ORIGIN):
+            partition, offset, timestamp_ms = (
+                _whole(origin[name]) for name in (ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_TIMESTAMP_MS)
+            )
+            age_ms = record.timestamp - timestamp_ms
+            if partition >= 0 and offset >= 0 and 0 <= age_ms <= MOVED_AGE_MAX_MS:
+                return Place(partition, offset, timestamp_ms, True)
+    return Place(record.partition, record.offset, record.timestamp)
+
+
+def home_partition(account_id: str, idempotency_key: str, partitions: int) -> int:
+    """Where the records of a key belong: what a client's default partitioner makes of the record key `account:key`."""
+    return murmur2_partition(home_key(account_id, idempotency_key), partitions)
+
+
+def home_key(account_id: str, idempotency_key: str) -> bytes:
+    """The record key that brings a request to its home at once."""
+    return f"{account_id}:{idempotency_key}".encode()
+
+
+def headers_of_copy(record: In, place: Place) -> Headers:
+    """The headers of a moved record: its own, and its first place and time."""
+    return (
+        *((name, value) for name, value in record.headers if name not in _ORIGIN),
+        (ORIGIN_PARTITION, str(place.partition).encode()),
+        (ORIGIN_OFFSET, str(place.offset).encode()),
+        (ORIGIN_TIMESTAMP_MS, str(place.timestamp_ms).encode()),
+    )
+
+
+def _whole(value: bytes | None) -> int:
+    """A decimal number of at most 18 digits; -1 for anything else."""
+    return int(value) if value and len(value) <= 18 and value.isdigit() else -1

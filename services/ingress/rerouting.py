@@ -1,0 +1,121 @@
+"""Pure: what becomes of a route that ended unsent: the next connector of the matching route, or the final status."""
+
+from typing import NamedTuple, cast, get_args
+
+from pydantic import ValidationError
+
+from schemas.reroutes import Reroute
+from schemas.statuses import FinalStatus
+from schemas.submissions import Submission
+from services.ingress.outputs import submissions_topic
+from services.ingress.own_output import OwnOutput
+from services.ingress.routing import GatewayView
+from shared.events import EventMaker
+from shared.records import Headers, In, Out, dead_letter, dead_letter_of_error, trace_headers
+from shared.statuses import status_outs
+
+
+class _Why(NamedTuple):
+    """What a message ends as."""
+
+    status: FinalStatus
+    reason: str
+    field: str | None = None
+    smsc_error: str | None = None
+
+
+class RerouteDecider:
+    """Decides about the records of `mt.reroutes`. `view` is replaced when the configuration changes.
+
+    Records of one message come to one partition, so the same route_no is never given out twice: not by a repeat of the
+    record (throttler and encoder may write it both), nor after a crash (`own`).
+    """
+
+    def __init__(self, events: EventMaker, own: OwnOutput, view: GatewayView) -> None:
+        self._events = events
+        self._own = own
+        self.view = view
+
+    def decide(self, record: In, at_ms: int) -> list[Out]:
+        """Everything that follows from `record`, decided at `at_ms` (wall clock, ms). Never raises for it."""
+        try:
+            reroute = Reroute.from_json(record.value or b"")
+        except ValidationError as error:
+            return [dead_letter_of_error(record, error, at_ms=at_ms, service="ingress")]
+        if reroute.status not in get_args(FinalStatus):
+            error_text = f"{reroute.status!r} is no final status"
+            return [
+                dead_letter(
+                    record, reason="invalid_record", field="status", error=error_text, at_ms=at_ms, service="ingress"
+                )
+            ]
+        headers = trace_headers(record)
+        submission = reroute.submission
+        route_no = submission.route_no + 1
+        before = self._own.routed(submission.message_id, route_no)
+        if before is not None:
+            return [self._event(reroute, before, at_ms, headers)] if before else []
+        ended = self._own.ended(submission.message_id)
+        if ended is not None:
+            why = _Why(cast("FinalStatus", ended.status), ended.reason, ended.field)
+            return self._end(submission, why, ended.occurred_at_ms, headers)
+        connector_id = self._next(submission)
+        self._own.note(submission.message_id, route_no, connector_id or "")
+        if connector_id is None:
+            why = _Why(cast("FinalStatus", reroute.status), reroute.reason, reroute.field, reroute.smsc_error)
+            return self._end(submission, why, at_ms, headers)
+        return [
+            self._submission(submission, route_no, connector_id, headers),
+            self._event(reroute, connector_id, at_ms, headers),
+        ]
+
+    def _next(self, submission: Submission) -> str | None:
+        """The first connector in use of the matching route that this message has not been given to."""
+        if submission.pinned:
+            return None
+        tried = {*submission.tried, submission.connector_id}
+        candidates = self.view.candidates(submission.to, submission.account_id, submission.lane)
+        return next((connector_id for connector_id in candidates if connector_id not in tried), None)
+
+    def _submission(self, submission: Submission, route_no: int, connector_id: str, headers: Headers) -> Out:
+        following = submission.model_copy(
+            update={
+                "route_no": route_no,
+                "connector_id": connector_id,
+                "tried": [*submission.tried, submission.connector_id],
+            }
+        )
+        topic = submissions_topic(submission.lane)
+        return Out(topic, submission.message_id.encode(), following.to_json(), headers)
+
+    def _event(self, reroute: Reroute, connector_id: str, at_ms: int, headers: Headers) -> Out:
+        submission = reroute.submission
+        return self._events.out(
+            "rerouted",
+            occurred_at_ms=at_ms,
+            message_id=submission.message_id,
+            headers=headers,
+            route_no=submission.route_no + 1,
+            accepted_at_ms=submission.accepted_at_ms,
+            account_id=submission.account_id,
+            lane=submission.lane,
+            connector_id=connector_id,
+            reason=reroute.reason,
+            smsc_error=reroute.smsc_error,
+            detail=f"from {submission.connector_id}",
+        )
+
+    def _end(self, submission: Submission, why: _Why, at_ms: int, headers: Headers) -> list[Out]:
+        return [
+            *status_outs(
+                self._events,
+                submission,
+                why.status,
+                final=True,
+                occurred_at_ms=at_ms,
+                reason=why.reason,
+                field=why.field,
+                smsc_error=why.smsc_error,
+                headers=headers,
+            )
+        ]
