@@ -90,17 +90,15 @@ def _encoding_map(base: str, shifted: str) -> dict[int, int]:
 
     Two details make it the fast kind of map and a right one. The character of code 0 ('@') stands at 0x1B, which no
     table uses, because a map whose first entry is not U+0000 becomes a slow dict; so U+0000 itself encodes to 0. And
-    a character in both tables stands only in the first, which costs one septet, not two; of two codes for one
-    character the lower is kept.
+    a character in both tables stands only in the first, which costs one septet, not two. Of two codes for one
+    character the higher is kept, as Android does; for Kannada that steers clear of a misprint (docs/encoding.md).
     """
-    table = [_NO_CHARACTER] * 256
-    table[0] = "\0"
-    seen: set[str] = set()
-    for code in (*range(128), *range(128, 256)):
-        character = base[code] if code < 128 else shifted[code - 128]
-        if character != UNASSIGNED and character not in seen:
-            seen.add(character)
-            table[code or ESCAPE] = character
+    codes = {character: 0x80 | code for code, character in enumerate(shifted)}
+    codes.update({character: code or ESCAPE for code, character in enumerate(base)})
+    del codes[UNASSIGNED]
+    table = ["\0", *_NO_CHARACTER * 255]
+    for character, code in codes.items():
+        table[code] = character
     return cast("dict[int, int]", codecs.charmap_build("".join(table)))  # an EncodingMap, which has no public type
 
 

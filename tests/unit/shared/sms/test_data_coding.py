@@ -1,0 +1,59 @@
+"""data_coding out and in."""
+
+import pytest
+
+from shared.sms.data_coding import inbound_alphabet, read_map, standard, with_flash
+from shared.sms.message import ConnectorProfile
+
+
+@pytest.mark.parametrize(
+    ("data_coding", "flash"),
+    [
+        (0, 0x10),
+        (4, 0x14),
+        (8, 0x18),
+        (0x10, 0x10),
+        (0x11, 0x10),
+        (0x1A, 0x18),
+        (0xF0, 0xF0),
+        (0xF1, 0xF0),
+        (0xF6, 0xF4),
+    ],
+)
+def test_class_0_has_its_place(data_coding: int, flash: int) -> None:
+    assert with_flash(data_coding) == flash
+
+
+@pytest.mark.parametrize("data_coding", [1, 3, 5, 6, 7, 9, 10, 13, 14, 0x1C, 0xC0])
+def test_no_place_for_a_class(data_coding: int) -> None:
+    assert with_flash(data_coding) is None
+
+
+def test_what_received_octets_are() -> None:
+    plain = ConnectorProfile()
+    words = {value: inbound_alphabet(value, plain) for value in (0, 1, 2, 3, 4, 8, 0x10, 0xF5)}
+    assert words == {
+        0: "gsm7",
+        1: "ascii",
+        2: "binary",
+        3: "latin1",
+        4: "binary",
+        8: "ucs2",
+        0x10: "binary",
+        0xF5: "binary",
+    }
+    assert inbound_alphabet(0, ConnectorProfile(default_alphabet="latin1")) == "latin1"
+
+
+def test_the_map_is_read_backwards() -> None:
+    assert standard(241, {0: 241}) == 0
+    assert standard(0, {0: 241}) == 0
+    assert standard(4, {4: 4, 0: 4}) == 0
+
+
+def test_the_option_as_written() -> None:
+    assert read_map({"gsm7": 241, " UCS2 ": 8, "0x10": 240, "3": 0}) == {0: 241, 8: 8, 16: 240, 3: 0}
+    with pytest.raises(ValueError, match="'gsm8' is neither a number nor one of gsm7, ascii"):
+        read_map({"gsm8": 1})
+    with pytest.raises(ValueError, match="not within 0 to 255"):
+        read_map({"0": 256})
