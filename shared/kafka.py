@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -289,7 +289,7 @@ async def committed_with_metadata(settings: Settings, group: str) -> dict[TopicP
 
 async def read_range(
     settings: Settings, topic: str, partition: int, start: int | None = None, end: int | None = None
-) -> AsyncIterator[list[ConsumerRecord]]:
+) -> AsyncGenerator[list[ConsumerRecord], None]:
     """The committed records of one partition from offset `start` (None: its beginning) to before `end` (None: its end
     now), in batches. Offsets that were compacted, or are transaction markers, are not there; it still comes to an end.
     """

@@ -32,7 +32,7 @@ from shared.stage import Stage, StageConfig, StageHandler, run_stages
 from shared.tables import TableReader
 
 CADENCE_MS: Final = 10
-"""`txn` passes here; longer would be felt, shorter costs a round trip of a millisecond of CPU per handful of records."""
+"""`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
 
 
 @dataclass(frozen=True, slots=True)
