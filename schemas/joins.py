@@ -1,27 +1,77 @@
-"""Pure: `correlator.joins`, changelog of the join; co-partitioned with submit_results and receipts; compacted."""
+"""Pure: `correlator.joins`, changelog of the join; co-partitioned with submit_results and receipts; compacted.
 
-from typing import Literal
+One record holds everything known under one join key, so that a receipt that came first and the result it waits for are
+one overwrite, and a restore is a plain read. Entries are arrays: millions of them are held in memory as they are here.
+"""
+
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
-from schemas.receipts import RawReceipt
-from schemas.submit_results import SubmitResult
-from schemas.wire import Wire
+from schemas.outcomes import OutcomeWord
+from schemas.wire import Lane, ReceiptWish, Wire
+
+POSITIONS_KEY = b"positions"
+"""Record key of a partition's input positions; a join key always has a `|`."""
 
 
-class JoinEntry(Wire):
-    """Record key: the join key, `#`, and the segment id (or the receipt's place, for an early one).
+class OpenEntry(NamedTuple):
+    """An accepted segment that waits for its receipt, with all that its status will need."""
 
-    `open`: accepted, waits for its receipt. `early`: receipts that came before the response. `closed`: its final is
-    written; kept until one day after the deadline so that later receipts are recognised as late.
-    """
+    kind: Literal["open"]
+    deadline_at_ms: int
+    message_id: str
+    route_no: int
+    segment_index: int
+    attempt: int
+    accepted_at_ms: int
+    segments: int
+    receipt: ReceiptWish
+    account_id: str
+    idempotency_key: str
+    to: str
+    sender: str
+    country: str
+    lane: Lane
+    encoding: str
+    connector_id: str
+    metadata: dict[str, str]
+    traceparent: str
 
-    kind: Literal["open", "early", "closed"]
-    join_key: str
-    entry_id: str
-    order: int = Field(default=0, description="Rises with every entry of the partition: the newest has the highest")
-    result: SubmitResult | None = None
-    receipt: RawReceipt | None = None
-    receipt_at_ms: int = 0
-    final: str = ""
-    expires_at_ms: int = Field(description="When this entry is decided or forgotten, record time")
+
+class ClosedEntry(NamedTuple):
+    """A segment whose end is written; kept until one day after its deadline to recognise what comes late."""
+
+    kind: Literal["closed"]
+    deadline_at_ms: int
+    message_id: str
+    route_no: int
+    segment_index: int
+    attempt: int
+    accepted_at_ms: int
+    final: str
+
+
+class EarlyEntry(NamedTuple):
+    """A receipt whose submit result is not known yet, already read; `status` is empty where it is not final."""
+
+    kind: Literal["early"]
+    forget_at_ms: int
+    offset: int
+    record_at_ms: int
+    received_at_ms: int
+    connector_id: str
+    smsc_message_id: str
+    word: str
+    status: OutcomeWord | Literal[""]
+    reason: str
+    smsc_error: str
+    notification: bool
+    detail: str
+
+
+class JoinEntries(Wire):
+    """Key `provider|smsc_id`: the entries under it, oldest first. Key `positions`: where the inputs were read to."""
+
+    entries: list[OpenEntry | ClosedEntry | EarlyEntry] = Field(default_factory=list)
+    positions: dict[str, int] = Field(default_factory=dict, description="Next offset by input topic")

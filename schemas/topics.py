@@ -9,7 +9,7 @@ from schemas.feedback import Feedback
 from schemas.folds import FoldEntry
 from schemas.gateway_config import AppliedConfig
 from schemas.ingress_keys import IdempotencyKey
-from schemas.joins import JoinEntry
+from schemas.joins import JoinEntries
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.mo_messages import InboundMessage
 from schemas.optouts import OptOut
@@ -159,7 +159,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
           log_append_time=True, dead_letters="smsc.receipts.dlq", summary="receipts as received"),
     Topic(SMSC_INBOUND, "destination_addr", RawInbound, ("binder",), ("correlator",), 8 * DAY_MS,
           dead_letters="smsc.inbound.dlq", summary="messages from handsets as received"),
-    Topic(JOINS, "provider|smsc_id#entry", JoinEntry, ("correlator",), ("correlator",), None, fixed=True,
+    Topic(JOINS, "provider|smsc_id", JoinEntries, ("correlator",), ("correlator",), None, fixed=True,
           compacted=True, summary="state of the join"),
     Topic(MT_OUTCOMES, "message_id", Outcome, ("throttler", "correlator"), ("correlator",), 8 * DAY_MS, fixed=True,
           dead_letters="mt.outcomes.dlq", summary="what became of each segment"),

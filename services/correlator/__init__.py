@@ -1,0 +1,6 @@
+"""The correlator: receipts to submissions in either order, segments into one status, handset messages to their topic.
+
+Reads smsc.submit_results, smsc.receipts, smsc.inbound (step one, the join) and mt.outcomes (step two, the fold).
+Writes mt.outcomes, mt.statuses, mo.messages, lifecycle.events and its changelogs correlator.joins and correlator.folds.
+Owns the end of every message after its first dispatch: exactly one final status, decided by the log and not by a clock.
+"""

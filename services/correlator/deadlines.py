@@ -1,0 +1,70 @@
+"""Pure: what is due when, for millions of keys, and how far the log proves that nothing earlier is still to come.
+
+A deadline here is never decided by a clock (architecture section 3): a receipt counts when its LogAppendTime is at or
+before the deadline, so a missing one is known only when the log was read beyond that time.
+"""
+
+from heapq import heappop, heappush
+from typing import Final
+
+WATERMARK_MARGIN_MS: Final = 1_000
+"""A high watermark speaks for records appended this long before it was fetched: the clocks of broker and process."""
+
+
+class LogClock:
+    """Up to which record time (inclusive, ms) everything that a partition will ever hold has been read."""
+
+    __slots__ = ("proven_ms",)
+
+    def __init__(self) -> None:
+        self.proven_ms = -1
+
+    def read_record(self, timestamp_ms: int) -> None:
+        """A record of a LogAppendTime topic was read: nothing older comes behind it."""
+        if timestamp_ms - 1 > self.proven_ms:
+            self.proven_ms = timestamp_ms - 1
+
+    def read_to_watermark(self, fetched_at_ms: int) -> None:
+        """The position has reached a high watermark that was asked for at `fetched_at_ms`."""
+        self.proven_ms = max(self.proven_ms, fetched_at_ms - WATERMARK_MARGIN_MS)
+
+
+class Calendar:
+    """Keys by due time, in buckets of `width_ms`: 8 bytes a key, no comparison of keys, nothing to do while idle.
+
+    A bucket is due as a whole, when its last millisecond is over: up to `width_ms` late, never early. Keys are not
+    removed: who takes a bucket looks whether its keys still have something due.
+    """
+
+    def __init__(self, width_ms: int) -> None:
+        self._width_ms: Final = width_ms
+        self._buckets: dict[int, list[bytes]] = {}
+        self._order: list[int] = []
+
+    def add(self, due_ms: int, key: bytes) -> None:
+        number = due_ms // self._width_ms
+        bucket = self._buckets.get(number)
+        if bucket is None:
+            self._buckets[number] = [key]
+            heappush(self._order, number)
+        else:
+            bucket.append(key)
+
+    def __len__(self) -> int:
+        return sum(map(len, self._buckets.values()))
+
+    @property
+    def next_due_ms(self) -> int | None:
+        """The last millisecond of the earliest bucket; None when there is nothing."""
+        return (self._order[0] + 1) * self._width_ms - 1 if self._order else None
+
+    def first(self) -> list[bytes]:
+        """The keys of the earliest bucket, which stays; raises IndexError when there is none."""
+        return self._buckets[self._order[0]]
+
+    def take(self, until_ms: int) -> list[bytes]:
+        """Remove and return the keys of every bucket that is over at `until_ms` (inclusive)."""
+        taken: list[bytes] = []
+        while self._order and (self._order[0] + 1) * self._width_ms - 1 <= until_ms:
+            taken += self._buckets.pop(heappop(self._order))
+        return taken

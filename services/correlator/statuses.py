@@ -1,0 +1,37 @@
+"""Pure: what the state word of a receipt means for a segment: the status table of architecture section 3.
+
+The words are those of SMPP 3.4 appendix B, as `shared.sms.receipt_text` reads them. A word that is not in the table
+(ENROUTE, ACCEPTD, UNKNOWN, or anything else) leaves the segment open.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Literal, NamedTuple
+
+from schemas.outcomes import OutcomeWord
+
+
+class End(NamedTuple):
+    """What a segment ends as ("" = it stays open) and the reason ("" = none)."""
+
+    status: OutcomeWord | Literal[""]
+    reason: str
+
+
+ENDS: Final[Mapping[str, End]] = {
+    "DELIVRD": End("delivered", ""),
+    "UNDELIV": End("undeliverable", "smsc_undelivered"),
+    "DELETED": End("undeliverable", "smsc_undelivered"),
+    "REJECTD": End("undeliverable", "smsc_rejected"),
+    "EXPIRED": End("expired", "smsc_expired"),
+}
+STAYS_OPEN: Final = End("", "")
+
+
+def end_of(word: str) -> End:
+    """What the word ends a segment as; `STAYS_OPEN` where it does not."""
+    return ENDS.get(word, STAYS_OPEN)
+
+
+def upper_map(receipt_map: Mapping[str, str]) -> dict[str, str]:
+    """A connector's `receipt_map` (carrier's word to a word of the table) without regard to case."""
+    return {carrier.strip().upper(): word.strip().upper() for carrier, word in receipt_map.items()}
