@@ -193,7 +193,7 @@ class Stage:
         if self._consumer is None:
             self._consumer = consumer
             self._watch = HeartbeatWatch(consumer)
-            self._service.lag = self._lag
+            self._service.lags[self._config.group] = self._lag
         found = await poll(consumer, timeout_ms=self._wait_ms(), max_records=self._config.max_records)
         self._service.progress()
         if self._rebalancing:
@@ -287,6 +287,21 @@ class Stage:
         async with self._cycle:
             self._generation += 1
             await self._commit()
+
+    async def at_end(self, partitions: Iterable[TopicPartition]) -> frozenset[TopicPartition]:
+        """Those of `partitions` whose position has reached the end that the broker names now.
+
+        For a handler, while it handles: all that was committed there before the call has then been handled. None of
+        them when the broker does not answer.
+        """
+        if self._consumer is None:
+            return frozenset()
+        try:
+            ends = await self._consumer.end_offsets(list(partitions))
+            return frozenset([tp for tp, end in ends.items() if await self._consumer.position(tp) >= end])
+        except KafkaError as error:
+            log.warning("%s: no high watermarks: %s", self._config.group, error)
+            return frozenset()
 
     def _lag(self) -> int:
         """Records behind the end of the assigned partitions, as far as the last fetch knows."""

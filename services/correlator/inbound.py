@@ -36,11 +36,13 @@ _DEFAULT_PROFILE: Final = ConnectorProfile()
 
 
 def profile_of(options: Options) -> ConnectorProfile:
-    """What the decoder must know of a connector."""
+    """What the decoder must know of a connector; a `data_coding_map` that cannot be read counts as none."""
+    try:
+        data_codings = read_map(options.data_coding_map)
+    except ValueError:
+        data_codings = {}
     return ConnectorProfile(
-        default_alphabet=options.default_alphabet,
-        gsm7_packed=options.gsm7_packed,
-        data_coding_map=read_map(options.data_coding_map),
+        default_alphabet=options.default_alphabet, gsm7_packed=options.gsm7_packed, data_coding_map=data_codings
     )
 
 

@@ -54,13 +54,14 @@ class JoinCycle:
         clock = partition.receipts_clock if topic == RECEIPTS else partition.results_clock
         clock.read_to_watermark(fetched_at_ms)
 
-    def flush(self) -> list[Out]:
-        """Decide what the log has decided, then everything that follows from this cycle, the changelog included."""
-        outs: list[Out] = []
+    def expire(self) -> None:
+        """Decide what the log has decided."""
         for partition in self.partitions.values():
             partition.expire()
-            outs += partition.flush()
-        return outs
+
+    def flush(self) -> list[Out]:
+        """Everything that follows from this cycle, the changelog included."""
+        return [out for partition in self.partitions.values() for out in partition.flush()]
 
     def next_due_ms(self) -> int | None:
         """When to look for due deadlines without a record, wall clock."""

@@ -1,0 +1,130 @@
+"""Edge: wiring of the correlator: two transactional stages, their state restored on assignment."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from aiokafka import ConsumerRecord, TopicPartition
+
+from schemas.topics import FOLDS, JOINS, MT_OUTCOMES, RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
+from services.correlator.changelog import Changelog
+from services.correlator.fold import FoldPartition
+from services.correlator.fold_cycle import FoldCycle
+from services.correlator.inbound import profile_of
+from services.correlator.join import JoinPartition
+from services.correlator.join_cycle import JoinCycle
+from services.correlator.statuses import upper_map
+from shared.clock import now_ms
+from shared.kafka import FatalKafkaError
+from shared.records import Out
+from shared.service import Service, run_service
+from shared.stage import Stage, StageConfig, StageHandler, run_stages
+
+CADENCE_MS: Final = 25
+"""Nobody waits for a receipt: fewer, fatter transactions."""
+MAX_RECORDS: Final = 2_000
+PROOF_RETRY_MS: Final = 500
+"""When the receipts of a due deadline were not read to their end, it is looked at again after this."""
+
+JOIN: Final = StageConfig(
+    "correlator-join", (SUBMIT_RESULTS, RECEIPTS, SMSC_INBOUND), CADENCE_MS, MAX_RECORDS, transactional=True
+)
+FOLD: Final = StageConfig("correlator-fold", (MT_OUTCOMES,), CADENCE_MS, MAX_RECORDS, transactional=True)
+
+
+class JoinHandler(StageHandler):
+    """Step one over the partitions assigned to this process."""
+
+    def __init__(self, service: Service) -> None:
+        self.stage: Final = Stage(service, JOIN, self)
+        self._gateway: Final = service.gateway
+        self._config_hash = ""
+        self._cycle: Final = JoinCycle(service.events)
+        self._changelog: Final = Changelog(
+            service.settings, JOINS, self._cycle.partitions, lambda number: JoinPartition(number, service.events)
+        )
+        self._proof_at_ms = 0
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        wanted = _numbers(partitions, SUBMIT_RESULTS)
+        if wanted != _numbers(partitions, RECEIPTS):
+            raise FatalKafkaError(f"{SUBMIT_RESULTS} and {RECEIPTS} are not assigned alike: {sorted(partitions)}")
+        await self._changelog.assigned(wanted)
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        await self._changelog.revoked()
+
+    async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
+        self._follow_config()
+        outs = self._cycle.take(records, at_ms)
+        self._cycle.expire()
+        await self._prove(at_ms)
+        return outs + self._cycle.flush()
+
+    def next_due_ms(self) -> int | None:
+        due = self._cycle.next_due_ms()
+        return None if due is None else max(due, self._proof_at_ms)
+
+    async def _prove(self, at_ms: int) -> None:
+        """Ask the broker how far the log goes where only that can tell that no receipt in time is still to come."""
+        if at_ms < self._proof_at_ms:
+            return
+        unproven = self._cycle.unproven(at_ms)
+        if not unproven:
+            return
+        self._proof_at_ms = at_ms + PROOF_RETRY_MS
+        fetched_at_ms = now_ms()
+        inputs = [TopicPartition(topic, number) for topic in (RECEIPTS, SUBMIT_RESULTS) for number in unproven]
+        for tp in await self.stage.at_end(inputs):
+            self._cycle.read_to_watermark(tp.topic, tp.partition, fetched_at_ms)
+        self._cycle.expire()
+
+    def _follow_config(self) -> None:
+        if self._gateway.hash == self._config_hash:
+            return
+        self._config_hash = self._gateway.hash
+        connectors = self._gateway.connectors
+        self._cycle.receipt_maps = {
+            name: upper_map(connector.options.receipt_map)
+            for name, connector in connectors.items()
+            if connector.options.receipt_map
+        }
+        self._cycle.profiles = {name: profile_of(connector.options) for name, connector in connectors.items()}
+
+
+class FoldHandler(StageHandler):
+    """Step two over the partitions assigned to this process."""
+
+    def __init__(self, service: Service) -> None:
+        self.stage: Final = Stage(service, FOLD, self)
+        self._cycle: Final = FoldCycle()
+        self._changelog: Final = Changelog(
+            service.settings, FOLDS, self._cycle.partitions, lambda number: FoldPartition(number, service.events)
+        )
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        await self._changelog.assigned(_numbers(partitions, MT_OUTCOMES))
+
+    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+        await self._changelog.revoked()
+
+    async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
+        outs = self._cycle.take(records, at_ms)
+        return outs + self._cycle.flush(at_ms)
+
+    def next_due_ms(self) -> int | None:
+        return self._cycle.next_due_ms()
+
+
+def _numbers(partitions: Iterable[TopicPartition], topic: str) -> set[int]:
+    return {tp.partition for tp in partitions if tp.topic == topic}
+
+
+async def run(service: Service) -> None:
+    """The correlator until it is asked to stop."""
+    await run_stages(service, JoinHandler(service).stage, FoldHandler(service).stage)
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m services correlator`; returns the exit code."""
+    del arguments
+    return run_service("correlator", run)
