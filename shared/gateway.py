@@ -31,6 +31,10 @@ class GatewayTable:
     async def stop(self) -> None:
         await self._reader.stop()
 
+    async def sync(self) -> None:
+        """Returns when every configuration that was published before the call has been read."""
+        await self._reader.sync()
+
     @property
     def hash(self) -> str:
         return self.applied.hash if self.applied else ""
