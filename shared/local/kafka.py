@@ -48,7 +48,7 @@ class EmbeddedKafka:
 
     `controller_port` is KRaft's own port, which nobody else talks to; None takes a free one. `cache_dir` keeps the jars
     (None: the user's cache folder). `log_file` is `<data_dir>/kafka.log` unless given. `short_lived` is for tests: the
-    JVM compiles quickly rather than well, which costs a third less CPU in the first 20 s, and a fifth more from 40 s on.
+    JVM compiles quickly rather than well, which takes a third less CPU in the first 20 s, and a fifth more after 40 s.
     """
 
     def __init__(
