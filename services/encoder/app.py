@@ -1,0 +1,116 @@
+"""Edge: the encoder as a process: two stages over the same pure step, one for everything and one for passwords."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from aiokafka import ConsumerRecord
+from pydantic import ValidationError
+
+from schemas.submissions import Submission
+from schemas.topics import MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
+from services.encoder.encode import Encoder, NotBase64
+from services.encoder.plan import ConnectorPlan, plan_of
+from shared.records import Out, dead_letter, dead_letter_of_error, trace_headers
+from shared.service import Service, run_service
+from shared.sms.concat_ref import RecentRefs
+from shared.stage import Stage, StageConfig, StageHandler, run_stages
+
+log = logging.getLogger(__name__)
+
+CADENCE_MS: Final = 10
+"""`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
+
+REFS_DESTINATIONS_MAX: Final = 20_000
+"""Handsets whose last concatenation references are remembered; about half a kilobyte each."""
+
+FLOWS: Final = (
+    StageConfig("encoder", (MT_SUBMISSIONS,), CADENCE_MS),
+    StageConfig("encoder-otp", (MT_SUBMISSIONS_OTP,), 0),
+)
+
+
+class EncoderHandler(StageHandler):
+    """Feeds submissions to the encoder, each with the plan of its connector."""
+
+    def __init__(self, service: Service, encoder: Encoder) -> None:
+        self._service = service
+        self._encoder = encoder
+        self._applied = service.gateway.applied
+        self._plans: dict[str, ConnectorPlan] = {}
+
+    async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
+        self._follow_configuration()
+        outs: list[Out] = []
+        unknown: list[tuple[ConsumerRecord, Submission]] = []
+        for record in records:
+            try:
+                submission = Submission.from_json(record.value or b"")
+            except ValidationError as error:
+                outs.append(dead_letter_of_error(record, error, at_ms=at_ms, service="encoder"))
+                continue
+            plan = self._plan(submission.connector_id)
+            if plan is None:
+                unknown.append((record, submission))
+            else:
+                outs += self._encode(record, submission, plan, at_ms)
+        if unknown:
+            outs += await self._look_again(unknown, at_ms)
+        return outs
+
+    def _encode(self, record: ConsumerRecord, submission: Submission, plan: ConnectorPlan, at_ms: int) -> list[Out]:
+        headers = trace_headers(record) if record.headers else ()
+        try:
+            return self._encoder.encode(submission, record.value, plan, at_ms, headers)
+        except NotBase64 as error:
+            wrong = str(error)
+            return [
+                dead_letter(
+                    record, reason="invalid_record", field=error.field, error=wrong, at_ms=at_ms, service="encoder"
+                )
+            ]
+
+    async def _look_again(self, unknown: Sequence[tuple[ConsumerRecord, Submission]], at_ms: int) -> list[Out]:
+        """A connector that ingress knows and we do not is new, or was removed: the configuration's end tells which."""
+        await self._service.gateway.sync()
+        self._follow_configuration()
+        outs: list[Out] = []
+        for record, submission in unknown:
+            plan = self._plan(submission.connector_id)
+            if plan is not None:
+                outs += self._encode(record, submission, plan, at_ms)
+            else:
+                headers = trace_headers(record)
+                outs += self._encoder.connector_removed(submission, record.value, at_ms, headers)
+        return outs
+
+    def _plan(self, connector_id: str) -> ConnectorPlan | None:
+        """None where the connector is unknown or being removed."""
+        plan = self._plans.get(connector_id)
+        if plan is None:
+            gateway = self._service.gateway
+            connector = gateway.connector(connector_id)
+            if connector is None or gateway.draining(connector_id) is not None:
+                return None
+            plan = self._plans[connector_id] = plan_of(connector)
+            if plan.problem:
+                log.error("%s", plan.problem)
+                self._service.last_error = plan.problem
+        return plan
+
+    def _follow_configuration(self) -> None:
+        applied = self._service.gateway.applied
+        if applied is not self._applied:
+            self._applied = applied
+            self._plans.clear()
+
+
+async def run(service: Service) -> None:
+    """Until the service is asked to stop."""
+    encoder = Encoder(service.events, RecentRefs(REFS_DESTINATIONS_MAX))
+    await run_stages(service, *[Stage(service, flow, EncoderHandler(service, encoder)) for flow in FLOWS])
+
+
+def main(arguments: list[str]) -> int:
+    """Run the service; returns the exit code."""
+    return run_service("encoder", run)

@@ -1,0 +1,190 @@
+"""Pure: a submission to the record of its connector's lane, or to what becomes of it when that cannot be.
+
+Whatever depends on the message is decided here once: octets, addresses, data_coding, esm_class, registered_delivery.
+What depends on the connector alone (its vendor TLVs) is added by the binder to every submit_sm.
+"""
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Mapping
+from typing import Any, Final
+
+import orjson
+
+from schemas.submissions import Submission
+from schemas.topics import MT_REROUTES
+from schemas.wire import ReceiptWish
+from services.encoder.plan import ConnectorPlan
+from shared.events import EventMaker
+from shared.records import Headers, Out
+from shared.sms.concat_ref import RecentRefs
+from shared.sms.message import Encoded, EncodeRequest, NotEncodable, Segment
+from shared.sms.segmentation import encode_message
+from shared.statuses import status_outs
+
+REGISTERED_DELIVERY: Final[Mapping[ReceiptWish, int]] = {"none": 0x00, "final": 0x01, "all": 0x11}
+"""SMPP 3.4, 5.2.17: bit 0 asks for the final receipt, bit 4 (0x10) for intermediate notifications as well."""
+
+
+class Encoder:
+    """Encodes submissions; `refs` keep the segments of long messages to one handset apart (quirk Q37)."""
+
+    def __init__(self, events: EventMaker, refs: RecentRefs | None = None) -> None:
+        self._events = events
+        self._refs = refs
+
+    def encode(
+        self, submission: Submission, value: bytes, plan: ConnectorPlan, at_ms: int, headers: Headers = ()
+    ) -> list[Out]:
+        """What follows from `submission`; `value` are its bytes as they came, which go on untouched.
+
+        On the first route a message that cannot be encoded for this connector is rejected; on a later one it goes
+        back to ingress, which knows whether there is another connector.
+        """
+        encoded = encode_message(_request(submission), plan.profile, self._refs)
+        if isinstance(encoded, NotEncodable):
+            return self._refused(submission, value, encoded, at_ms, headers)
+        return [
+            _segmented(submission, value, plan, encoded, headers),
+            self._event(submission, encoded, at_ms, headers),
+        ]
+
+    def connector_removed(self, submission: Submission, value: bytes, at_ms: int, headers: Headers = ()) -> list[Out]:
+        """What follows where the connector is in use no more: ingress chooses another, or ends the message."""
+        return [_reroute(submission, value, at_ms, headers, status="undeliverable", reason="connector_removed")]
+
+    def _refused(
+        self, submission: Submission, value: bytes, why: NotEncodable, at_ms: int, headers: Headers
+    ) -> list[Out]:
+        if submission.route_no > 0:
+            return [_reroute(submission, value, at_ms, headers, status="rejected", reason=why.reason, field=why.field)]
+        return [
+            *status_outs(
+                self._events,
+                submission,
+                "rejected",
+                final=True,
+                occurred_at_ms=at_ms,
+                reason=why.reason,
+                field=why.field,
+                headers=headers,
+                detail=why.detail,
+            )
+        ]
+
+    def _event(self, submission: Submission, encoded: Encoded, at_ms: int, headers: Headers) -> Out:
+        return self._events.out(
+            "encoded",
+            occurred_at_ms=at_ms,
+            message_id=submission.message_id,
+            headers=headers,
+            route_no=submission.route_no,
+            accepted_at_ms=submission.accepted_at_ms,
+            account_id=submission.account_id,
+            connector_id=submission.connector_id,
+            lane=submission.lane,
+            encoding=encoded.alphabet,
+            segments=len(encoded.segments),
+            detail=_remark(encoded),
+        )
+
+
+def _request(submission: Submission) -> EncodeRequest:
+    """The submission as the encoder's core takes it. Raises ValueError where base64 is none."""
+    data, udh = submission.data, submission.udh
+    return EncodeRequest(
+        message_id=submission.message_id,
+        to=submission.to,
+        text=submission.text,
+        data=None if data is None else _octets(data, "data"),
+        udh=b"" if udh is None else _octets(udh, "udh"),
+        data_coding=submission.data_coding,
+        encoding=submission.encoding,
+        transliterate=submission.transliterate,
+        flash=submission.flash,
+        max_segments=submission.max_segments,
+    )
+
+
+class NotBase64(ValueError):
+    """A binary field of a submission that ingress cannot have written. `field` names it."""
+
+    def __init__(self, field: str, error: ValueError) -> None:
+        super().__init__(f"{field} is no base64: {error}")
+        self.field = field
+
+
+def _octets(text: str, field: str) -> bytes:
+    try:
+        return a2b_base64(text)
+    except (Base64Error, ValueError) as error:
+        raise NotBase64(field, error) from error
+
+
+def _segmented(submission: Submission, value: bytes, plan: ConnectorPlan, encoded: Encoded, headers: Headers) -> Out:
+    """The record of `mt.segments.<connector>.<lane>` (`schemas.segments.SegmentedMessage`)."""
+    source, destination = plan.source(submission.sender), plan.destination(submission.to)
+    record: dict[str, Any] = {
+        "schema_version": 1,
+        "message_id": submission.message_id,
+        "route_no": submission.route_no,
+        "run": 0,
+        "account_id": submission.account_id,
+        "connector_id": submission.connector_id,
+        "lane": submission.lane,
+        "receipt": submission.receipt,
+        "accepted_at_ms": submission.accepted_at_ms,
+        "expires_at_ms": submission.expires_at_ms,
+        "encoding": encoded.alphabet,
+        "source_addr": source.text,
+        "source_addr_ton": source.ton,
+        "source_addr_npi": source.npi,
+        "destination_addr": destination.text,
+        "dest_addr_ton": destination.ton,
+        "dest_addr_npi": destination.npi,
+        "esm_class": encoded.esm_class,
+        "data_coding": encoded.data_coding,
+        "registered_delivery": REGISTERED_DELIVERY[submission.receipt],
+        "send_validity": plan.send_validity,
+        "segments": [_segment(segment) for segment in encoded.segments],
+        "submission": value.decode(),
+    }
+    topic = plan.lane_topics[submission.lane]
+    return Out(topic, submission.account_id.encode(), orjson.dumps(record), headers)
+
+
+def _segment(segment: Segment) -> dict[str, Any]:
+    record: dict[str, Any] = {"index": segment.index, "octets": b2a_base64(segment.octets, newline=False).decode()}
+    if segment.tlvs:
+        record["tlvs"] = [(tag, b2a_base64(octets, newline=False).decode()) for tag, octets in segment.tlvs]
+    return record
+
+
+def _reroute(
+    submission: Submission,
+    value: bytes,
+    at_ms: int,
+    headers: Headers,
+    *,
+    status: str,
+    reason: str,
+    field: str | None = None,
+) -> Out:
+    """The record of `mt.reroutes` (`schemas.reroutes.Reroute`)."""
+    record: dict[str, Any] = {
+        "schema_version": 1,
+        "submission": orjson.Fragment(value),
+        "status": status,
+        "reason": reason,
+        "occurred_at_ms": at_ms,
+    }
+    if field is not None:
+        record["field"] = field
+    return Out(MT_REROUTES, submission.message_id.encode(), orjson.dumps(record), headers)
+
+
+def _remark(encoded: Encoded) -> str:
+    """What the sender may want to know: why it costs more segments than they thought, or what was replaced."""
+    if encoded.changes:
+        return f"{encoded.why}; {len(encoded.changes)} characters replaced"
+    return encoded.why if encoded.alphabet == "ucs2" else ""

@@ -1,0 +1,68 @@
+"""Pure: what the encoder must know of one connector, worked out once per configuration."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from schemas.gateway_config import Connector
+from schemas.topics import segments_topic
+from schemas.wire import LANES
+from shared.sms.addresses import Address, destination_address, source_address
+from shared.sms.data_coding import read_map
+from shared.sms.message import ConnectorProfile
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectorPlan:
+    """How a connector wants its messages. `lane_topics` by lane; `problem` is a sentence about a wrong option, or
+    empty: a wrong option counts as absent, since stopping would stop every other connector too."""
+
+    connector_id: str
+    profile: ConnectorProfile
+    lane_topics: dict[str, str]
+    send_validity: bool
+    source_ton: int | None
+    source_npi: int | None
+    dest_ton: int | None
+    dest_npi: int | None
+    problem: str = ""
+
+    def source(self, sender: str) -> Address:
+        """The sender as this connector wants it."""
+        return _source(sender, self.source_ton, self.source_npi)
+
+    def destination(self, to: str) -> Address:
+        """The destination as this connector wants it."""
+        return destination_address(to, self.dest_ton, self.dest_npi)
+
+
+_source = lru_cache(maxsize=4096)(source_address)
+"""Senders are few and come again and again."""
+
+
+def plan_of(connector: Connector) -> ConnectorPlan:
+    """The plan of a connector. Never raises for what its options say."""
+    options = connector.options
+    problem = ""
+    data_coding_map: dict[int, int] = {}
+    try:
+        data_coding_map = read_map(options.data_coding_map)
+    except ValueError as error:
+        problem = f"connector {connector.id}: {error}"
+    profile = ConnectorProfile(
+        long_message=options.long_message,
+        default_alphabet=options.default_alphabet,
+        gsm7_packed=options.gsm7_packed,
+        national_tables=options.national_tables,
+        data_coding_map=data_coding_map,
+    )
+    return ConnectorPlan(
+        connector_id=connector.id,
+        profile=profile,
+        lane_topics={lane: segments_topic(connector.id, lane) for lane in LANES},
+        send_validity=options.validity == "relative",
+        source_ton=options.source_ton,
+        source_npi=options.source_npi,
+        dest_ton=options.dest_ton,
+        dest_npi=options.dest_npi,
+        problem=problem,
+    )
