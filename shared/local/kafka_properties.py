@@ -85,7 +85,7 @@ def _laptop() -> dict[str, str]:
         "log.segment.bytes": str(128 * MIB),
         # preallocated for every segment of every partition; 1 MiB indexes more than one segment
         "log.index.size.max.bytes": str(MIB),
-        # the default writes a record and syncs the disk twice a second, for brokers that follow: a third of the idle CPU
+        # the default writes a record and syncs the disk twice a second, for followers: a third of the idle CPU
         "metadata.max.idle.interval.ms": "0",
         # after kill -9 the controller refuses the broker's next life for as long as it holds the old one alive
         "broker.session.timeout.ms": "3000",
