@@ -144,6 +144,7 @@ def _with_national_tables(text: str, best: Choice | NotEncodable, profile: Conne
         return best
     languages = [LANGUAGES[word] for word in profile.national_tables if word in LANGUAGES]
     lockings = [0, *(language for language in languages if language in LOCKING_SHIFT)]
+    # Single shift tables come first: where a handset does not know one, few characters are wrong and not all of them.
     for locking, single in product(lockings, [0, *languages]):
         if locking == single == 0 or (not isinstance(best, NotEncodable) and len(best.pieces) == 1):
             continue

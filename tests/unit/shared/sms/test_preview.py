@@ -1,0 +1,53 @@
+"""What a message will be, before it is sent."""
+
+from shared.sms.message import ConnectorProfile, EncodeRequest
+from shared.sms.preview import Forcing, preview
+
+PLAIN = ConnectorProfile()
+
+
+def test_a_short_text() -> None:
+    seen = preview(EncodeRequest("m1", "4915", text="a{b"), PLAIN)
+    assert (seen.refused, seen.alphabet, seen.segments) == (None, "gsm7", 1)
+    assert (seen.units, seen.units_used, seen.units_left) == ("septets", 4, 156)
+    assert (seen.forcing, seen.saving) == ((), None)
+    assert seen.submissions[0].octets == b"a\x1b\x28b"
+
+
+def test_what_forces_ucs2_and_what_transliteration_would_save() -> None:
+    seen = preview(EncodeRequest("m1", "4915", text="“" + "a" * 100 + "“”"), PLAIN)
+    assert (seen.alphabet, seen.segments, seen.units) == ("ucs2", 2, "code units")
+    assert (seen.units_used, seen.units_left) == (103, 31)
+    assert seen.forcing == (Forcing("“", 0, 2), Forcing("”", 102, 1))
+    assert seen.saving is not None
+    assert (seen.saving.segments, len(seen.saving.changes)) == (1, 3)
+
+
+def test_nothing_to_save_is_none() -> None:
+    assert preview(EncodeRequest("m1", "4915", text="“short”"), PLAIN).saving is None
+    assert preview(EncodeRequest("m1", "4915", text="日" * 100), PLAIN).saving is None
+    asked = preview(EncodeRequest("m1", "4915", text="“" + "a" * 100, transliterate=True), PLAIN)
+    assert asked.saving is None
+    assert len(asked.changes) == 1
+
+
+def test_a_refusal_still_says_what_would_help() -> None:
+    seen = preview(EncodeRequest("m1", "4915", text="“a”", encoding="gsm7"), PLAIN)
+    assert seen.refused is not None
+    assert seen.refused.reason == "not_encodable"
+    assert seen.forcing[0] == Forcing("“", 0, 1)
+    assert seen.saving is not None
+    assert seen.saving.segments == 1
+
+
+def test_long_texts_national_tables_and_data() -> None:
+    assert preview(EncodeRequest("m1", "4915", text="a" * 200), PLAIN).units_left == 106
+    turkish = preview(EncodeRequest("m1", "4915", text="ş" * 75), ConnectorProfile(national_tables=("turkish",)))
+    assert (turkish.segments, turkish.units_used, turkish.units_left) == (1, 150, 5)
+    data = preview(EncodeRequest("m1", "4915", data=bytes(100)), PLAIN)
+    assert (data.units, data.units_used, data.units_left, data.saving) == ("octets", 100, 40, None)
+
+
+def test_payload_counts_what_is_paid_for() -> None:
+    seen = preview(EncodeRequest("m1", "4915", text="a" * 400), ConnectorProfile(long_message="payload"))
+    assert (seen.segments, len(seen.submissions), seen.units_left) == (3, 1, 59)
