@@ -18,7 +18,7 @@ from pathlib import Path
 
 from shared.local.cache import cache_folder
 from shared.local.java import JavaMissingError, find_java
-from shared.local.kafka_jars import JarsUnavailableError, ensure_jars
+from shared.local.kafka_jars import JarsUnavailableError, are_fetched, ensure_jars
 from shared.local.kafka_probe import probe
 from shared.local.kafka_properties import BrokerPlace, render_properties, server_properties
 from shared.local.log_files import open_log
@@ -64,7 +64,7 @@ class EmbeddedKafka:
         self.port = port
         self.log_file = log_file.absolute() if log_file else self.data_dir / "kafka.log"
         self._controller_port = controller_port
-        self._cache_dir = cache_dir
+        self._cache = cache_dir or cache_folder()
         self._log_dir = self.data_dir / "log"
         self._properties_file = self.data_dir / "server.properties"
         self._jit = ("-XX:TieredStopAtLevel=1",) if short_lived else ()
@@ -92,6 +92,10 @@ class EmbeddedKafka:
         answer = probe(LOOPBACK, self.port, timeout_s)
         return answer is not None and answer.brokers > 0 and answer.cluster_id == self._cluster_id()
 
+    def needs_download(self) -> bool:
+        """Whether `prepare` will fetch the jars first, so that a person can be told what the wait is for."""
+        return not are_fetched(self._cache)
+
     def prepare(self) -> None:
         """Everything that must be in place before the JVM can run: jars, a formatted data directory, configuration.
 
@@ -106,7 +110,7 @@ class EmbeddedKafka:
                 )
         try:
             self._make_directories()
-            classpath = os.pathsep.join(map(str, ensure_jars(self._cache_dir or cache_folder())))
+            classpath = os.pathsep.join(map(str, ensure_jars(self._cache)))
             options = [
                 *_MEMORY,
                 *self._jit,

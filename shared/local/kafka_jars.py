@@ -51,12 +51,17 @@ def ensure_jars(cache: Path) -> list[Path]:
     folder of its own, and the first to rename it wins. Raises JarsUnavailableError.
     """
     expected = expected_jars()
-    folder = cache / f"kafka-{KAFKA_VERSION}-{_list_digest(expected)}"
+    folder = _folder(cache, expected)
     if not folder.is_dir():
         _fetch(folder, expected)
     if problem := check_jars(folder, expected):
         raise JarsUnavailableError(f"The Kafka jars in {folder} are not the expected ones ({problem}); delete it.")
     return [folder / name for name in sorted(expected)]
+
+
+def are_fetched(cache: Path) -> bool:
+    """Whether `ensure_jars` will not need a network (whether the jars are the right ones is not looked at)."""
+    return _folder(cache, expected_jars()).is_dir()
 
 
 def check_jars(folder: Path, expected: Mapping[str, str]) -> str | None:
@@ -72,9 +77,9 @@ def check_jars(folder: Path, expected: Mapping[str, str]) -> str | None:
     return None
 
 
-def _list_digest(expected: Mapping[str, str]) -> str:
+def _folder(cache: Path, expected: Mapping[str, str]) -> Path:
     lines = "".join(f"{digest}  {name}\n" for name, digest in sorted(expected.items()))
-    return hashlib.sha256(lines.encode()).hexdigest()[:12]
+    return cache / f"kafka-{KAFKA_VERSION}-{hashlib.sha256(lines.encode()).hexdigest()[:12]}"
 
 
 def _fetch(folder: Path, expected: Mapping[str, str]) -> None:
@@ -135,6 +140,8 @@ def _give_name(target: Path, folder: Path) -> None:
 
 if __name__ == "__main__":  # `make jars`: fetch before a test's time limit runs
     try:
+        if not are_fetched(cache_folder()):
+            sys.stderr.write(f"Fetching Apache Kafka {KAFKA_VERSION} (44 MB, once)\n")
         ensure_jars(cache_folder())
     except JarsUnavailableError as error:
         sys.exit(str(error))

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 
 from shared.local import kafka_jars
-from shared.local.kafka_jars import JarsUnavailableError, check_jars, ensure_jars, expected_jars, parse_list
+from shared.local.kafka_jars import (
+    JarsUnavailableError,
+    are_fetched,
+    check_jars,
+    ensure_jars,
+    expected_jars,
+    parse_list,
+)
 
 JARS = {"a.jar": b"first", "b.jar": b"second"}
 LIST = {name: hashlib.sha256(content).hexdigest() for name, content in JARS.items()}
@@ -81,7 +88,9 @@ def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolver:
 
 def test_jars_are_fetched_once(resolve: Resolver, tmp_path: Path) -> None:
     resolve.results = [JARS]
+    assert not are_fetched(tmp_path)
     first = ensure_jars(tmp_path)
+    assert are_fetched(tmp_path)
     assert [jar.read_bytes() for jar in first] == [b"first", b"second"]
     assert ensure_jars(tmp_path) == first
     assert resolve.repositories == [False]
