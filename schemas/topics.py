@@ -192,7 +192,13 @@ class NewTopic:
 
 
 def dlq_config() -> dict[str, str]:
-    return {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS), "retention.bytes": "-1"}
+    """A dead letter is a record as it came and then some: the limit is above that of the topics it comes from."""
+    return {
+        "cleanup.policy": "delete",
+        "retention.ms": str(30 * DAY_MS),
+        "retention.bytes": "-1",
+        "max.message.bytes": str(4 << 20),
+    }
 
 
 def shared_topics(partitions: int = DEFAULT_PARTITIONS) -> list[NewTopic]:

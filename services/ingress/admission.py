@@ -278,8 +278,11 @@ def _send_at(value: Any) -> str | None:
 
 
 def _metadata(value: Any) -> str | None:
-    if type(value) is not dict or any(type(v) is not str for v in value.values()):
+    if type(value) is not dict:
         return "invalid_field"
+    for text in value.values():
+        if type(text) is not str:
+            return "invalid_field"
     return None if is_metadata(value) else "invalid_field"
 
 

@@ -30,6 +30,9 @@ from shared.events import EventMaker
 from shared.records import Headers, In, Out, dead_letter, trace_headers
 from shared.statuses import status_outs
 
+MOVABLE_OCTETS_MAX: Final = 900_000
+"""A copy with its extra headers must stay below Kafka's limit of a megabyte; no text needs as much, however escaped."""
+
 _NO_ACCOUNT: Final = Account(id="?")
 
 
@@ -101,8 +104,10 @@ class RequestDecider:
         record = arrival.record
         home = home_partition(request.account_id, key, self._partitions)
         if home != record.partition and not arrival.place.moved:
-            return [moved_out(record, arrival.place, request, home)]
-        store = self.keys.setdefault(record.partition, KeyStore())
+            return self._move(arrival, request, home)
+        store = self.keys.get(record.partition)
+        if store is None:
+            store = self.keys[record.partition] = KeyStore()
         claim = _Claim(store, key_hash(request.account_id, key), body_hash(request))
         if before := self._decided_before(arrival, request, claim):
             return before
@@ -113,6 +118,14 @@ class RequestDecider:
             case "repeat":
                 return self._repeat(arrival, request, taken)
         return self._judge(arrival, request, claim)
+
+    def _move(self, arrival: _Arrival, request: Admitted, home: int) -> list[Out]:
+        record = arrival.record
+        octets = len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
+        if octets > MOVABLE_OCTETS_MAX:
+            detail = f"{octets} octets cannot be moved to partition {home} of the key; use the record key account:key"
+            return self._refuse_request(arrival, request, _Refusal("invalid_field", "idempotency_key", detail))
+        return [moved_out(record, arrival.place, request, home)]
 
     def _decided_before(self, arrival: _Arrival, request: Admitted, claim: _Claim | None) -> list[Out] | None:
         """The same once more, without the submission: its events may have been lost in the crash. None: undecided."""
