@@ -130,10 +130,12 @@ def pack(septets: bytes, fill_bits: int = 0) -> bytes:
 
     Seven spare bits at the end would read as one more '@': they are filled with a carriage return instead
     (6.1.2.3.1). A message that itself ends in a carriage return on an octet boundary gets a second one, since the
-    receiver removes one; the caller leaves room for it (`shared.sms.cutting.cut_septets`).
+    receiver removes one; the caller leaves room for it (`shared.sms.cutting.cut_septets`). No septets are no octets.
     """
+    if not septets:
+        return b""
     bits = fill_bits + 7 * len(septets)
-    if septets and (bits % 8 == 1 or (bits % 8 == 0 and septets[-1] == CARRIAGE_RETURN)):
+    if bits % 8 == 1 or (bits % 8 == 0 and septets[-1] == CARRIAGE_RETURN):
         septets += b"\r"
         bits += 7
     value = 0
