@@ -121,6 +121,14 @@ def set_cadence(consumer: AIOKafkaConsumer, cadence_ms: int) -> None:
     fetcher._fetch_max_wait_ms = cadence_ms or FETCH_WAIT_MS
 
 
+def leave_for_good(consumer: AIOKafkaConsumer) -> None:
+    """Make a static member dynamic, so that its `stop` tells the group: its partitions are taken over at once.
+
+    Without it the group waits for the session timeout, which is what a restart wants and a removal does not.
+    """
+    consumer._coordinator._group_instance_id = None
+
+
 class HeartbeatWatch:
     """Knows how old the last heartbeat is that the group coordinator acknowledged (aiokafka does not tell)."""
 

@@ -61,7 +61,7 @@ class Service:
         self.gateway: Final = GatewayTable(settings)
         self.control: Final = BatchProducer(settings, client_id=f"{name}-control")
         self.last_error = ""
-        self.lag: Callable[[], int] = lambda: 0
+        self.lags: Final[dict[str, Callable[[], int]]] = {}
         self._ready_parts: dict[str, bool] = {}
         self._assignments: dict[str, list[str]] = {}
         self._started_at_ms = now_ms()
@@ -87,7 +87,7 @@ class Service:
         return all(self._ready_parts.values()) and bool(self._ready_parts)
 
     def state(self, at_ms: int) -> ServiceState:
-        lag = self.lag()
+        lag = sum(lag_of() for lag_of in self.lags.values())
         LAG.set(lag)
         return ServiceState(
             service=self.name,

@@ -28,6 +28,7 @@ class Settings(BaseSettings):
     data_dir: Path = Path(".smsgw")
     instance: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]{0,40}$")
     http_port: int = Field(default=0, ge=0, le=65_535, description="Health and metrics; 0 = any free port")
+    leave_groups: bool = Field(default=False, description="On a stop, leave the consumer groups for good")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @property

@@ -40,6 +40,7 @@ from shared.kafka import (
     HeartbeatWatch,
     KafkaUnavailable,
     connection_options,
+    leave_for_good,
     poll,
     set_cadence,
 )
@@ -141,6 +142,8 @@ class Stage:
         finally:
             stop.cancel()
             self._generation += 1
+            if self._service.settings.leave_groups and self._consumer is not None:
+                leave_for_good(self._consumer)
             await self._stop(broker)
         if self._ended.done():
             self._ended.result()

@@ -1,4 +1,4 @@
-"""Edge: `smsgw config apply`: topics first, then the whole configuration as one record, then wait until it is in use."""
+"""Edge: `smsgw config apply`: topics first, then the whole configuration as one record, then the wait for its use."""
 
 import asyncio
 import hashlib

@@ -96,7 +96,7 @@ async def look(settings: Settings) -> Health:
         live,
         sorted(binds.values(), key=lambda b: (b.connector_id, b.partition)),
         current,
-        "ok" if not problem else problem,
+        problem or "ok",
         judge(live, current, problem, at_ms),
     )
 

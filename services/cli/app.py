@@ -1,0 +1,273 @@
+"""Edge: the `smsgw` command line: its commands, their options and how each one ends."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any, NoReturn
+
+import typer
+
+from services.cli import bench, config, connectors, demo, dlq, preview, report, schema, send, status, topics, track, up
+from services.cli.errors import EXIT_INTERRUPTED, CliError
+from services.cli.output import errors
+from services.cli.runtime import load_dotenv_file
+
+app = typer.Typer(
+    name="smsgw",
+    help="An event-driven SMS gateway on Kafka, SMPP and ClickHouse.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+config_app = typer.Typer(help="The configuration: apply a gateway.yaml, show what is applied.", no_args_is_help=True)
+topics_app = typer.Typer(help="Topics and their consumer groups.", no_args_is_help=True)
+dlq_app = typer.Typer(help="Dead letters: records that could not be processed.", no_args_is_help=True)
+schema_app = typer.Typer(help="The contracts.", no_args_is_help=True)
+app.add_typer(config_app, name="config")
+app.add_typer(topics_app, name="topics")
+app.add_typer(dlq_app, name="dlq")
+app.add_typer(schema_app, name="schema")
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where `smsgw up` keeps its data [SMSGW_DATA_DIR, ./.smsgw]")
+]
+Json = Annotated[bool, typer.Option("--json", help="JSON for programs")]
+
+
+def finish(command: Coroutine[Any, Any, int]) -> NoReturn:
+    """Run a command to its end and leave with its exit code."""
+    with asyncio.Runner() as runner:
+        code = runner.run(command)
+    raise typer.Exit(code)
+
+
+@app.command("up")
+def up_command(
+    config_file: Annotated[Path | None, typer.Option("--config", help="Apply this gateway.yaml at start")] = None,
+    data_dir: DataDir = None,
+    kafka_port: Annotated[int | None, typer.Option(help="Port of the embedded Kafka [9092]")] = None,
+    clickhouse_port: Annotated[int | None, typer.Option(help="Port of the embedded ClickHouse [8123]")] = None,
+    no_simulator: Annotated[bool, typer.Option("--no-simulator", help="Do not start the SMSC simulator")] = False,
+    only: Annotated[str | None, typer.Option(help="Comma-separated names of the processes to run here")] = None,
+) -> None:
+    """Start everything on this machine, in one terminal; Ctrl-C drains and ends it."""
+    finish(up.run(config_file, data_dir, kafka_port, clickhouse_port, simulator=not no_simulator, only=only))
+
+
+@app.command("status")
+def status_command(
+    data_dir: DataDir = None,
+    wait: Annotated[float, typer.Option(help="Wait this many seconds until everything is healthy")] = 0,
+    as_json: Json = False,
+) -> None:
+    """How everything is; exit code 0 when all is healthy."""
+    finish(status.run(data_dir, wait_s=wait, as_json=as_json))
+
+
+@app.command("send")
+def send_command(
+    to: Annotated[str, typer.Argument(help="Destination, E.164")],
+    text: Annotated[str | None, typer.Argument(help="The text")] = None,
+    account: Annotated[str, typer.Option(help="Whose message it is")] = "shop",
+    sender: Annotated[str | None, typer.Option("--from", help="Sender; default from the account")] = None,
+    data: Annotated[str | None, typer.Option(help="Binary message, base64, instead of a text")] = None,
+    udh: Annotated[str | None, typer.Option(help="User data header of --data, base64")] = None,
+    data_coding: Annotated[int | None, typer.Option(help="data_coding of --data [4]")] = None,
+    lane: Annotated[str | None, typer.Option(help="otp, txn or bulk [txn]")] = None,
+    encoding: Annotated[str | None, typer.Option(help="auto, gsm7, ucs2 or latin1 [auto]")] = None,
+    receipt: Annotated[str | None, typer.Option(help="final, all or none [final]")] = None,
+    connector: Annotated[str | None, typer.Option(help="Pin the connector")] = None,
+    key: Annotated[str | None, typer.Option(help="Idempotency key")] = None,
+    validity_s: Annotated[int | None, typer.Option(help="No attempt later than this many seconds from now")] = None,
+    transliterate: Annotated[
+        bool, typer.Option("--transliterate", help="Replace look-alikes to save segments")
+    ] = False,
+    flash: Annotated[bool, typer.Option("--flash", help="Show it at once")] = False,
+    wait: Annotated[float, typer.Option(help="Wait this many seconds for the final status")] = 0,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Publish one message; prints its message_id."""
+    fields = {
+        "account_id": account, "to": to, "text": text, "from": sender, "data": data, "udh": udh,
+        "data_coding": data_coding, "lane": lane, "encoding": encoding, "receipt": receipt, "connector_id": connector,
+        "idempotency_key": key, "validity_s": validity_s, "transliterate": transliterate or None,
+        "flash": flash or None,
+    }  # fmt: skip
+    finish(send.run(fields, data_dir, wait_s=wait, as_json=as_json))
+
+
+@app.command("track")
+def track_command(
+    message_id: Annotated[str, typer.Argument(help="The message_id of a send, a status or a view")],
+    data_dir: DataDir = None,
+    wait: Annotated[float, typer.Option(help="Wait this many seconds for it to be recorded")] = 5,
+    as_json: Json = False,
+) -> None:
+    """The whole life of one message."""
+    finish(track.run(message_id, data_dir, wait_s=wait, as_json=as_json))
+
+
+@app.command("report")
+def report_command(
+    data_dir: DataDir = None,
+    since: Annotated[str, typer.Option(help="How far back: 90s, 15m, 24h, 7d")] = "24h",
+    as_json: Json = False,
+) -> None:
+    """Per connector and country: accepted, rejected, submitted, delivered, failed, latency."""
+    finish(report.run(data_dir, since=since, as_json=as_json))
+
+
+@app.command("connectors")
+def connectors_command(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """The connectors, their binds and what waits for them."""
+    finish(connectors.run(data_dir, as_json=as_json))
+
+
+@app.command("preview")
+def preview_command(
+    text: Annotated[str | None, typer.Argument(help="The text; - reads standard input")] = None,
+    file: Annotated[Path | None, typer.Option(help="Read the text from this file (UTF-8)")] = None,
+    encoding: Annotated[str, typer.Option(help="auto, gsm7, ucs2 or latin1")] = "auto",
+    transliterate: Annotated[
+        bool, typer.Option("--transliterate", help="Replace look-alikes to save segments")
+    ] = False,
+    long_message: Annotated[str, typer.Option(help="udh8, udh16, sar or payload")] = "udh8",
+    octets: Annotated[bool, typer.Option("--octets", help="Show the octets of each segment")] = False,
+    as_json: Json = False,
+) -> None:
+    """What a text would cost: alphabet and why, segments, what is left in the last."""
+    finish(preview.run(text, file, encoding, transliterate, long_message, octets=octets, as_json=as_json))
+
+
+@app.command("demo")
+def demo_command(
+    messages: Annotated[int | None, typer.Option(help="Publish only the first so many of the sample file")] = None,
+    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Keep the data here [a temporary folder]")] = None,
+    as_json: Json = False,
+) -> None:
+    """Everything embedded, real traffic over three connectors, a report and a reconciliation at the end."""
+    finish(demo.run(messages, data_dir, as_json=as_json))
+
+
+@app.command("bench")
+def bench_command(
+    arguments: Annotated[list[str] | None, typer.Argument(help="Passed to the benchmark")] = None,
+) -> None:
+    """The end-to-end benchmark (needs the source tree)."""
+    raise typer.Exit(bench.run(arguments or []))
+
+
+@config_app.command("apply")
+def config_apply_command(
+    file: Annotated[Path, typer.Argument(help="gateway.yaml")],
+    data_dir: DataDir = None,
+    no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until every service uses it")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Drop removed connectors at once, receipts or not")] = False,
+    as_json: Json = False,
+) -> None:
+    """Validate the file and make it the configuration of every service."""
+    finish(config.apply(file, data_dir, wait=not no_wait, drop_now=now, as_json=as_json))
+
+
+@config_app.command("show")
+def config_show_command(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """The configuration that is applied."""
+    finish(config.show(data_dir, as_json=as_json))
+
+
+@topics_app.command("list")
+def topics_list_command(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Every topic: partitions, records, who writes and reads it."""
+    finish(topics.show(data_dir, as_json=as_json))
+
+
+@topics_app.command("create")
+def topics_create_command(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Create the topics that are missing."""
+    finish(topics.create(data_dir, as_json=as_json))
+
+
+@topics_app.command("prune")
+def topics_prune_command(
+    connector: Annotated[str, typer.Argument(help="A connector that is not configured any more")],
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Delete the topics of a removed connector; refuses while anything waits in them."""
+    finish(topics.prune(connector, data_dir, as_json=as_json))
+
+
+@topics_app.command("members")
+def topics_members_command(
+    remove: Annotated[str | None, typer.Option(help="A static member id that is gone for good")] = None,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """The members of the consumer groups."""
+    finish(topics.members(remove, data_dir, as_json=as_json))
+
+
+@dlq_app.command("list")
+def dlq_list_command(data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Dead-letter topics that are not empty."""
+    finish(dlq.summary(data_dir, as_json=as_json))
+
+
+@dlq_app.command("show")
+def dlq_show_command(
+    topic: Annotated[str, typer.Argument(help="A dead-letter topic, or the topic it belongs to")],
+    limit: Annotated[int, typer.Option(help="The newest so many")] = 20,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """The newest dead letters of a topic, with the reason of each."""
+    finish(dlq.show(topic, data_dir, limit=limit, as_json=as_json))
+
+
+@dlq_app.command("replay")
+def dlq_replay_command(
+    topic: Annotated[str, typer.Argument(help="A dead-letter topic, or the topic it belongs to")],
+    offset: Annotated[list[int] | None, typer.Option(help="Only these offsets (may be repeated)")] = None,
+    replay_all: Annotated[bool, typer.Option("--all", help="All that are there")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Write dead letters back to where they came from."""
+    finish(dlq.replay(topic, offset or [], data_dir, everything=replay_all, as_json=as_json))
+
+
+@schema_app.command("export")
+def schema_export_command(
+    directory: Annotated[Path | None, typer.Option("--output", "-o", help="Write one file per topic here")] = None,
+) -> None:
+    """JSON Schema of every topic's records."""
+    raise typer.Exit(schema.export(directory))
+
+
+def main() -> None:
+    """Entry point; turns every expected failure into one sentence and its exit code."""
+    signal.signal(signal.SIGTERM, _interrupted)
+    load_dotenv_file(Path.cwd())
+    try:
+        app(standalone_mode=True)
+    except CliError as error:
+        errors.print(f"[red]error:[/red] {_plain(str(error))}")
+        if error.hint:
+            errors.print(f"[dim]{_plain(error.hint)}[/dim]")
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, asyncio.CancelledError):
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(EXIT_INTERRUPTED)
+
+
+def _plain(text: str) -> str:
+    return text.replace("[", "\\[")
+
+
+def _interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,328 @@
+"""Edge: all processes of one machine: Kafka, ClickHouse, the simulator and the six services, in the order they need."""
+
+import asyncio
+import contextlib
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from aiokafka.errors import KafkaError
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from schemas.gateway_config import AppliedConfig
+from schemas.topics import EVERY_SERVICE
+from services.cli.config_apply import apply_gateway, create_topics, read_applied
+from services.cli.errors import CliError, Invalid, Unreachable
+from services.cli.gateway_yaml import GatewayFileError, parse_gateway
+from services.cli.health import clickhouse
+from services.cli.run_file import RunFile, read_run_file, remove_run_file, write_run_file
+from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE
+from shared.clock import now_ms
+from shared.local.child import ChildEvent, ChildSpec, ChildState
+from shared.local.kafka import EmbeddedKafka, EmbeddedKafkaError
+from shared.local.ports import is_free
+from shared.local.supervisor import Supervisor
+from shared.settings import Settings, SettingsError, read_settings
+
+KAFKA, CLICKHOUSE, SIMULATOR = "kafka", "clickhouse", "simulator"
+ALL: tuple[str, ...] = (KAFKA, CLICKHOUSE, SIMULATOR, *EVERY_SERVICE)
+KAFKA_PORT, CLICKHOUSE_PORT, SIMULATOR_PORT = 9092, 8123, 2775
+SIMULATOR_PASSWORD = "SMSGW_SIMULATOR_PASSWORD"  # noqa: S105  # the name of a variable
+
+DEMO_DIR = Path(__file__).parent / "demo_data"
+READY_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class StackOptions:
+    """What `smsgw up` was asked for. Ports of None: the default one; `only`: the names of all that is to run here."""
+
+    data_dir: Path
+    kafka_port: int | None = None
+    clickhouse_port: int | None = None
+    simulator_port: int = SIMULATOR_PORT
+    only: frozenset[str] = frozenset(ALL)
+    config: Path | None = None
+    scenario: Path = field(default_factory=lambda: DEMO_DIR / "scenario.yaml")
+    instance: str = "0"
+    short_lived: bool = False
+    surplus: bool = False
+
+
+class Stack:
+    """Starts, watches and stops. `say` gets one sentence for each step and event; use as an async context manager."""
+
+    def __init__(self, options: StackOptions, say: Callable[[str], None]) -> None:
+        self.options = options
+        self.applied: AppliedConfig | None = None
+        self._say = say
+        self._run = read_run_file(options.data_dir)
+        self._kafka_address = self._address(KAFKA, KAFKA_VARIABLE, options.kafka_port)
+        self._clickhouse_url = self._address(CLICKHOUSE, CLICKHOUSE_VARIABLE, options.clickhouse_port)
+        self._supervisor = Supervisor(self._on_event)
+        self._kafka: EmbeddedKafka | None = None
+        self._settled = False
+
+    def _address(self, name: str, variable: str, port: int | None) -> str:
+        """The address that is given from outside for `name`; empty when this stack starts it."""
+        given = os.environ.get(variable, "")
+        if given and port is not None:
+            raise Invalid(f"{variable}={given} and a port for {name} contradict each other: give one of them")
+        if given:
+            return given
+        if name in self.options.only:
+            return ""
+        if self._run is None or not self._run.alive:
+            raise Invalid(
+                f"nothing says where {name} is: {variable} is not set, and no `smsgw up` runs on "
+                f"{self.options.data_dir}"
+            )
+        return self._run.kafka_bootstrap_servers if name == KAFKA else self._run.clickhouse_url
+
+    @property
+    def settings(self) -> Settings:
+        """How to reach what this stack runs on. Raises `Invalid` for a wrong environment."""
+        try:
+            return read_settings(
+                kafka_bootstrap_servers=self.bootstrap_servers,
+                clickhouse_url=self.clickhouse_url,
+                data_dir=self.options.data_dir,
+            )
+        except SettingsError as error:
+            raise Invalid(str(error)) from None
+
+    @property
+    def bootstrap_servers(self) -> str:
+        return self._kafka_address or f"127.0.0.1:{self.options.kafka_port or KAFKA_PORT}"
+
+    @property
+    def clickhouse_url(self) -> str:
+        return self._clickhouse_url or f"http://127.0.0.1:{self.options.clickhouse_port or CLICKHOUSE_PORT}"
+
+    @property
+    def submit_log(self) -> Path:
+        """The simulator's log of every submit_sm it accepted."""
+        return self.options.data_dir / "simulator" / "submits.jsonl"
+
+    def states(self) -> dict[str, ChildState]:
+        return self._supervisor.states()
+
+    async def restart(self, name: str, grace_s: float | None = None) -> None:
+        await self._supervisor.restart(name, grace_s)
+
+    async def __aenter__(self) -> "Stack":
+        try:
+            self.options.data_dir.mkdir(parents=True, exist_ok=True)
+            (self.options.data_dir / "logs").mkdir(exist_ok=True)
+        except OSError as error:
+            raise CliError(f"cannot use {self.options.data_dir}: {error.strerror}") from error
+        await self._supervisor.__aenter__()
+        return self
+
+    async def __aexit__(self, *error: object) -> None:
+        self._settled = False
+        await self._supervisor.__aexit__(None, None, None)
+        run = read_run_file(self.options.data_dir)
+        if run is not None and run.pid == os.getpid():
+            remove_run_file(self.options.data_dir)
+
+    def kill_all(self) -> None:
+        self._supervisor.kill_all()
+
+    async def start(self) -> None:
+        """Everything in order; returns when all processes run (see `smsgw status` for healthy). Raises `CliError`."""
+        gateway_text = self._gateway_text()  # a broken file is told before anything is started
+        self._check_ports()
+        if KAFKA in self.options.only and not self._kafka_address:
+            await self._start_kafka()
+        if CLICKHOUSE in self.options.only and not self._clickhouse_url:
+            await self._start_clickhouse()
+        await self._configure(gateway_text)
+        if SIMULATOR in self.options.only:
+            await self._start_simulator()
+        for name in EVERY_SERVICE:
+            if name in self.options.only:
+                await self._supervisor.start(self._service_spec(name))
+        self._settled = True
+        self.write_run_file()
+
+    def write_run_file(self) -> None:
+        """Only the stack that runs Kafka or ClickHouse, or all there is, tells others; a second one leaves the file."""
+        if self._run is not None and self._run.alive and self._run.pid != os.getpid():
+            return
+        states = self.states()
+        run = RunFile(
+            pid=os.getpid(),
+            instance=self.options.instance,
+            kafka_bootstrap_servers=self.bootstrap_servers,
+            clickhouse_url=self.clickhouse_url,
+            simulator=f"127.0.0.1:{self.options.simulator_port}" if SIMULATOR in states else "",
+            config_hash=self.applied.hash if self.applied else "",
+            started_at_ms=now_ms(),
+            processes={name: state.pid for name, state in states.items()},
+        )
+        try:
+            write_run_file(self.options.data_dir, run)
+        except OSError as error:
+            raise CliError(f"cannot write to {self.options.data_dir}: {error.strerror}") from error
+
+    def _check_ports(self) -> None:
+        wanted = []
+        if KAFKA in self.options.only and not self._kafka_address:
+            wanted.append(("Kafka", self.options.kafka_port or KAFKA_PORT, "--kafka-port"))
+        if CLICKHOUSE in self.options.only and not self._clickhouse_url:
+            wanted.append(("ClickHouse", self.options.clickhouse_port or CLICKHOUSE_PORT, "--clickhouse-port"))
+        if SIMULATOR in self.options.only:
+            wanted.append(("the simulator", self.options.simulator_port, "--no-simulator"))
+        for what, port, option in wanted:
+            if not is_free(port):
+                raise CliError(f"port {port} for {what} is taken by another program", hint=f"see {option}")
+
+    async def _start_kafka(self) -> None:
+        place = self.options.data_dir / KAFKA
+        kafka = EmbeddedKafka(
+            place,
+            self.options.kafka_port or KAFKA_PORT,
+            log_file=self._log(KAFKA),
+            short_lived=self.options.short_lived,
+        )
+        self._say("Kafka: starting")
+        try:
+            await asyncio.to_thread(kafka.prepare)
+            spec = self._spec(KAFKA, kafka.command(), order=3, stop_s=30.0, cwd=place)
+            await self._supervisor.start(spec)
+            await asyncio.to_thread(kafka.wait_ready, self._exit_code_of(KAFKA), READY_S)
+        except EmbeddedKafkaError as error:
+            raise CliError(str(error)) from error
+        self._kafka = kafka
+        self._say(f"Kafka: listens on {self.bootstrap_servers}")
+
+    def _exit_code_of(self, name: str) -> Callable[[float], int | None]:
+        """For a waiting thread: pass `seconds`, then say how the child ended, or None while it runs."""
+        pause = threading.Event()
+
+        def exit_code(seconds: float) -> int | None:
+            pause.wait(seconds)
+            state = self._supervisor.states()[name]
+            return None if state.phase in {"starting", "running"} else state.last_exit_code
+
+        return exit_code
+
+    async def _start_clickhouse(self) -> None:
+        port = self.options.clickhouse_port or CLICKHOUSE_PORT
+        place = self.options.data_dir / CLICKHOUSE
+        self._say("ClickHouse: starting")
+        argv = [sys.executable, "-m", "shared.local.clickhouse", "--data-dir", str(place), "--port", str(port)]
+        await self._supervisor.start(self._spec(CLICKHOUSE, argv, order=2, stop_s=30.0))
+        await self._wait_for_clickhouse()
+        self._say(f"ClickHouse: listens on {self.clickhouse_url}")
+
+    async def _wait_for_clickhouse(self) -> None:
+        exit_code = self._exit_code_of(CLICKHOUSE)
+        deadline = now_ms() + READY_S * 1000
+        while now_ms() < deadline:
+            if (code := await asyncio.to_thread(exit_code, 0.1)) is not None:
+                raise CliError(f"ClickHouse ended with code {code}: {last_line(self._log(CLICKHOUSE))}")
+            with contextlib.suppress(Unreachable, ClickHouseError):
+                (await asyncio.to_thread(clickhouse, self.settings)).close()
+                return
+        raise Unreachable(f"ClickHouse does not answer on {self.clickhouse_url} (log: {self._log(CLICKHOUSE)})")
+
+    def _gateway_text(self) -> str | None:
+        """The file to apply: the one that was named; None = the one applied last, else the demo's."""
+        if self.options.config is None:
+            return None
+        return read_gateway_file(self.options.config)
+
+    async def _configure(self, text: str | None) -> None:
+        settings = self.settings
+        try:
+            await create_topics(settings)
+            running = await read_applied(settings)
+            if text is None and running is not None:
+                await create_topics(settings, running.gateway.connectors)
+                self.applied = running
+                return
+            text = text if text is not None else self.demo_gateway_text()
+            self.applied = await apply_gateway(settings, parse_gateway(text), text)
+        except KafkaError as error:
+            raise Unreachable(f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}") from error
+        except GatewayFileError as error:
+            raise Invalid(str(error)) from error
+        self._say(f"Configuration {self.applied.hash}: applied")
+
+    def demo_gateway_text(self) -> str:
+        """The built-in configuration: three connectors, all of them the simulator's."""
+        text = (DEMO_DIR / "gateway.yaml").read_text(encoding="utf-8")
+        return text.replace(f"port: {SIMULATOR_PORT}", f"port: {self.options.simulator_port}")
+
+    async def _start_simulator(self) -> None:
+        self.submit_log.parent.mkdir(exist_ok=True)
+        argv = [sys.executable, "-m", "services", SIMULATOR, "--scenario", str(self.options.scenario)]
+        argv += ["--port", str(self.options.simulator_port), "--log", str(self.submit_log)]
+        await self._supervisor.start(self._spec(SIMULATOR, argv, order=1))
+        self._say(f"Simulator: SMPP on 127.0.0.1:{self.options.simulator_port}")
+
+    def _service_spec(self, name: str) -> ChildSpec:
+        return self._spec(name, [sys.executable, "-m", "services", name], order=1 if name == "recorder" else 0)
+
+    def _spec(
+        self, name: str, argv: Sequence[str], *, order: int, stop_s: float = 20.0, cwd: Path | None = None
+    ) -> ChildSpec:
+        environment = dict(os.environ) | {
+            KAFKA_VARIABLE: self.bootstrap_servers,
+            CLICKHOUSE_VARIABLE: self.clickhouse_url,
+            "SMSGW_DATA_DIR": str(self.options.data_dir),
+            "SMSGW_INSTANCE": self.options.instance,
+            "SMSGW_HTTP_PORT": "0",
+            "PYTHONUNBUFFERED": "1",
+        }
+        environment.setdefault(SIMULATOR_PASSWORD, "simulator")
+        if self.options.surplus:
+            environment["SMSGW_LEAVE_GROUPS"] = "true"
+        return ChildSpec(
+            name, tuple(argv), environment, self._log(name), cwd=cwd, stop_order=order, stop_timeout_s=stop_s
+        )
+
+    def _log(self, name: str) -> Path:
+        suffix = "" if self.options.instance == "0" else f"-{self.options.instance}"
+        return self.options.data_dir / "logs" / f"{name}{suffix}.log"
+
+    def _on_event(self, event: ChildEvent) -> None:
+        if event.kind == "exited" and self._settled:
+            reason = event.error or f"exit code {event.exit_code}"
+            self._say(f"{event.name}: ended ({reason}); {last_line(self._log(event.name))}")
+        elif event.kind == "restarting":
+            self._say(f"{event.name}: starts again in {event.delay_s or 0:.1f} s")
+        elif event.kind == "gave_up":
+            self._say(f"{event.name}: not started again (exit code {event.exit_code}, log: {self._log(event.name)})")
+        if self._settled and event.kind == "started":
+            self.write_run_file()
+
+    def kafka_answers(self) -> bool:
+        """The supervisor's own probe; True when the broker is not ours."""
+        return self._kafka is None or self._kafka.answers()
+
+
+def read_gateway_file(path: Path) -> str:
+    """The text of a gateway.yaml that parses; raises `Invalid` that has every mistake."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        parse_gateway(text)
+    except (OSError, UnicodeDecodeError) as error:
+        raise Invalid(f"cannot read {path}: {error}") from error
+    except GatewayFileError as error:
+        raise Invalid("\n".join(f"{path}: {m}" for m in error.mistakes), "nothing was changed") from error
+    return text
+
+
+def last_line(log: Path) -> str:
+    """What a process said last, for a sentence about its end."""
+    with contextlib.suppress(OSError):
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+        if lines:
+            return f"it said: {lines[-1][:300]}"
+    return f"see {log}"

@@ -1,0 +1,128 @@
+"""Edge: `smsgw up`: all of it in one terminal."""
+
+import asyncio
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from rich.live import Live
+from rich.table import Table
+
+from schemas.topics import EVERY_SERVICE
+from services.cli.errors import EXIT_INTERRUPTED, Invalid
+from services.cli.output import console, table
+from services.cli.runtime import data_dir_of
+from services.cli.stack import ALL, SIMULATOR, Stack, StackOptions
+from services.cli.watchdog import Watchdog
+
+REFRESH_S = 1.0
+
+
+def options_of(
+    config: Path | None,
+    data_dir: Path | None,
+    kafka_port: int | None,
+    clickhouse_port: int | None,
+    *,
+    simulator: bool,
+    only: str | None,
+) -> StackOptions:
+    """The options of `smsgw up`, checked. Raises `Invalid`."""
+    names = frozenset(ALL if only is None else (name.strip() for name in only.split(",") if name.strip()))
+    if unknown := names - set(ALL):
+        raise Invalid(f"--only: unknown {', '.join(sorted(unknown))}", f"allowed: {', '.join(ALL)}")
+    if not names:
+        raise Invalid("--only: nothing to run", f"allowed: {', '.join(ALL)}")
+    if not simulator:
+        names -= {SIMULATOR}
+    return StackOptions(
+        data_dir=data_dir_of(data_dir),
+        kafka_port=kafka_port,
+        clickhouse_port=clickhouse_port,
+        only=names,
+        config=config,
+        instance=os.environ.get("SMSGW_INSTANCE") or "0",
+        surplus=only is not None and bool(os.environ.get("SMSGW_INSTANCE")),
+    )
+
+
+async def run(
+    config: Path | None,
+    data_dir: Path | None,
+    kafka_port: int | None,
+    clickhouse_port: int | None,
+    *,
+    simulator: bool,
+    only: str | None,
+) -> int:
+    """Until Ctrl-C or SIGTERM; returns the exit code."""
+    options = options_of(config, data_dir, kafka_port, clickhouse_port, simulator=simulator, only=only)
+    stop = stop_signal()
+    async with Stack(options, console.print) as stack:
+        starting = asyncio.ensure_future(stack.start())
+        waited: set[asyncio.Future[Any]] = {starting, stop}
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            _introduce(stack)
+            await _keep(stack, stop)
+        else:
+            starting.cancel()
+            await asyncio.gather(starting, return_exceptions=True)
+        console.print("Stopping: draining the services, then ClickHouse and Kafka (Ctrl-C again kills)")
+        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stack.kill_all)
+    console.print("Stopped.")
+    return stop.result()
+
+
+def stop_signal() -> "asyncio.Future[int]":
+    """Done on Ctrl-C or SIGTERM, with the exit code that follows."""
+    loop = asyncio.get_running_loop()
+    stop: asyncio.Future[int] = loop.create_future()
+
+    def end(code: int) -> None:
+        if not stop.done():
+            stop.set_result(code)
+
+    loop.add_signal_handler(signal.SIGINT, end, EXIT_INTERRUPTED)
+    loop.add_signal_handler(signal.SIGTERM, end, 0)
+    return stop
+
+
+def _introduce(stack: Stack) -> None:
+    """What to type next."""
+    console.print(f"\nKafka       {stack.bootstrap_servers}")
+    console.print(f"ClickHouse  {stack.clickhouse_url}  (user default, no password)")
+    if SIMULATOR in stack.states():
+        console.print(f"Simulator   127.0.0.1:{stack.options.simulator_port}")
+    console.print(f"Data, logs  {stack.options.data_dir}")
+    console.print("In another terminal: smsgw status --wait 60; smsgw send +447700900123 'Hello'; smsgw report\n")
+
+
+async def _keep(stack: Stack, stop: "asyncio.Future[int]") -> None:
+    """Watch until asked to stop."""
+    watchdog = Watchdog(
+        stack.settings,
+        lambda: {name: state.pid for name, state in stack.states().items() if name in EVERY_SERVICE},
+        stack.kafka_answers,
+        lambda name: stack.restart(name, 0),
+    )
+    watching = asyncio.create_task(watchdog.run(), name="watchdog")
+    try:
+        if sys.stdout.isatty():
+            with Live(_processes(stack), console=console, auto_refresh=False, transient=True) as live:
+                while not stop.done():
+                    await asyncio.wait([stop], timeout=REFRESH_S)
+                    live.update(_processes(stack), refresh=True)
+        else:
+            await asyncio.wait([stop])
+    finally:
+        watching.cancel()
+        await asyncio.gather(watching, return_exceptions=True)
+
+
+def _processes(stack: Stack) -> Table:
+    rows = [(s.name, s.phase, s.pid or "", s.restarts) for s in stack.states().values()]
+    return table("Processes", ["name", "state", "pid", "restarts"], rows, right=["pid", "restarts"])
