@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from schemas.outcomes import Outcome
 from services.correlator.fold import FoldPartition
 from services.correlator.join_cycle import SERVICE
-from shared.records import In, Out, dead_letter, dead_letter_of_error, trace_headers
+from services.correlator.reading import check_numbers
+from shared.records import In, Out, dead_letter_of_error, trace_headers
 
 
 class FoldCycle:
@@ -19,17 +20,9 @@ class FoldCycle:
         outs: list[Out] = []
         for record in records:
             try:
-                outcome = Outcome.from_json(record.value or b"")
+                outcome = _read(record)
             except ValueError as error:
                 outs.append(dead_letter_of_error(record, error, at_ms=at_ms, service=SERVICE))
-                continue
-            if not 1 <= outcome.index <= outcome.segments:
-                sentence = f"index {outcome.index} is not within 1 to segments ({outcome.segments})"
-                outs.append(
-                    dead_letter(
-                        record, reason="invalid_record", field="index", error=sentence, at_ms=at_ms, service=SERVICE
-                    )
-                )
                 continue
             partition = self.partitions[record.partition]
             if partition.table.read_to(record.topic, record.offset):
@@ -48,3 +41,11 @@ class FoldCycle:
         """When to forget closed marks without a record, wall clock."""
         times = [due for p in self.partitions.values() if (due := p.next_due_ms()) is not None]
         return min(times, default=None)
+
+
+def _read(record: In) -> Outcome:
+    outcome = Outcome.from_json(record.value or b"")
+    check_numbers(outcome.accepted_at_ms, outcome.occurred_at_ms, outcome.route_no, outcome.attempt, outcome.segments)
+    if not 1 <= outcome.index <= outcome.segments:
+        raise ValueError(f"index {outcome.index} is not within 1 to segments ({outcome.segments})")
+    return outcome

@@ -16,10 +16,9 @@ from typing import Final
 
 from schemas.joins import POSITIONS_KEY, ClosedEntry, EarlyEntry, OpenEntry
 from schemas.outcomes import OutcomeWord
-from schemas.submit_results import SubmitResult
 from schemas.topics import JOINS
 from services.correlator.deadlines import WATERMARK_MARGIN_MS, Calendar, LogClock
-from services.correlator.join_entries import Entries, closed_entry, may_be_open, open_entry, pack, unpack
+from services.correlator.join_entries import Accepted, Entries, closed_entry, may_be_open, pack, unpack
 from services.correlator.join_events import ReceiptWord, missing_event, orphan_event, receipt_event
 from services.correlator.outcome_records import outcome_out
 from services.correlator.receipts import Seen
@@ -71,20 +70,18 @@ class JoinPartition:
 
     # -- what is read -----------------------------------------------------------------------------------------------
 
-    def result(self, key: bytes, result: SubmitResult, headers: Headers = ()) -> None:
+    def result(self, key: bytes, accepted: Accepted) -> None:
         """An accepted segment. A repeat of one that is known changes nothing."""
-        name = (result.message_id, result.index)
+        opened, answered_at_ms = accepted
+        name = (opened.message_id, opened.segment_index)
         entries = self._load(key)
-        if _names(entries, name):
+        if entries and (_names(entries, name) or self._load(_apart(key, name))):
             return
         early = [entry for entry in entries if isinstance(entry, EarlyEntry)]
         entries = [entry for entry in entries if not isinstance(entry, EarlyEntry)]
         if len(entries) >= ENTRIES_MAX:
-            key, entries = self._make_room(key, entries, name)
-            if _names(entries, name):
-                return
-        opened = open_entry(result, headers[0][1].decode("ascii", "replace") if headers else "")
-        entry = self._accepted(opened, result.answered_at_ms)
+            key, entries = _make_room(key, entries, name)
+        entry = self._accepted(opened, answered_at_ms)
         for receipt in early:
             entry = self._apply(entry, Seen._make(receipt[2:]))
         if isinstance(entry, OpenEntry) and entry.deadline_at_ms <= self.receipts_clock.proven_ms:
@@ -259,18 +256,21 @@ class JoinPartition:
     def _orphan(self, seen: Seen, why: str) -> None:
         self._outs.append(orphan_event(self._events, seen, self.number, why))
 
-    # -- the entries under a key --------------------------------------------------------------------------------------
-
     def _load(self, key: bytes) -> Entries:
         return self.table.get(key) or []
 
-    def _make_room(self, key: bytes, entries: Entries, name: tuple[str, int]) -> tuple[bytes, Entries]:
-        closed = next((at for at, entry in enumerate(entries) if isinstance(entry, ClosedEntry)), None)
-        if closed is None:
-            apart = b"%b|%b/%d" % (key, name[0].encode(), name[1])
-            return apart, self._load(apart)
-        del entries[closed]
-        return key, entries
+
+def _make_room(key: bytes, entries: Entries, name: tuple[str, int]) -> tuple[bytes, Entries]:
+    """Where another entry goes when there are `ENTRIES_MAX`, and what lies there already."""
+    closed = next((at for at, entry in enumerate(entries) if isinstance(entry, ClosedEntry)), None)
+    if closed is None:
+        return _apart(key, name), []
+    return key, entries[:closed] + entries[closed + 1 :]
+
+
+def _apart(key: bytes, name: tuple[str, int]) -> bytes:
+    """A key that no receipt has."""
+    return b"%b|%b/%d" % (key, name[0].encode(), name[1])
 
 
 def _names(entries: Entries, name: tuple[str, int]) -> bool:

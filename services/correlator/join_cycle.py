@@ -3,13 +3,13 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from schemas.submit_results import SubmitResult
 from schemas.topics import RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
 from services.correlator.inbound import InboundReader, Profiles
 from services.correlator.join import JoinPartition
+from services.correlator.join_entries import read_result
 from services.correlator.receipts import ReceiptMaps, read_receipt
 from shared.events import EventMaker
-from shared.records import In, Out, dead_letter_of_error, trace_headers
+from shared.records import In, Out, dead_letter_of_error
 
 SERVICE: Final = "correlator"
 
@@ -69,10 +69,10 @@ class JoinCycle:
         return min(times, default=None)
 
     def _read_result(self, record: In) -> list[Out]:
-        result = SubmitResult.from_json(record.value or b"")
+        accepted = read_result(record)
         partition = self.partitions[record.partition]
         if partition.table.read_to(record.topic, record.offset):
-            partition.result(_join_key(record), result, trace_headers(record))
+            partition.result(_join_key(record), accepted)
         return []
 
     def _read_receipt(self, record: In) -> list[Out]:

@@ -1,16 +1,19 @@
-"""Pure: the entries under one join key, as bytes in memory.
+"""Pure: the entries under one join key: read from a submit result, and as bytes in memory.
 
-They are the JSON array of `schemas.joins.JoinEntries.entries`: bytes cost a third of tuples, and the garbage collector
-does not walk them.
+The bytes are the JSON array of `schemas.joins.JoinEntries.entries`: they cost a third of tuples, and the garbage
+collector does not walk them.
 """
 
 from collections.abc import Callable, Iterable
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, get_args
 
 import orjson
 
 from schemas.joins import ClosedEntry, EarlyEntry, OpenEntry
 from schemas.submit_results import SubmitResult
+from schemas.wire import ReceiptWish
+from services.correlator.reading import FieldReader
+from shared.records import In, trace_headers
 
 Entry: TypeAlias = OpenEntry | ClosedEntry | EarlyEntry
 Entries: TypeAlias = list[Entry]
@@ -38,29 +41,50 @@ def may_be_open(packed: bytes) -> bool:
     return _OPEN_MARK in packed
 
 
-def open_entry(result: SubmitResult, traceparent: str) -> OpenEntry:
-    """The entry of an accepted segment."""
-    return OpenEntry(
-        "open",
-        result.deadline_at_ms,
-        result.message_id,
-        result.route_no,
-        result.index,
-        result.attempt,
-        result.accepted_at_ms,
-        result.segments,
-        result.receipt,
-        result.account_id,
-        result.idempotency_key or "",
-        result.to,
-        result.sender,
-        result.country,
-        result.lane,
-        result.encoding,
-        result.connector_id,
-        result.metadata,
-        traceparent,
-    )
+class Accepted(NamedTuple):
+    """A submit result: the entry that it opens, and when the SMSC answered."""
+
+    entry: OpenEntry
+    answered_at_ms: int
+
+
+def read_result(record: In) -> Accepted:
+    """The segment in a record of `smsc.submit_results`; raises ValueError when the record does not fit its schema."""
+    values = _RESULT.read(record.value)
+    trace = trace_headers(record)
+    traceparent = trace[0][1].decode("ascii", "replace") if trace else ""
+    return Accepted(OpenEntry._make(("open", *values[:-1], traceparent)), values[-1])
+
+
+def _known_wish(values: tuple[Any, ...]) -> bool:
+    return values[_WISH] in _WISHES
+
+
+_FIELDS: Final[dict[str, type]] = {
+    "deadline_at_ms": int,
+    "message_id": str,
+    "route_no": int,
+    "index": int,
+    "attempt": int,
+    "accepted_at_ms": int,
+    "segments": int,
+    "receipt": str,
+    "account_id": str,
+    "idempotency_key": str,
+    "to": str,
+    "sender": str,
+    "country": str,
+    "lane": str,
+    "encoding": str,
+    "connector_id": str,
+    "metadata": dict,
+    "answered_at_ms": int,
+}
+"""In the order of `OpenEntry`, from its second field on."""
+
+_WISH: Final = list(_FIELDS).index("receipt")
+_WISHES: Final = frozenset(get_args(ReceiptWish))
+_RESULT: Final = FieldReader(SubmitResult, _FIELDS, _known_wish)
 
 
 def closed_entry(entry: OpenEntry, final: str) -> ClosedEntry:

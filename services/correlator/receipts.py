@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 from schemas.outcomes import OutcomeWord
 from schemas.receipts import RawReceipt
 from schemas.wire import ReceiptWish
+from services.correlator.reading import FieldReader
 from services.correlator.statuses import end_of
 from shared.records import In
 from shared.sms.receipt_text import Receipt, parse_receipt
@@ -17,6 +18,18 @@ from shared.sms.receipt_text import Receipt, parse_receipt
 ReceiptMaps = Mapping[str, Mapping[str, str]]
 """`receipt_map` by connector id, as `statuses.upper_map` makes it; connectors without one are absent."""
 
+_RECEIPT: Final = FieldReader(
+    RawReceipt,
+    {
+        "connector_id": str,
+        "smsc_message_id": str,
+        "esm_class": int,
+        "data_coding": int,
+        "short_message": str,
+        "tlvs": list,
+        "received_at_ms": int,
+    },
+)
 _TYPE_BITS: Final = 0x3C
 _NOTIFICATION: Final = 0x20
 """esm_class bits 5-2 of an intermediate notification (SMPP 3.4, 5.2.12)."""
@@ -54,25 +67,27 @@ class Seen(NamedTuple):
 
 def read_receipt(record: In, maps: ReceiptMaps) -> Seen:
     """The receipt in a record of `smsc.receipts`; raises ValueError when the record does not fit its schema."""
-    raw = RawReceipt.from_json(record.value or b"")
+    connector_id, smsc_message_id, esm_class, data_coding, short_message, tlvs, received_at_ms = _RECEIPT.read(
+        record.value
+    )
     receipt = parse_receipt(
-        a2b_base64(raw.short_message),
-        [(tag, a2b_base64(value)) for tag, value in raw.tlvs],
-        data_coding=raw.data_coding,
-        receipt_map=maps.get(raw.connector_id),
+        a2b_base64(short_message, strict_mode=True),
+        [(tag, a2b_base64(value, strict_mode=True)) for tag, value in tlvs],
+        data_coding=data_coding,
+        receipt_map=maps.get(connector_id),
     )
     end = end_of(receipt.word)
     return Seen(
         record.offset,
         record.timestamp,
-        raw.received_at_ms,
-        raw.connector_id,
-        raw.smsc_message_id,
+        received_at_ms,
+        connector_id,
+        smsc_message_id,
         receipt.word,
         end.status,
         end.reason,
         _error(receipt),
-        raw.esm_class & _TYPE_BITS == _NOTIFICATION,
+        esm_class & _TYPE_BITS == _NOTIFICATION,
         _detail(receipt),
     )
 

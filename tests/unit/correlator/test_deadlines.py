@@ -1,0 +1,44 @@
+"""Due times in buckets, and what the log proves."""
+
+import pytest
+
+from services.correlator.deadlines import Calendar, LogClock
+
+
+def test_a_record_proves_everything_before_its_own_millisecond() -> None:
+    clock = LogClock()
+    clock.read_record(5_000)
+    assert clock.proven_ms == 4_999
+    clock.read_record(4_000)
+    assert clock.proven_ms == 4_999
+
+
+def test_a_watermark_proves_what_was_appended_a_second_before_it_was_fetched() -> None:
+    clock = LogClock()
+    clock.read_to_watermark(5_000)
+    assert clock.proven_ms == 4_000
+    clock.read_to_watermark(3_000)
+    assert clock.proven_ms == 4_000
+
+
+def test_a_bucket_is_due_when_its_last_millisecond_is_over() -> None:
+    calendar = Calendar(1_000)
+    calendar.add(1_200, b"a")
+    calendar.add(1_999, b"b")
+    calendar.add(2_000, b"c")
+    assert calendar.next_due_ms == 1_999
+    assert calendar.first() == [b"a", b"b"]
+    assert calendar.take(1_998) == []
+    assert calendar.take(1_999) == [b"a", b"b"]
+    assert calendar.next_due_ms == 2_999
+
+
+def test_buckets_come_in_order_of_time_whatever_the_order_of_adding() -> None:
+    calendar = Calendar(10)
+    for due in (55, 5, 31, 7):
+        calendar.add(due, b"%d" % due)
+    assert calendar.take(1_000) == [b"5", b"7", b"31", b"55"]
+    assert calendar.next_due_ms is None
+    assert len(calendar) == 0
+    with pytest.raises(IndexError):
+        calendar.first()

@@ -1,0 +1,80 @@
+"""A record of smsc.receipts, read once."""
+
+from base64 import b64encode
+from typing import Any
+
+import pytest
+
+from schemas.joins import EarlyEntry
+from schemas.wire import ReceiptWish
+from services.correlator.receipts import Seen, read_receipt
+from tests.unit.correlator.making import T0, Record, raw_receipt, receipt_record
+
+
+def _seen(**changes: Any) -> Seen:
+    maps = changes.pop("maps", {})
+    return read_receipt(receipt_record(raw_receipt(**changes), offset=7), maps)
+
+
+def test_a_usual_receipt() -> None:
+    assert _seen() == Seen(
+        7, T0 + 5_010, T0 + 5_000, "acme-1", "00000001", "DELIVRD", "delivered", "", "", False, "DELIVRD"
+    )
+
+
+def test_its_fields_are_those_that_an_early_entry_keeps() -> None:
+    assert EarlyEntry._fields[2:] == Seen._fields
+
+
+def test_the_error_is_kept_as_text_and_zeros_are_none() -> None:
+    assert _seen(stat="UNDELIV", err="21b").smsc_error == "21b"
+    assert _seen(stat="UNDELIV", err="0000").smsc_error == ""
+
+
+@pytest.mark.parametrize("code", [b"\x03\x00\x21", b"033"])
+def test_the_network_error_code_tlv_stands_in_for_err(code: bytes) -> None:
+    tlvs = [(0x0423, b64encode(code).decode())]
+    assert _seen(stat="UNDELIV", tlvs=tlvs).smsc_error == "33"
+
+
+def test_a_receipt_with_tlvs_alone() -> None:
+    tlvs = [(0x001E, b64encode(b"A1\0").decode()), (0x0427, b64encode(b"\x05").decode())]
+    seen = _seen(smsc_id="A1", short_message="", tlvs=tlvs)
+    assert (seen.smsc_message_id, seen.status, seen.reason) == ("A1", "undeliverable", "smsc_undelivered")
+
+
+def test_text_and_tlv_that_contradict_each_other_are_noted() -> None:
+    seen = _seen(stat="EXPIRED", tlvs=[(0x0427, b64encode(b"\x02").decode())])
+    assert seen.status == "delivered"
+    assert "differ" in seen.detail
+
+
+def test_the_connectors_receipt_map_is_used_for_its_receipts_only() -> None:
+    maps = {"acme-1": {"0": "DELIVRD"}}
+    assert _seen(stat="0", maps=maps).status == "delivered"
+    assert _seen(stat="0", maps=maps, connector_id="beta-1").status == ""
+
+
+@pytest.mark.parametrize(
+    ("esm_class", "stat", "wish", "ending"),
+    [
+        (0x04, "UNDELIV", "all", "undeliverable"),
+        (0x20, "UNDELIV", "all", None),
+        (0x20, "DELIVRD", "all", "delivered"),
+        (0x20, "UNDELIV", "final", "undeliverable"),
+        (0x24, "UNDELIV", "all", "undeliverable"),
+        (0x04, "ENROUTE", "final", None),
+    ],
+)
+def test_a_failure_in_an_asked_for_intermediate_notification_is_not_the_end(
+    esm_class: int, stat: str, wish: ReceiptWish, ending: str | None
+) -> None:
+    assert _seen(esm_class=esm_class, stat=stat).ending(wish) == ending
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"[]", b"{}", raw_receipt(short_message="!").to_json().replace(b'"esm_class":4', b"")]
+)
+def test_what_is_no_receipt_raises_valueerror(value: bytes | None) -> None:
+    with pytest.raises(ValueError):
+        read_receipt(Record("smsc.receipts", 0, 0, T0, b"acme|1", value), {})

@@ -1,0 +1,67 @@
+"""State as packed bytes, and the changelog that keeps it."""
+
+import orjson
+import pytest
+
+from services.correlator.state_table import StateTable
+from shared.records import Out
+
+
+def _table() -> StateTable[list[int]]:
+    return StateTable("log", 3, field="entries", positions_key=b"p", pack=orjson.dumps, unpack=orjson.loads)
+
+
+def _restored(outs: list[Out]) -> StateTable[list[int]]:
+    table = _table()
+    for out in outs:
+        table.restore(out.key or b"", out.value)
+    return table
+
+
+def test_a_change_is_written_once_a_cycle_with_its_last_value_to_the_partition_of_the_input() -> None:
+    table = _table()
+    table.put(b"a", [1])
+    table.put(b"a", [1, 2])
+    assert table.get(b"a") == [1, 2]
+    assert table.flush() == [Out("log", b"a", b'{"schema_version":1,"entries":[1,2]}', (), 3)]
+    assert table.flush() == []
+
+
+def test_what_came_and_went_in_one_cycle_is_never_written() -> None:
+    table = _table()
+    table.put(b"a", [1])
+    table.put(b"a", None)
+    assert table.get(b"a") is None
+    assert table.packed(b"a") == b""
+    assert table.flush() == []
+
+
+def test_a_removed_key_becomes_a_tombstone() -> None:
+    table = _table()
+    table.put(b"a", [1])
+    table.flush()
+    table.put(b"a", None)
+    assert table.flush() == [Out("log", b"a", None, (), 3)]
+    assert len(table) == 0
+
+
+def test_a_table_restored_from_its_log_is_the_same() -> None:
+    table, log = _table(), []
+    table.put(b"a", [1])
+    table.put(b"b", [2])
+    assert table.read_to("in", 41)
+    log += table.flush()
+    table.put(b"a", [3])
+    table.put(b"b", None)
+    log += table.flush()
+    again = _restored(log)
+    assert list(again.items()) == list(table.items()) == [(b"a", [3])]
+    assert again.positions == {"in": 42}
+    assert not again.read_to("in", 41)
+    assert again.read_to("in", 42)
+    assert again.read_to("other", 0)
+
+
+def test_a_record_of_another_version_is_refused() -> None:
+    with pytest.raises(ValueError, match="not a record of this version"):
+        _table().restore(b"a", b'{"schema_version":2,"entries":[]}')
