@@ -81,7 +81,9 @@ def reconcile(
     accepted: dict[str, Counter[int]] = {}
     for submit in submits:
         accepted.setdefault(submit.to, Counter())[submit.part] += 1
-    lost, duplicates, contradictions = [], [], []
+    lost: list[str] = []
+    duplicates: list[str] = []
+    contradictions: list[str] = []
     for message in sent:
         ends = list(by_message.get(message.message_id, {}).values())
         parts = accepted.get(message.to or "", Counter())

@@ -33,8 +33,10 @@ _WIDE_SENTENCE: Final = "Мы рады сообщить, что заказ {n} �
 
 
 def sample() -> list[dict[str, Any]]:
-    """The messages, in the order to publish them. Each has `value` (the request) or `raw` (what is no request at all),
-    and `otp` true where it goes to `mt.requests.otp`. Destinations are unique: by them a submit_sm tells its message.
+    """The messages, in the order to publish them.
+
+    Each has `value` (the request) or `raw` (what is no request at all), `otp` true where it goes to `mt.requests.otp`,
+    and `wrong` true where nothing may be sent. Destinations are unique: by them a submit_sm tells its message.
     """
     chance = random.Random(SEED)
     return [_wrong(n, chance) if n % 75 == 74 else _right(n, chance) for n in range(COUNT)]
@@ -85,7 +87,7 @@ def _wrong(n: int, chance: random.Random) -> dict[str, Any]:
         {"value": good | {"account_id": "bank", "text": "too long " * 200}},
         {"raw": f"this is no JSON {n}"},
     ]
-    return chance.choice(kinds)
+    return {"wrong": True} | chance.choice(kinds)
 
 
 def main() -> None:

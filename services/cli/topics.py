@@ -18,13 +18,13 @@ from shared.settings import Settings
 
 GROUPS = (
     "ingress",
-    "ingress.otp",
+    "ingress-otp",
     "encoder",
-    "encoder.otp",
+    "encoder-otp",
     "throttler",
     "binder",
-    "correlator.join",
-    "correlator.fold",
+    "correlator-join",
+    "correlator-fold",
     "recorder",
 )
 

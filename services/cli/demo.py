@@ -1,0 +1,143 @@
+"""Edge: `smsgw demo`: everything embedded, real traffic, live progress, a report and the four-source reconciliation."""
+
+import asyncio
+import contextlib
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, CliError
+from services.cli.health import look
+from services.cli.output import console, errors, print_json, table
+from services.cli.reconcile import Reconciliation
+from services.cli.report import read_report, render
+from services.cli.stack import Stack, StackOptions
+from services.cli.traffic import Publisher, StatusFollower, count_submits, read_sample, reconcile_all
+from services.cli.up import stop_signal
+from shared.clock import now_ms
+from shared.local.ports import free_port
+from shared.settings import Settings
+
+READY_S = 60.0
+TRAFFIC_S = 120.0
+_SHOWN = 10
+
+
+async def run(messages: int | None, data_dir: Path | None, *, as_json: bool) -> int:
+    """0 when everything reconciles; 1 when not; 130 after Ctrl-C. Every process it started is ended."""
+    stop = stop_signal()
+    with _data_dir(data_dir) as place:
+        options = StackOptions(
+            data_dir=place, kafka_port=free_port(), clickhouse_port=free_port(), simulator_port=free_port()
+        )
+        say = errors.print if as_json else console.print
+        async with Stack(options, say) as stack:
+            job = asyncio.ensure_future(_demo(stack, messages, as_json=as_json))
+            waited: set[asyncio.Future[Any]] = {job, stop}
+            await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+            if not job.done():
+                job.cancel()
+                await asyncio.gather(job, return_exceptions=True)
+                return stop.result() or EXIT_INTERRUPTED
+            return job.result()
+
+
+@contextlib.contextmanager
+def _data_dir(given: Path | None) -> Iterator[Path]:
+    """The folder to work in: a new one each time, because the demo counts everything it finds."""
+    if given is None:
+        with tempfile.TemporaryDirectory(prefix="smsgw-demo-", ignore_cleanup_errors=True) as folder:
+            yield Path(folder)
+    elif given.exists() and any(given.iterdir()):
+        raise CliError(f"{given} is not empty", hint="the demo counts everything, so it wants a new folder")
+    else:
+        yield given.absolute()
+
+
+async def _demo(stack: Stack, messages: int | None, *, as_json: bool) -> int:
+    began_ms = now_ms()
+    await stack.start()
+    settings = stack.settings
+    await _wait_until_healthy(settings)
+    sample = read_sample()[:messages]
+    publisher, follower = Publisher(settings), StatusFollower(settings)
+    await publisher.start()
+    await follower.start()
+    try:
+        sent_ms = now_ms()
+        await publisher.publish(sample)
+        if not as_json:
+            console.print(f"\nPublished {len(sample)} requests to Kafka in {(now_ms() - sent_ms) / 1000:.1f} s\n")
+        missing = await _follow(publisher, follower, stack.submit_log, quiet=as_json)
+        traffic_s = (now_ms() - sent_ms) / 1000
+        result = await reconcile_all(settings, publisher, follower, stack.submit_log)
+    finally:
+        await follower.stop()
+        await publisher.stop()
+    found = await asyncio.to_thread(read_report, settings, 86_400)
+    if as_json:
+        print_json({"reconciliation": result.as_dict(), "report": found, "traffic_s": traffic_s})
+    else:
+        console.print(render(found))
+        _print(result, traffic_s, (now_ms() - began_ms) / 1000)
+    return 0 if result.ok and not missing else EXIT_FAILED
+
+
+async def _wait_until_healthy(settings: Settings) -> None:
+    deadline = now_ms() + READY_S * 1000
+    while True:
+        health = await look(settings)
+        if not health.problems:
+            return
+        if now_ms() > deadline:
+            raise CliError("not healthy within a minute: " + "; ".join(health.problems))
+        await asyncio.sleep(0.3)
+
+
+async def _follow(publisher: Publisher, follower: StatusFollower, submit_log: Path, *, quiet: bool) -> set[str]:
+    """Wait for all finals, with a line of progress for people; returns the messages that did not end."""
+    wanted = [p.message_id for p in publisher.published]
+    waiting = asyncio.ensure_future(follower.wait_for(wanted, TRAFFIC_S))
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    live = not quiet and sys.stdout.isatty()
+    with Progress(*columns, console=console, disable=not live) as progress:
+        finals = progress.add_task("final statuses", total=len(wanted))
+        submits = progress.add_task("accepted by the SMSC", total=None)
+        while not waiting.done():
+            await asyncio.wait([waiting], timeout=0.5 if live else 5)
+            accepted = await asyncio.to_thread(count_submits, submit_log)
+            progress.update(finals, completed=len(follower.ended))
+            progress.update(submits, completed=accepted)
+            if not live and not quiet:
+                console.print(f"{len(follower.ended)} of {len(wanted)} final, {accepted} submit_sm accepted")
+    return waiting.result()
+
+
+def _print(result: Reconciliation, traffic_s: float, all_s: float) -> None:
+    rows = [
+        (
+            "published to mt.requests",
+            result.published + result.dead_letters,
+            f"{result.dead_letters} of them dead letters",
+        ),
+        ("accepted by the SMSC (its own log)", result.submits, "segments"),
+        ("final in mt.statuses", sum(result.finals.values()), _words(result)),
+        ("final in ClickHouse", result.stored, ""),
+    ]
+    console.print()
+    console.print(table("Reconciliation", ["source", "count", ""], rows, right=["count"]))
+    console.print(
+        f"\n[bold]{len(result.lost)} lost, {len(result.duplicates)} duplicates, "
+        f"{len(result.contradictions)} contradictions, {result.in_doubt} in doubt[/bold]"
+    )
+    for sentence in [*result.lost, *result.duplicates, *result.contradictions][:_SHOWN]:
+        console.print(f"  {sentence}", markup=False)
+    console.print(f"Traffic {traffic_s:.1f} s, everything {all_s:.1f} s")
+
+
+def _words(result: Reconciliation) -> str:
+    return ", ".join(f"{count} {word}" for word, count in sorted(result.finals.items(), key=lambda item: -item[1]))
