@@ -6,7 +6,6 @@ character of the single shift table (two septets), so length, cost and cuts are 
 """
 
 import codecs
-import re
 from dataclasses import dataclass
 from functools import cache
 from typing import Final, cast
@@ -17,12 +16,15 @@ ESCAPE: Final = 0x1B
 CARRIAGE_RETURN: Final = 0x0D
 
 _NO_CHARACTER: Final = "\ufffe"  # what codecs.charmap_* take as "undefined"
-_SHIFTED: Final = re.compile(rb"[\x80-\xff]")
-_SHIFT_PAIRS: Final = {bytes((0x80 | code,)): bytes((ESCAPE, code)) for code in range(128)}
+_SEPTETS: Final = bytes(range(0x80))
+_SHIFT_PAIRS: Final = [(bytes((octet,)), bytes((ESCAPE, octet & 0x7F))) for octet in range(0x100)]
 
 
-def _expand(match: re.Match[bytes]) -> bytes:
-    return _SHIFT_PAIRS[match[0]]
+def _expanded(compact: bytes) -> bytes:
+    """The one-octet form as septets: each octet with the high bit becomes an escape and a code."""
+    for octet in set(compact.translate(None, _SEPTETS)):
+        compact = compact.replace(*_SHIFT_PAIRS[octet])
+    return compact
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class SeptetAlphabet:
             return None
         if b"\x1b" in compact:
             compact = compact.replace(b"\x1b", b"\0")
-        return compact if compact.isascii() else _SHIFTED.sub(_expand, compact)
+        return compact if compact.isascii() else _expanded(compact)
 
     def first_outside(self, text: str) -> int | None:
         """The position of the first character that is in neither table; None when there is none."""
