@@ -27,7 +27,7 @@ from shared.smpp.events import (
     UnknownReason,
 )
 from shared.smpp.keepalive import KeepAlive
-from shared.smpp.transitions import BOUND_AS, BOUND_STATES, TALKING_STATES, Role, SessionState, Trigger, next_state
+from shared.smpp.transitions import BOUND_AS, BOUND_STATES, Role, SessionState, Trigger, next_state
 from shared.smpp.window import InFlight, Window
 
 _ENQUIRE_LINK: Final = SmppCommand.ENQUIRE_LINK.value
@@ -72,6 +72,7 @@ class SessionCore(ABC, Generic[ConfigT]):
         self._unanswered_count = 0
         self._state_deadline: float | None = None
         self._unbind_sequence_number = 0
+        self._is_leaving = False
         self._may_finish = False
 
     # ------------------------------------------------------------------------------------------------- for the owner
@@ -130,7 +131,6 @@ class SessionCore(ABC, Generic[ConfigT]):
         rest = self._receive_frames(data, events)
         if rest < len(data) and not self.is_closed:
             self._received += data[rest:]
-        self._finish_unbinding(events)
         return events
 
     def next_deadline(self) -> float | None:
@@ -227,6 +227,7 @@ class SessionCore(ABC, Generic[ConfigT]):
         if following is None:
             raise WrongState(f"{trigger.value} in state {self.state.value}")
         self.state = following
+        self._is_leaving = following in (SessionState.DRAINING, SessionState.PEER_UNBINDING)
 
     def _enter_bound(self, bind_mode: BindMode) -> None:
         self._move(BOUND_AS[bind_mode][0])
@@ -262,7 +263,7 @@ class SessionCore(ABC, Generic[ConfigT]):
         if len(response_ids) > 1:
             self._unanswered[sequence_number] = response_ids[1:]
         self._unanswered_count -= 1
-        self._may_finish = self._is_leaving()
+        self._may_finish = self._is_leaving
         return response_ids[0]
 
     def _complain(
@@ -289,6 +290,8 @@ class SessionCore(ABC, Generic[ConfigT]):
                 self._octets_needed = command_length
                 return offset
             self._receive_frame(data[offset:following], events)
+            if self._is_leaving:
+                self._finish_unbinding(events)
             if self.state is SessionState.CLOSED:
                 return end
             offset = following
@@ -361,13 +364,10 @@ class SessionCore(ABC, Generic[ConfigT]):
         self._state_deadline = self._now + self.config.unbind_timeout_s
         events.append(PeerUnbound())
 
-    def _is_leaving(self) -> bool:
-        return self.state in TALKING_STATES and self.state not in BOUND_STATES
-
     def _finish_unbinding(self, events: list[Event], *, time_is_up: bool = False) -> None:
         """Leave when nothing holds us any more: no request in flight, none of the peer's unanswered."""
         self._may_finish = False
-        if not self._is_leaving() or not (time_is_up or (not self.in_flight and not self._unanswered_count)):
+        if not self._is_leaving or not (time_is_up or (not self.in_flight and not self._unanswered_count)):
             return
         if self.state is SessionState.DRAINING:
             self._send_unbind()
@@ -378,7 +378,7 @@ class SessionCore(ABC, Generic[ConfigT]):
     def _on_state_deadline(self, events: list[Event]) -> None:
         if self.state is SessionState.UNBINDING:
             self._close(Trigger.UNBOUND, "unbound", events)
-        elif self._is_leaving():
+        elif self._is_leaving:
             self._finish_unbinding(events, time_is_up=True)
         else:
             self._on_unbound_deadline(events)

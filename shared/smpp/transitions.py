@@ -55,9 +55,6 @@ class Trigger(Enum):
 BOUND_STATES: Final = frozenset({SessionState.BOUND_TX, SessionState.BOUND_RX, SessionState.BOUND_TRX})
 """States in which both sides may ask for something."""
 
-TALKING_STATES: Final = BOUND_STATES | {SessionState.DRAINING, SessionState.PEER_UNBINDING}
-"""States in which requests of the peer are still served."""
-
 BOUND_AS: Final[dict[BindMode, tuple[Trigger, SessionState]]] = {
     BindMode.TRANSMITTER: (Trigger.BOUND_AS_TRANSMITTER, SessionState.BOUND_TX),
     BindMode.RECEIVER: (Trigger.BOUND_AS_RECEIVER, SessionState.BOUND_RX),
