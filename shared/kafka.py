@@ -92,6 +92,17 @@ def make_consumer(settings: Settings, *topics: str, **options: Any) -> AIOKafkaC
     return AIOKafkaConsumer(*topics, **(base | options))
 
 
+async def partitions_of(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicPartition]:
+    """All partitions of `topics`, in order, by metadata fetched now. Raises `MissingTopics` for one that is not there.
+
+    A consumer's own view may be older than a topic that was just created.
+    """
+    cluster = await consumer._client.fetch_all_metadata()
+    if missing := [topic for topic in topics if not cluster.partitions_for_topic(topic)]:
+        raise MissingTopics(f"topics are missing: {', '.join(missing)}; `smsgw topics create` makes them")
+    return [TopicPartition(topic, p) for topic in topics for p in sorted(cluster.partitions_for_topic(topic))]
+
+
 async def poll(
     consumer: AIOKafkaConsumer, *partitions: TopicPartition, timeout_ms: int, max_records: int | None = None
 ) -> dict[TopicPartition, list[ConsumerRecord]]:

@@ -20,7 +20,7 @@ from schemas.topics import SERVICE_STATES, shared_topics
 from shared.clock import now_ms
 from shared.events import EventMaker
 from shared.gateway import GatewayTable
-from shared.kafka import BatchProducer, FatalKafkaError, KafkaUnavailable, MissingTopics, make_consumer
+from shared.kafka import BatchProducer, FatalKafkaError, KafkaUnavailable, MissingTopics, make_consumer, partitions_of
 from shared.records import Out
 from shared.settings import Settings, SettingsError, read_settings
 from shared.tables import TableReader
@@ -182,12 +182,9 @@ async def check_topics(settings: Settings) -> None:
     consumer = make_consumer(settings)
     await consumer.start()
     try:
-        existing = await consumer.topics()
+        await partitions_of(consumer, *(topic.name for topic in shared_topics()))
     finally:
         await consumer.stop()
-    missing = [topic.name for topic in shared_topics() if topic.name not in existing]
-    if missing:
-        raise MissingTopics(f"topics are missing: {', '.join(missing)}; `smsgw topics create` makes them")
 
 
 async def read_service_states(settings: Settings) -> dict[str, ServiceState]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.kafka import EARLIEST, KafkaUnavailable, MissingTopics, make_consumer
+from shared.kafka import EARLIEST, KafkaUnavailable, make_consumer, partitions_of
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -41,12 +41,7 @@ class TableReader:
             await consumer.start()
         except KafkaError as error:
             raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
-        existing = await consumer.topics()
-        for topic in self._tables:
-            if topic not in existing:
-                raise MissingTopics(f"topic {topic} is missing; `smsgw topics create` makes it")
-            found = consumer.partitions_for_topic(topic) or set()
-            self._partitions += [TopicPartition(topic, p) for p in sorted(found)]
+        self._partitions = await partitions_of(consumer, *self._tables)
         consumer.assign(self._partitions)
         await consumer.seek_to_beginning(*self._partitions)
         self._task = asyncio.create_task(self._follow(consumer), name="tables")

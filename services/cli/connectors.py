@@ -3,14 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from aiokafka import TopicPartition
-
 from schemas.topics import SEGMENT_LANES, segments_topic
 from services.cli.config_apply import read_applied
 from services.cli.health import look
 from services.cli.output import console, print_json_lines, table
 from services.cli.runtime import find_runtime, kafka_errors
-from shared.kafka import committed_with_metadata, make_consumer
+from shared.kafka import committed_with_metadata, make_consumer, partitions_of
 from shared.settings import Settings
 
 THROTTLER_GROUP = "throttler"
@@ -74,13 +72,8 @@ async def waiting_messages(settings: Settings, connector_ids: list[str]) -> dict
         existing = await consumer.topics()
         found: dict[str, int] = {}
         for connector_id in connector_ids:
-            names = [segments_topic(connector_id, lane) for lane in SEGMENT_LANES]
-            partitions = [
-                TopicPartition(t, p)
-                for t in names
-                if t in existing
-                for p in sorted(consumer.partitions_for_topic(t) or ())
-            ]
+            names = [n for n in (segments_topic(connector_id, lane) for lane in SEGMENT_LANES) if n in existing]
+            partitions = await partitions_of(consumer, *names)
             if not partitions:
                 continue
             ends = await consumer.end_offsets(partitions)

@@ -14,7 +14,7 @@ from services.cli.errors import EXIT_FAILED
 from services.cli.output import console, print_json
 from services.cli.runtime import find_runtime, kafka_errors
 from shared.ids import message_id_of
-from shared.kafka import connection_options, make_consumer
+from shared.kafka import connection_options, make_consumer, partitions_of
 from shared.settings import Settings
 
 
@@ -67,8 +67,7 @@ async def publish(settings: Settings, request: Mapping[str, Any]) -> str:
 async def _statuses_from_here(settings: Settings) -> tuple[AIOKafkaConsumer, list[TopicPartition]]:
     consumer = make_consumer(settings)
     await consumer.start()
-    await consumer.topics()
-    partitions = [TopicPartition(MT_STATUSES, p) for p in sorted(consumer.partitions_for_topic(MT_STATUSES) or ())]
+    partitions = await partitions_of(consumer, MT_STATUSES)
     consumer.assign(partitions)
     for tp, end in (await consumer.end_offsets(partitions)).items():
         consumer.seek(tp, end)

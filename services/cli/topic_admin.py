@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin import NewTopic as KafkaTopic
 from aiokafka.errors import KafkaError, for_code
@@ -13,6 +14,7 @@ from shared.kafka import connection_options, make_consumer
 from shared.settings import Settings
 
 _EXISTS = 36
+_METADATA_POLL_S = 0.05
 _COPIES = 3
 """Replicas of a topic, where the cluster has that many brokers."""
 
@@ -59,6 +61,11 @@ async def ensure_topics(settings: Settings, wanted: Iterable[NewTopic]) -> list[
     return [t.name for t in missing] + list(grown)
 
 
+async def _led_partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
+    cluster = await consumer._client.fetch_all_metadata()
+    return cluster.available_partitions_for_topic(topic) or set()
+
+
 async def _wait_for_leaders(settings: Settings, topics: list[NewTopic]) -> None:
     """A topic that was just created cannot be produced to before its partitions have leaders."""
     consumer = make_consumer(settings)
@@ -66,9 +73,8 @@ async def _wait_for_leaders(settings: Settings, topics: list[NewTopic]) -> None:
     try:
         async with asyncio.timeout(30):
             for topic in topics:
-                while len(consumer.partitions_for_topic(topic.name) or ()) < topic.partitions:
-                    await consumer._client.force_metadata_update()
-                    await consumer.topics()
+                while len(await _led_partitions(consumer, topic.name)) < topic.partitions:
+                    await asyncio.sleep(_METADATA_POLL_S)  # noqa: ASYNC110  # the broker tells nobody
     except TimeoutError:
         raise KafkaError("new topics did not get leaders within 30 s") from None
     finally:

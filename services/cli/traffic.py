@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas.statuses import Status
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, MT_STATUSES, dlq_of
@@ -16,7 +16,7 @@ from services.cli.reconcile import Final, Published, Reconciliation, Submit, rec
 from services.cli.stack import DEMO_DIR
 from services.cli.topic_admin import partition_counts
 from shared.ids import message_id_of
-from shared.kafka import EARLIEST, connection_options, make_consumer, read_range
+from shared.kafka import EARLIEST, connection_options, make_consumer, partitions_of, read_range
 from shared.settings import Settings
 
 _SECONDS_FOR_RECORDER = 60
@@ -91,9 +91,7 @@ class StatusFollower:
     async def start(self) -> None:
         consumer = make_consumer(self._settings, auto_offset_reset=EARLIEST)
         await consumer.start()
-        await consumer.topics()
-        found = consumer.partitions_for_topic(MT_STATUSES) or set()
-        partitions = [TopicPartition(MT_STATUSES, p) for p in sorted(found)]
+        partitions = await partitions_of(consumer, MT_STATUSES)
         consumer.assign(partitions)
         for tp, end in (await consumer.end_offsets(partitions)).items():
             consumer.seek(tp, end)
