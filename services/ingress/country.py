@@ -59,8 +59,10 @@ class CountryTable:
                 return country
         return ""
 
-    def __len__(self) -> int:
-        return len(self._prefixes)
+    @property
+    def prefixes(self) -> frozenset[str]:
+        """All prefixes that have a country."""
+        return frozenset(self._prefixes)
 
 
 def country_table() -> CountryTable:

@@ -129,7 +129,7 @@ class RequestDecider:
 
     def _decided_before(self, arrival: _Arrival, request: Admitted, claim: _Claim | None) -> list[Out] | None:
         """The same once more, without the submission: its events may have been lost in the crash. None: undecided."""
-        if self._own.empty:
+        if self._own.is_empty():
             return None
         connector_id = self._own.routed(arrival.message_id, 0)
         if connector_id is not None:

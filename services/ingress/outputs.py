@@ -1,7 +1,6 @@
 """Pure: the records that ingress writes about a message; what is decided is decided elsewhere."""
 
-from collections.abc import Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -12,19 +11,6 @@ from services.ingress.idempotency import changelog_value
 from services.ingress.place import Place, headers_of_copy, home_key
 from shared.events import EventMaker
 from shared.records import Headers, In, Out
-
-_DEFAULTS: Final[Mapping[str, Any]] = {
-    "idempotency_key": None,
-    "text": None,
-    "data": None,
-    "udh": None,
-    "data_coding": None,
-    "transliterate": False,
-    "flash": False,
-    "metadata": {},
-    "pinned": False,
-}
-"""What `schemas.submissions.Submission` takes for an absent field; left out of the record."""
 
 
 class Message(NamedTuple):
@@ -59,7 +45,10 @@ def submissions_topic(lane: Lane) -> str:
 
 
 def submission_out(message: Message, request: Admitted, terms: Terms, headers: Headers) -> Out:
-    """The admitted message with its identity and connector (`schemas.submissions.Submission`), defaults resolved."""
+    """The admitted message with its identity and connector (`schemas.submissions.Submission`).
+
+    The account's settings are resolved; what has the model's default is left out.
+    """
     record: dict[str, Any] = {
         "schema_version": 1,
         "message_id": message.message_id,

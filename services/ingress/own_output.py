@@ -62,8 +62,7 @@ class OwnOutput:
         """The final status that was read back."""
         return self._ended.get(message_id)
 
-    @property
-    def empty(self) -> bool:
+    def is_empty(self) -> bool:
         """Nothing is known: the usual case, which saves the look-ups."""
         return not (self._routed or self._ended or self._noted)
 

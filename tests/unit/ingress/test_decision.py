@@ -1,0 +1,242 @@
+"""Pure: what becomes of one request."""
+
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.gateway_config import Account
+from schemas.statuses import Status
+from schemas.submissions import Submission
+from schemas.topics import MT_REQUESTS_OTP
+from services.ingress.opt_outs import OptOuts
+from services.ingress.own_output import OwnOutput
+from services.ingress.place import home_partition
+from shared.ids import message_id_of
+from tests.unit.ingress.scene import AT_MS, Record, applied, decider, event, only, request, topics
+
+MESSAGE_ID = message_id_of(AT_MS, "mt.requests", 0, 7)
+NOW_MS = AT_MS + 40
+
+
+def test_an_accepted_request_becomes_a_submission_and_an_event() -> None:
+    record = Record(request(metadata={"order": "1"}), headers=[("traceparent", b"00-1"), ("other", b"x")])
+    outs = decider().decide(record, NOW_MS)
+    assert topics(outs) == ["mt.submissions", "lifecycle.events"]
+    assert {out.headers for out in outs} == {(("traceparent", b"00-1"),)}
+    assert {out.key for out in outs} == {MESSAGE_ID.encode()}
+    assert Submission.from_json(outs[0].value or b"") == Submission(
+        message_id=MESSAGE_ID,
+        account_id="shop",
+        to="447700900123",
+        sender="SHOP",
+        text="Hello",
+        lane="txn",
+        metadata={"order": "1"},
+        country="GB",
+        accepted_at_ms=AT_MS,
+        expires_at_ms=AT_MS + 86_400_000,
+        connector_id="acme",
+    )
+    accepted = event(outs, "accepted")
+    assert (accepted["message_id"], accepted["connector_id"], accepted["country"]) == (MESSAGE_ID, "acme", "GB")
+    assert (accepted["accepted_at_ms"], accepted["occurred_at_ms"]) == (AT_MS, NOW_MS)
+
+
+def test_everything_a_request_says_reaches_the_submission() -> None:
+    value = request(
+        text=..., data="AQID", udh="BgUEC4QAAA==", lane="bulk", validity_s=60, receipt="none", flash=True,
+        connector_id="gamma", from_="12345",
+    )  # fmt: skip
+    found = Submission.from_json(decider().decide(Record(value), NOW_MS)[0].value or b"")
+    assert (found.data, found.udh, found.data_coding, found.text) == ("AQID", "BgUEC4QAAA==", 4, None)
+    assert (found.lane, found.receipt, found.flash, found.sender) == ("bulk", "none", True, "12345")
+    assert (found.connector_id, found.pinned, found.expires_at_ms) == ("gamma", True, AT_MS + 60_000)
+
+
+def test_the_accounts_settings_apply_where_the_request_is_silent() -> None:
+    account = Account(id="shop", default_sender="Acme", max_segments=7, transliterate=True)
+    made = decider(applied(accounts=[account]))
+    silent = Submission.from_json(made.decide(Record(request()), NOW_MS)[0].value or b"")
+    assert (silent.sender, silent.max_segments, silent.transliterate) == ("Acme", 7, True)
+    spoken = Submission.from_json(
+        made.decide(Record(request(from_="Me2", transliterate=False)), NOW_MS)[0].value or b""
+    )
+    assert (spoken.sender, spoken.transliterate) == ("Me2", False)
+    binary = Submission.from_json(made.decide(Record(request(text=..., data="AA==")), NOW_MS)[0].value or b"")
+    assert not binary.transliterate
+
+
+def test_otp_messages_have_a_way_of_their_own_wherever_they_came_in() -> None:
+    assert topics(decider().decide(Record(request(lane="otp")), NOW_MS))[0] == "mt.submissions.otp"
+    otp = decider(topic=MT_REQUESTS_OTP)
+    assert topics(otp.decide(Record(request(), topic=MT_REQUESTS_OTP), NOW_MS))[0] == "mt.submissions.otp"
+    assert topics(otp.decide(Record(request(lane="bulk"), topic=MT_REQUESTS_OTP), NOW_MS))[0] == "mt.submissions"
+
+
+def test_receipt_all_also_gets_the_status_accepted() -> None:
+    outs = decider().decide(Record(request(receipt="all")), NOW_MS)
+    assert topics(outs) == ["mt.submissions", "lifecycle.events", "mt.statuses", "lifecycle.events"]
+    status = Status.from_json(outs[2].value or b"")
+    assert (status.status, status.final, status.connector_id, status.to) == ("accepted", False, "acme", "447700900123")
+    assert event(outs, "status")["status"] == "accepted"
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "field"),
+    [
+        ({"account_id": "nobody"}, "unknown_account", "account_id"),
+        ({"account_id": "bank"}, "invalid_sender", "from"),
+        ({"to": "4915112345678"}, "opted_out", "to"),
+        ({"to": "33612345678"}, "no_route", None),
+        ({"connector_id": "nobody"}, "unknown_connector", "connector_id"),
+        ({"connector_id": "beta"}, "unknown_connector", "connector_id"),
+        ({"text": 5}, "invalid_field", "text"),
+    ],
+)
+def test_a_rejected_request_has_one_final_status_and_its_events(
+    fields: dict[str, Any], reason: str, field: str | None
+) -> None:
+    opt_outs = OptOuts()
+    opt_outs.apply(b"*|4915112345678", b"{}")
+    config = applied({"match": {"prefix": "4"}, "to": [{"connector": "acme"}]}, draining=["beta"])
+    record = Record(request(**fields, metadata={"a": "b"}, idempotency_key="k"))
+    made = decider(config, opt_outs=opt_outs)
+    outs = made.decide(record, NOW_MS)
+    assert topics(outs) == ["mt.statuses", "lifecycle.events", "lifecycle.events"]
+    status = only(outs, "mt.statuses")
+    assert (status["status"], status["final"], status["reason"], status.get("field")) == (
+        "rejected", True, reason, field,
+    )  # fmt: skip
+    assert (status["message_id"], status["metadata"], status["idempotency_key"]) == (MESSAGE_ID, {"a": "b"}, "k")
+    for word in ("rejected", "status"):
+        assert event(outs, word)["reason"] == reason
+    assert all(len(store) == 0 for store in made.keys.values()), "a rejected request takes no key"
+
+
+def test_what_could_not_be_read_is_null_in_the_status() -> None:
+    status = only(decider().decide(Record(b"{}"), NOW_MS), "mt.statuses")
+    assert (status["account_id"], status["to"]) == (None, None)
+    assert Status.from_json(orjson.dumps(status)).field == "account_id"
+
+
+def test_what_is_no_object_is_a_dead_letter() -> None:
+    (out,) = decider().decide(Record(b"hello", partition=3, offset=9, headers=[("h", b"1")]), NOW_MS)
+    assert (out.topic, out.value) == ("mt.requests.dlq", b"hello")
+    headers = dict(out.headers)
+    assert (headers["dlq_partition"], headers["dlq_offset"], headers["h"]) == (b"3", b"9", b"1")
+    assert headers["dlq_reason"] == b"not_an_object"
+
+
+def test_the_first_use_of_a_key_takes_it_and_says_so_in_the_changelog() -> None:
+    outs = decider().decide(Record(request(idempotency_key="order-1")), NOW_MS)
+    assert topics(outs) == ["mt.submissions", "ingress.keys", "lifecycle.events"]
+    assert outs[1].partition == 0
+    assert only(outs, "ingress.keys")["message_id"] == MESSAGE_ID
+
+
+def test_a_repeat_is_dropped_with_an_event_that_names_the_first() -> None:
+    made = decider()
+    made.decide(Record(request(idempotency_key="order-1")), NOW_MS)
+    outs = made.decide(Record(request(idempotency_key="order-1"), offset=8), NOW_MS)
+    assert topics(outs) == ["lifecycle.events"]
+    duplicate = event(outs, "duplicate")
+    assert duplicate["message_id"] == MESSAGE_ID
+    assert message_id_of(AT_MS, "mt.requests", 0, 8) in duplicate["detail"]
+
+
+def test_another_body_under_the_same_key_is_a_conflict() -> None:
+    made = decider()
+    made.decide(Record(request(idempotency_key="order-1")), NOW_MS)
+    outs = made.decide(Record(request(idempotency_key="order-1", text="Bye"), offset=8), NOW_MS)
+    status = only(outs, "mt.statuses")
+    assert (status["reason"], status["field"]) == ("idempotency_conflict", "idempotency_key")
+    assert MESSAGE_ID in event(outs, "rejected")["detail"]
+
+
+def test_the_same_key_of_another_account_is_another_key() -> None:
+    made = decider()
+    made.decide(Record(request(idempotency_key="order-1")), NOW_MS)
+    other = made.decide(Record(request(idempotency_key="order-1", account_id="bank", from_="Bank"), offset=8), NOW_MS)
+    assert topics(other)[0] == "mt.submissions"
+
+
+def test_the_record_itself_once_more_is_a_replay_and_yields_the_same() -> None:
+    made, record = decider(), Record(request(idempotency_key="order-1"))
+    first = made.decide(record, NOW_MS)
+    assert made.decide(record, NOW_MS) == first
+
+
+def test_a_repeat_is_dropped_even_where_it_would_be_rejected_now() -> None:
+    made = decider()
+    made.decide(Record(request(idempotency_key="order-1")), NOW_MS)
+    made.view = decider(applied(accounts=[])).view
+    assert topics(made.decide(Record(request(idempotency_key="order-1"), offset=8), NOW_MS)) == ["lifecycle.events"]
+
+
+def test_a_keyed_record_in_the_wrong_partition_is_moved_once_and_keeps_its_identity() -> None:
+    home = home_partition("shop", "order-1", 4)
+    wrong = (home + 1) % 4
+    made = decider(partitions=4)
+    record = Record(request(idempotency_key="order-1"), partition=wrong, offset=7, headers=[("traceparent", b"00")])
+    (moved,) = made.decide(record, NOW_MS)
+    assert (moved.topic, moved.key, moved.value, moved.partition) == (
+        "mt.requests", b"shop:order-1", record.value, home,
+    )  # fmt: skip
+    copy = Record(moved.value, partition=home, offset=99, timestamp=AT_MS + 90, headers=moved.headers)
+    outs = made.decide(copy, AT_MS + 95)
+    submission = only(outs, "mt.submissions")
+    assert submission["message_id"] == message_id_of(AT_MS, "mt.requests", wrong, 7)
+    assert submission["accepted_at_ms"] == AT_MS
+    elsewhere = Record(moved.value, partition=wrong, offset=3, timestamp=AT_MS + 90, headers=moved.headers)
+    assert "mt.requests" not in topics(decider(partitions=4).decide(elsewhere, NOW_MS)), "never moved twice"
+
+
+def test_a_second_copy_of_a_moved_record_is_not_sent_again() -> None:
+    home = home_partition("shop", "order-1", 4)
+    made = decider(partitions=4)
+    (moved,) = made.decide(Record(request(idempotency_key="order-1"), partition=(home + 1) % 4), NOW_MS)
+    copies = [Record(moved.value, partition=home, offset=n, headers=moved.headers) for n in (50, 51)]
+    assert "mt.submissions" in topics(made.decide(copies[0], NOW_MS))
+    assert "mt.submissions" not in topics(made.decide(copies[1], NOW_MS))
+
+
+def test_a_request_too_large_to_be_moved_is_rejected() -> None:
+    home = home_partition("shop", "order-1", 4)
+    record = Record(request(idempotency_key="order-1", padding="x" * 900_000), partition=(home + 1) % 4)
+    status = only(decider(partitions=4).decide(record, NOW_MS), "mt.statuses")
+    assert (status["reason"], status["field"]) == ("invalid_field", "idempotency_key")
+
+
+def test_what_a_predecessor_sent_is_not_sent_again_though_the_configuration_changed() -> None:
+    first = decider().decide(Record(request(idempotency_key="k", receipt="all")), NOW_MS)
+    own = OwnOutput()
+    own.add_submission(first[0].value)
+    successor = decider(applied({"to": [{"connector": "beta"}]}, accounts=[]), own=own)
+    again = successor.decide(Record(request(idempotency_key="k", receipt="all")), NOW_MS)
+    assert topics(again) == ["ingress.keys", "lifecycle.events", "mt.statuses", "lifecycle.events"]
+    assert event(again, "accepted")["connector_id"] == "acme"
+    assert event(again, "accepted")["event_id"] == event(first, "accepted")["event_id"]
+    repeat = successor.decide(Record(request(idempotency_key="k", receipt="all"), offset=8), NOW_MS)
+    assert event(repeat, "duplicate")["message_id"] == MESSAGE_ID
+
+
+def test_what_a_predecessor_rejected_stays_rejected_for_the_same_reason() -> None:
+    first = decider(applied(accounts=[])).decide(Record(request(idempotency_key="k")), NOW_MS)
+    own = OwnOutput()
+    own.add_status(only_value(first, "mt.statuses"))
+    again = decider(own=own).decide(Record(request(idempotency_key="k")), NOW_MS + 5000)
+    assert only(again, "mt.statuses") == only(first, "mt.statuses")
+    assert [e.key for e in again] == [e.key for e in first]
+
+
+def only_value(outs: list[Any], topic: str) -> bytes:
+    (found,) = [out.value for out in outs if out.topic == topic]
+    value: bytes = found
+    return value
+
+
+def test_before_any_configuration_every_account_is_unknown() -> None:
+    made = decider()
+    made.view = type(made.view)(None)
+    assert only(made.decide(Record(request()), NOW_MS), "mt.statuses")["reason"] == "unknown_account"
