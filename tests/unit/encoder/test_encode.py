@@ -1,0 +1,151 @@
+"""Pure: submissions to lane records, rejections and re-routes."""
+
+import base64
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.reroutes import Reroute
+from schemas.segments import SegmentedMessage
+from schemas.statuses import Status
+from services.encoder.encode import Encoder, NotBase64
+from tests.unit.encoder.scene import AT_MS, EVENTS, encoded, submission
+
+
+def _message(given: Any, **options: Any) -> SegmentedMessage:
+    return SegmentedMessage.model_validate_json(encoded(given, **options)[0].value or b"", strict=True)
+
+
+def test_a_short_text_becomes_one_lane_record_and_an_event() -> None:
+    given = submission(metadata={"a": "b"})
+    record, event = encoded(given)
+    assert (record.topic, record.key, record.headers) == ("mt.segments.acme.txn", b"shop", (("h", b"1"),))
+    assert SegmentedMessage.from_json(record.value or b"") == SegmentedMessage(
+        message_id=given.message_id,
+        account_id="shop",
+        connector_id="acme",
+        lane="txn",
+        receipt="final",
+        accepted_at_ms=given.accepted_at_ms,
+        expires_at_ms=given.expires_at_ms,
+        encoding="gsm7",
+        source_addr="SHOP",
+        source_addr_ton=5,
+        source_addr_npi=0,
+        destination_addr="447700900123",
+        dest_addr_ton=1,
+        dest_addr_npi=1,
+        esm_class=0,
+        data_coding=0,
+        registered_delivery=1,
+        segments=[{"index": 1, "octets": base64.b64encode(b"Hello").decode()}],
+        submission=given.to_json().decode(),
+    )
+    written = orjson.loads(event.value or b"")
+    assert (written["event"], written["encoding"], written["segments"]) == ("encoded", "gsm7", 1)
+    assert (written["connector_id"], written["occurred_at_ms"]) == ("acme", AT_MS)
+    assert "detail" not in written
+
+
+@pytest.mark.parametrize(("receipt", "octet"), [("none", 0x00), ("final", 0x01), ("all", 0x11)])
+def test_registered_delivery_is_what_the_receipt_asks_for(receipt: str, octet: int) -> None:
+    assert _message(submission(receipt=receipt)).registered_delivery == octet
+
+
+def test_a_long_text_has_a_user_data_header_on_every_segment() -> None:
+    message = _message(submission(text="x" * 400))
+    octets = [base64.b64decode(segment.octets) for segment in message.segments]
+    assert message.esm_class == 0x40
+    assert [len(o) for o in octets] == [159, 159, 100]
+    assert [o[:3] for o in octets] == [b"\x05\x00\x03"] * 3
+    assert [(o[4], o[5]) for o in octets] == [(3, 1), (3, 2), (3, 3)]
+    assert len({o[3] for o in octets}) == 1
+    assert [segment.index for segment in message.segments] == [1, 2, 3]
+
+
+def test_unicode_is_ucs2_and_the_event_says_why() -> None:
+    record, event = encoded(submission(text="Grüße 😀", lane="otp"))
+    message = SegmentedMessage.from_json(record.value or b"")
+    assert record.topic == "mt.segments.acme.otp"
+    assert (message.encoding, message.data_coding) == ("ucs2", 8)
+    assert base64.b64decode(message.segments[0].octets) == "Grüße 😀".encode("utf-16-be")
+    assert orjson.loads(event.value or b"")["detail"]
+
+
+def test_binary_goes_as_it_is_with_its_own_header() -> None:
+    udh, data = b"\x06\x05\x04\x0b\x84\x00\x00", b"\x01\x02\xff"
+    message = _message(
+        submission(data=base64.b64encode(data).decode(), udh=base64.b64encode(udh).decode(), data_coding=245)
+    )
+    assert (message.encoding, message.esm_class, message.data_coding) == ("binary", 0x40, 245)
+    assert base64.b64decode(message.segments[0].octets) == udh + data
+
+
+def test_flash_and_the_connectors_options_are_applied() -> None:
+    assert _message(submission(flash=True)).data_coding == 0x10
+    assert _message(submission(), data_coding_map={"gsm7": 241}, validity="none").data_coding == 241
+    assert not _message(submission(), validity="none").send_validity
+    sar = _message(submission(text="x" * 200), long_message="sar")
+    assert sar.esm_class == 0
+    assert [tag for tag, _ in sar.segments[1].tlvs] == [0x020C, 0x020E, 0x020F]
+    assert base64.b64decode(sar.segments[1].tlvs[2][1]) == b"\x02"
+
+
+def test_transliteration_is_counted_in_the_event() -> None:
+    text = "Zażółć gęślą jaźń " * 5
+    plain, translated = (submission(text=text, transliterate=t, max_segments=5) for t in (False, True))
+    assert _message(plain).encoding == "ucs2"
+    record, event = encoded(translated)
+    assert SegmentedMessage.from_json(record.value or b"").encoding == "gsm7"
+    assert "replaced" in orjson.loads(event.value or b"")["detail"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason", "field"),
+    [
+        ({"text": "x" * 500, "max_segments": 3}, "text_too_long", "text"),
+        ({"text": "x" * 65_536, "max_segments": 255}, "text_too_long", "text"),
+        ({"text": "привет", "encoding": "gsm7"}, "not_encodable", "text"),
+        ({"text": "€", "encoding": "latin1"}, "not_encodable", "text"),
+    ],
+)
+def test_what_cannot_be_encoded_is_rejected_on_the_first_route(
+    changes: dict[str, Any], reason: str, field: str
+) -> None:
+    status_out, event = encoded(submission(**changes, metadata={"a": "b"}))
+    status = Status.model_validate_json(status_out.value or b"", strict=True)
+    assert (status_out.topic, status.status, status.final) == ("mt.statuses", "rejected", True)
+    assert (status.reason, status.field, status.connector_id, status.metadata) == (reason, field, "acme", {"a": "b"})
+    written = orjson.loads(event.value or b"")
+    assert (written["event"], written["reason"], written["field"]) == ("status", reason, field)
+    assert written["detail"]
+
+
+def test_on_a_later_route_it_goes_back_to_ingress() -> None:
+    given = submission(text="x" * 500, max_segments=3, route_no=1, tried=["beta"])
+    (out,) = encoded(given)
+    assert (out.topic, out.key) == ("mt.reroutes", given.message_id.encode())
+    reroute = Reroute.from_json(out.value or b"")
+    assert reroute.submission == given
+    assert (reroute.status, reroute.reason, reroute.field) == ("rejected", "text_too_long", "text")
+
+
+@pytest.mark.parametrize("route_no", [0, 1])
+def test_a_removed_connector_hands_the_message_back(route_no: int) -> None:
+    given = submission(route_no=route_no)
+    (out,) = Encoder(EVENTS).connector_removed(given, given.to_json(), AT_MS)
+    reroute = Reroute.from_json(out.value or b"")
+    assert (reroute.status, reroute.reason, reroute.submission) == ("undeliverable", "connector_removed", given)
+
+
+@pytest.mark.parametrize("field", ["data", "udh"])
+def test_base64_that_ingress_cannot_have_written_names_its_field(field: str) -> None:
+    with pytest.raises(NotBase64) as raised:
+        encoded(submission(**({"data": "AQID"} | {field: "A"})))
+    assert raised.value.field == field
+
+
+def test_the_same_submission_gives_the_same_octets_on_every_replay() -> None:
+    given = submission(text="x" * 400)
+    assert encoded(given) == encoded(given)

@@ -1,0 +1,57 @@
+"""Pure: status records and their events."""
+
+import orjson
+
+from schemas.lifecycle_events import LifecycleEvent
+from schemas.statuses import Status
+from shared.events import EventMaker
+from shared.ids import status_id_of
+from shared.statuses import status_outs
+from tests.unit.encoder.scene import AT_MS, submission
+
+EVENTS = EventMaker("encoder", "0")
+
+
+def test_record_and_event_tell_the_same() -> None:
+    about = submission(idempotency_key="k", metadata={"a": "b"}, country="GB", route_no=2)
+    record, event = status_outs(
+        EVENTS, about, "undeliverable", final=True, occurred_at_ms=AT_MS, reason="smsc_refused",
+        smsc_error="0x0000000b", segments=2, headers=(("h", b"1"),), detail="why",
+    )  # fmt: skip
+    status = Status.model_validate_json(record.value or b"", strict=True)
+    assert status == Status(
+        status_id=status_id_of(about.accepted_at_ms, about.message_id, "undeliverable"),
+        message_id=about.message_id,
+        account_id="shop",
+        idempotency_key="k",
+        to="447700900123",
+        status="undeliverable",
+        final=True,
+        reason="smsc_refused",
+        connector_id="acme",
+        segments=2,
+        smsc_error="0x0000000b",
+        accepted_at_ms=about.accepted_at_ms,
+        occurred_at_ms=AT_MS,
+        metadata={"a": "b"},
+    )
+    told = LifecycleEvent.model_validate_json(event.value or b"", strict=True)
+    assert (told.event, told.status, told.final, told.reason) == ("status", "undeliverable", True, "smsc_refused")
+    assert (told.route_no, told.country, told.latency_ms, told.detail) == (2, "GB", 50, "why")
+    assert record.key == event.key == about.message_id.encode()
+    assert record.headers == event.headers == (("h", b"1"),)
+
+
+def test_a_repeat_has_the_same_ids_and_another_word_has_others() -> None:
+    about = submission()
+    first, again = (status_outs(EVENTS, about, "accepted", final=False, occurred_at_ms=AT_MS + n) for n in (0, 9))
+    other = status_outs(EVENTS, about, "queued", final=False, occurred_at_ms=AT_MS)
+    ids = [[orjson.loads(out.value or b"")[name] for out, name in zip(outs, ("status_id", "event_id"), strict=True)]
+           for outs in (first, again, other)]  # fmt: skip
+    assert ids[0] == ids[1]
+    assert not set(ids[0]) & set(ids[2])
+
+
+def test_an_event_is_not_late_because_clocks_differ() -> None:
+    _, event = status_outs(EVENTS, submission(), "queued", final=False, occurred_at_ms=AT_MS - 5000)
+    assert "latency_ms" not in orjson.loads(event.value or b"")
