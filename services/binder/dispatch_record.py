@@ -42,6 +42,12 @@ class Segment:
     fields: dict[str, Any]
     record: In
 
+    @property
+    def accepted_at_ms(self) -> int:
+        """When the message was accepted; 0 where the record does not say."""
+        at_ms = self.fields.get("accepted_at_ms")
+        return at_ms if type(at_ms) is int else 0
+
     def submit_sm(self, at_ms: int, vendor_tlvs: tuple[Tlv, ...] = ()) -> SubmitSm:
         """The submit_sm to write at `at_ms`: the octets as the encoder made them, and what is left of the validity."""
         fields = self.fields

@@ -183,6 +183,11 @@ class Journal:
         self._committed = max(self._committed, point[0])
         return self._committed
 
+    @property
+    def committed_up_to(self) -> int:
+        """X as Kafka has it."""
+        return self._committed
+
     def withdraw(self) -> list[int]:
         """Give back what was taken and not committed; returns the claims among it, which were never written.
 

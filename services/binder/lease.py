@@ -20,8 +20,9 @@ from schemas.connector_states import BindState, ConnectorState
 SILENT_FOR_S: Final = 20.0
 """Session timeout + 10 s without a beat: an owner counts as dead."""
 
-DROP_AFTER_S: Final = 15.0
-"""A process that has not seen a beat of its own for so long closes its binds: at `SILENT_FOR_S` others take them."""
+DROP_AFTER_S: Final = 13.0
+"""A process that has not seen a beat of its own for so long unbinds (which takes up to 5 s more): at `SILENT_FOR_S`
+others may take its binds."""
 
 WATCH_GAP_S: Final = 6.0
 """Three beats. A watcher that missed its own beats for longer knows nothing about others in that time."""

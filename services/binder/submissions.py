@@ -60,6 +60,11 @@ class Submissions:
         return any(segment.otp for segment in self._claimed)
 
     @property
+    def has_ready(self) -> bool:
+        """Whether something may be written."""
+        return bool(self._ready)
+
+    @property
     def in_flight(self) -> int:
         return len(self._in_flight)
 

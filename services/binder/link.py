@@ -1,0 +1,228 @@
+"""Edge: one bind: a transceiver connection, or a transmitter and a receiver that live and die together."""
+
+import asyncio
+import logging
+import random
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from schemas.gateway_config import Connector
+from services.binder.dispatch_record import Segment
+from services.binder.link_plan import LinkPlan, esme_config
+from shared.smpp.constants import BindMode
+from shared.smpp.errors import ConnectFailed
+from shared.smpp.events import (
+    BindFailed,
+    Bound,
+    Closed,
+    DeliverReceived,
+    Event,
+    LateResponse,
+    LinkDead,
+    ProtocolErrorSeen,
+    SubmitAnswered,
+    SubmitUnknown,
+)
+from shared.smpp.pdu import DataSm, DeliverSm, SubmitSm
+from shared.smpp.session import EsmeSession
+from shared.smpp.transport import Connection, connect_client
+
+log = logging.getLogger(__name__)
+
+EsmeConnection = Connection[EsmeSession]
+
+UNANSWERED_HIGH: Final = 2000
+"""deliver_sm of one connection that wait for Kafka: above it, its socket is not read any more."""
+
+GRACE_S: Final = 10.0
+"""How much longer than its own timers a session may take to end before the connection is cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotBound:
+    """An attempt that failed: `command_status` of the refusal, None where nobody answered; `reason` is a sentence."""
+
+    command_status: int | None
+    reason: str
+
+
+class LinkOwner(Protocol):
+    """Who is told what happens on a link. Called in the event loop; tokens are the segments that were submitted."""
+
+    def submit_answered(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None: ...
+    def submit_unknown(self, token: Segment) -> None: ...
+    def late_response(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None: ...
+    def delivered(self, connection: EsmeConnection, sequence_number: int, pdu: DeliverSm | DataSm) -> None: ...
+    def link_moved(self) -> None:
+        """A batch of events is over."""
+
+    def link_down(self, reason: str) -> None:
+        """The link was up and has ended; every token has had its outcome."""
+
+
+class Link:
+    """One bind. Use it once: `open`, then `drain` or `abort`."""
+
+    def __init__(self, owner: LinkOwner) -> None:
+        self._owner = owner
+        self._connections: list[EsmeConnection] = []
+        self._waiting: dict[EsmeConnection, asyncio.Future[NotBound | None]] = {}
+        self._transmitter: EsmeConnection | None = None
+        self._up = False
+        self._reason = ""
+        self.peer = ""
+
+    # -- life -------------------------------------------------------------------------------------------------------
+
+    async def open(self, connector: Connector, plan: LinkPlan, password: str) -> NotBound | None:
+        """Connect and bind; None = bound. After a failure, or when cancelled, nothing is open any more."""
+        try:
+            for mode in plan.modes:
+                failed = await self._open_one(connector, plan, mode, password)
+                if failed is not None:
+                    await self.abort()
+                    return failed
+        except BaseException:
+            await self.abort()
+            raise
+        if any(connection.session.is_closed for connection in self._connections):
+            await self.abort()
+            return NotBound(None, self._reason or "the connection was closed")
+        self._up = True
+        self.peer = self._connections[0].peer
+        return None
+
+    async def _open_one(self, connector: Connector, plan: LinkPlan, mode: BindMode, password: str) -> NotBound | None:
+        config = esme_config(connector, mode, password)
+        jitter = random.uniform(-1, 1)
+        try:
+            connection = await connect_client(
+                lambda now: EsmeSession(config, now=now, jitter=jitter),
+                plan.host,
+                plan.port,
+                self._on_events,
+                tls=plan.tls,
+                timeout_s=config.bind_timeout_s,
+                unanswered_high=UNANSWERED_HIGH,
+            )
+        except ConnectFailed as error:
+            return NotBound(None, str(error))
+        self._connections.append(connection)
+        if mode is not BindMode.RECEIVER:
+            self._transmitter = connection
+        answer: asyncio.Future[NotBound | None] = asyncio.get_running_loop().create_future()
+        self._waiting[connection] = answer
+        connection.session.bind(connection.now())
+        connection.wake()
+        return await answer
+
+    async def drain(self) -> None:
+        """Finish the window, unbind and close; returns when every connection is gone.
+
+        What is unanswered after response_timeout_s ends as unknown. Nothing may be submitted any more.
+        """
+        for connection in self._connections:
+            connection.handle(connection.session.drain(connection.now()))
+            await self._closed(connection)
+
+    async def abort(self) -> None:
+        """End all connections now: unbind where there is a bind, and cut what does not follow."""
+        self.leave()
+        for connection in self._connections:
+            await self._closed(connection)
+
+    async def _closed(self, connection: EsmeConnection) -> None:
+        config = connection.session.config
+        longest_s = config.response_timeout_s + config.unbind_timeout_s + GRACE_S
+        try:
+            async with asyncio.timeout(longest_s):
+                await connection.wait_closed()
+        except TimeoutError:
+            connection.abort()
+            await connection.wait_closed()
+
+    def leave(self) -> None:
+        """Begin to unbind without waiting for answers; `link_down` follows within unbind_timeout_s."""
+        for connection in self._connections:
+            connection.handle(connection.session.unbind(connection.now()))
+
+    def cut(self) -> None:
+        """Close the sockets without a word; `link_down` follows."""
+        for connection in self._connections:
+            connection.abort()
+
+    # -- submitting -------------------------------------------------------------------------------------------------
+
+    @property
+    def up(self) -> bool:
+        """Whether it may be submitted to."""
+        return self._up
+
+    @property
+    def window_free(self) -> int:
+        return self._transmitter.session.window_free if self._up and self._transmitter is not None else 0
+
+    def submit(self, token: Segment, submit_sm: SubmitSm) -> bool:
+        """Hand a submit_sm to the session. False: not now. Raises UnencodablePdu. `flush` sends."""
+        connection = self._transmitter
+        return connection is not None and connection.session.submit(token, submit_sm, connection.now())
+
+    def flush(self) -> None:
+        """What was submitted goes out at the end of this turn of the event loop."""
+        if self._transmitter is not None:
+            self._transmitter.wake()
+
+    def resize_window(self, size: int) -> None:
+        for connection in self._connections:
+            connection.session.resize_window(size)
+
+    # -- events -----------------------------------------------------------------------------------------------------
+
+    def _on_events(self, connection: Connection[Any], events: list[Event]) -> None:
+        owner = self._owner
+        for event in events:
+            if isinstance(event, SubmitAnswered):
+                owner.submit_answered(event.token, event.command_status, event.smsc_message_id)
+            elif isinstance(event, DeliverReceived):
+                owner.delivered(connection, event.sequence_number, event.pdu)
+            else:
+                self._on_rare_event(connection, event)
+        owner.link_moved()
+
+    def _on_rare_event(self, connection: EsmeConnection, event: Event) -> None:
+        if isinstance(event, SubmitUnknown):
+            self._owner.submit_unknown(event.token)
+        elif isinstance(event, LateResponse):
+            self._owner.late_response(event.token, event.command_status, event.smsc_message_id)
+        elif isinstance(event, Bound):
+            self._bind_answered(connection, None)
+        elif isinstance(event, BindFailed):
+            self._reason = _bind_failure(event)
+            self._bind_answered(connection, NotBound(event.command_status, self._reason))
+        elif isinstance(event, LinkDead):
+            self._reason = f"link dead: {event.reason}"
+        elif isinstance(event, ProtocolErrorSeen):
+            log.warning("%s: %s: %s", connection.peer, event.kind, event.detail)
+        elif isinstance(event, Closed):
+            self._one_closed(connection, self._reason or event.reason)
+
+    def _bind_answered(self, connection: EsmeConnection, result: NotBound | None) -> None:
+        answer = self._waiting.pop(connection, None)
+        if answer is not None and not answer.done():
+            answer.set_result(result)
+
+    def _one_closed(self, connection: EsmeConnection, reason: str) -> None:
+        self._bind_answered(connection, NotBound(None, reason))
+        self._reason = reason
+        for other in self._connections:
+            if other is not connection and not other.session.is_closed:
+                other.handle(other.session.unbind(other.now()))
+        if self._up and all(c.session.is_closed for c in self._connections):
+            self._up = False
+            self._owner.link_down(reason)
+
+
+def _bind_failure(event: BindFailed) -> str:
+    if event.command_status is None:
+        return "no answer to the bind request"
+    return f"bind {event.reason}: command_status 0x{event.command_status:08x}"
