@@ -2,11 +2,19 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from schemas.wire import Lane, Wire
 
-ConnectorId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
+
+def _no_taken_word(connector_id: str) -> str:
+    """A connector `dlq` would have the dead letters' topics."""
+    if connector_id == "dlq":
+        raise ValueError("dlq is taken, choose another id")
+    return connector_id
+
+
+ConnectorId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$"), AfterValidator(_no_taken_word)]
 AccountId = Annotated[str, Field(min_length=1, max_length=64)]
 
 

@@ -251,7 +251,7 @@ def schema_export_command(
 def main() -> None:
     """Entry point; turns every expected failure into one sentence and its exit code."""
     signal.signal(signal.SIGTERM, _interrupted)
-    logging.basicConfig(level=logging.CRITICAL)  # what the clients have to say, commands say in a sentence
+    logging.disable(logging.CRITICAL)  # what the clients have to say, commands say in a sentence
     load_dotenv_file(Path.cwd())
     try:
         app(standalone_mode=True)

@@ -9,7 +9,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-console = Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+_WIDTH_OF_FILES = 180
+"""Where nobody looks at a terminal, a table may be as wide as it needs."""
+
+console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 

@@ -73,8 +73,8 @@ async def _wait_for_leaders(settings: Settings, topics: list[NewTopic]) -> None:
     try:
         async with asyncio.timeout(30):
             for topic in topics:
-                while len(await _led_partitions(consumer, topic.name)) < topic.partitions:
-                    await asyncio.sleep(_METADATA_POLL_S)  # noqa: ASYNC110  # the broker tells nobody
+                while len(await _led_partitions(consumer, topic.name)) < topic.partitions:  # noqa: ASYNC110
+                    await asyncio.sleep(_METADATA_POLL_S)
     except TimeoutError:
         raise KafkaError("new topics did not get leaders within 30 s") from None
     finally:

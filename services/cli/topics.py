@@ -31,6 +31,8 @@ GROUPS = (
 
 def registered(name: str) -> Topic | None:
     """The registry's entry of a concrete topic; None for dead letters and strangers."""
+    if name.endswith(".dlq"):
+        return None
     for topic in TOPICS:
         pattern = re.escape(topic.name).replace(re.escape("<connector>"), "[a-z0-9][a-z0-9-]*")
         if re.fullmatch(pattern, name):
