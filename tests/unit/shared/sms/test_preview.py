@@ -26,6 +26,7 @@ def test_what_forces_ucs2_and_what_transliteration_would_save() -> None:
 def test_nothing_to_save_is_none() -> None:
     assert preview(EncodeRequest("m1", "4915", text="“short”"), PLAIN).saving is None
     assert preview(EncodeRequest("m1", "4915", text="日" * 100), PLAIN).saving is None
+    assert preview(EncodeRequest("m1", "4915", text="“" + "{" * 100), PLAIN).saving is None
     asked = preview(EncodeRequest("m1", "4915", text="“" + "a" * 100, transliterate=True), PLAIN)
     assert asked.saving is None
     assert len(asked.changes) == 1

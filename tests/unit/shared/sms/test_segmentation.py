@@ -268,6 +268,8 @@ def test_transliteration_is_used_when_it_saves_segments() -> None:
 def test_transliteration_leaves_alone_what_it_does_not_make_cheaper() -> None:
     assert encoded("“a”", transliterate=True).alphabet == "ucs2"
     assert encoded("日本語" * 30 + "“", transliterate=True).changes == ()
+    two_either_way = encoded("“" + "{" * 100, transliterate=True)
+    assert (two_either_way.alphabet, two_either_way.air_segments) == ("ucs2", 2)
 
 
 def test_transliteration_may_be_what_makes_a_forced_encoding_possible() -> None:

@@ -40,6 +40,11 @@ def test_a_cluster_stays_whole(cluster: str) -> None:
         assert any(cluster in piece for piece in cut), before
 
 
+@pytest.mark.parametrize("pair", ["\u1112하", "\ua960가", "\u06001", "\U000110bda", "\r\n", "🇩🇪", "👍🏽", "e\u0301"])
+def test_two_characters_that_may_be_one_cluster_are_not_taken_for_a_sure_boundary(pair: str) -> None:
+    assert pieces("Ж" * 66 + pair + "Ж" * 10, units_max=67)[1].startswith(pair)
+
+
 def test_flags_are_paired_from_where_their_run_begins() -> None:
     text = "Ж" * 61 + "🇩🇪🇫🇷🇪🇸🇮🇹"
     assert pieces(text) == ["Ж" * 61 + "🇩🇪", "🇫🇷🇪🇸🇮🇹"]
