@@ -2,27 +2,45 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from typing import Final
 
 from schemas.connector_states import BindState
 from services.throttler.credits import AnswerTime, bind_limit, credit_limit
 from services.throttler.pacing import grant, split_tps
 from services.throttler.policy import Policy
 
+WINDOW_MS: Final = 1_000
+"""The limit counts in any second."""
+
 
 class Bind:
     """One dispatch partition. `unanswered` counts dispatches by the share they were sent with."""
 
-    __slots__ = ("count", "state", "unanswered")
+    __slots__ = ("_lately", "count", "state", "unanswered")
 
     def __init__(self) -> None:
         self.state: BindState | None = None
         self.unanswered: Counter[int] = Counter()
         self.count = 0
+        self._lately: dict[int, int] = {}
+        """When the last dispatch of a share was answered, milliseconds."""
 
-    @property
-    def in_force(self) -> int:
-        """The fastest that what lies at the bind allows it to submit, tokens a second; 0 = nothing lies there."""
-        return max(self.unanswered) if self.unanswered else 0
+    def in_force(self, now_ms: int) -> int:
+        """The fastest that it may submit, or did within the last second, tokens a second.
+
+        The second makes the limit hold in every second that a change of shares falls into.
+        """
+        if len(self._lately) > 1:
+            self._lately = {share: at_ms for share, at_ms in self._lately.items() if now_ms < at_ms + WINDOW_MS}
+        lately = max((share for share, at_ms in self._lately.items() if now_ms < at_ms + WINDOW_MS), default=0)
+        return max(lately, max(self.unanswered, default=0))
+
+    def answered(self, share: int, now_ms: int) -> None:
+        self.count -= 1
+        self.unanswered[share] -= 1
+        if not self.unanswered[share]:
+            del self.unanswered[share]
+        self._lately[share] = now_ms
 
 
 class Binds:
@@ -53,14 +71,8 @@ class Binds:
         bind.count += 1
         self.unanswered += 1
 
-    def answered(self, partition: int, share: int) -> None:
-        bind = self._bind(partition)
-        left = bind.unanswered[share] - 1
-        if left:
-            bind.unanswered[share] = left
-        else:
-            del bind.unanswered[share]
-        bind.count -= 1
+    def answered(self, partition: int, share: int, now_ms: int) -> None:
+        self._bind(partition).answered(share, now_ms)
         self.unanswered -= 1
 
     def count(self, partition: int) -> int:
@@ -71,14 +83,14 @@ class Binds:
     def _usable(self, partition: int, bind: Bind, policy: Policy) -> bool:
         return bind.state == "bound" and partition < policy.max_binds
 
-    def reshare(self, policy: Policy) -> None:
+    def reshare(self, policy: Policy, now_ms: int) -> None:
         """Bring the shares as near to what they should be as unanswered dispatches allow."""
-        live = {
-            partition: bind
+        live = [
+            partition
             for partition, bind in self._binds.items()
             if self._usable(partition, bind, policy) or (bind.count > 0 and bind.state != "released")
-        }
-        in_force = {partition: bind.in_force for partition, bind in live.items()}
+        ]
+        in_force = {partition: bind.in_force(now_ms) for partition, bind in self._binds.items()}
         self.shares = grant(policy.tps, split_tps(policy.tps, live), self.shares, in_force)
 
     def room(self, policy: Policy) -> tuple[int, dict[int, int]]:

@@ -149,7 +149,7 @@ class Brain:
         if found is None:
             return
         run, piece = found
-        self.binds.answered(partition, piece.share)
+        self.binds.answered(partition, piece.share, now_ms)
         if answer.submitted_at_ms is not None and answer.outcome != "outcome_unknown":
             self.binds.answer_time.sample(answer.submitted_at_ms, answer.answered_at_ms, now_ms)
         verdict = run.answered(piece, answer)
@@ -180,7 +180,7 @@ class Brain:
     def begin_cycle(self, now_ms: int) -> None:
         """Work out how much may be dispatched now."""
         tokens = self._bucket.refill(now_ms)
-        self.binds.reshare(self.policy)
+        self.binds.reshare(self.policy, now_ms)
         self._credit, self._room = self.binds.room(self.policy)
         paused = now_ms < self._paused_until_ms or not any(left > 0 for left in self._room.values())
         self._budget = 0 if paused else min(tokens, self._credit, DISPATCHES_MAX)

@@ -36,12 +36,17 @@ def credit_limit(tps: int, window: int, shares: Mapping[int, int], answer_ms: in
     """The most unanswered dispatches of a connector. `shares`: of its live binds; those with 0 do not count.
 
     Twice the windows, because two hops lie between an answer and the dispatch that takes its place; never less than
-    one per bind, or slow connectors would starve a bind.
+    one per bind, or slow connectors would starve a bind. Rounded up: the fraction of one segment that rounding down
+    takes away would be a fifth of the rate of a connector with 10 a second.
     """
     binds = sum(1 for share in shares.values() if share > 0)
-    return max(binds, min(2 * window * binds, tps * (answer_ms + AHEAD_MS) // 1000))
+    return max(binds, min(2 * window * binds, _in_time(tps, answer_ms)))
 
 
 def bind_limit(window: int, share: int, answer_ms: int) -> int:
     """The most unanswered dispatches of one bind: its part of the connector's, and never less than one."""
-    return max(1, min(2 * window, share * (answer_ms + AHEAD_MS) // 1000))
+    return max(1, min(2 * window, _in_time(share, answer_ms)))
+
+
+def _in_time(rate: int, answer_ms: int) -> int:
+    return -(-rate * (answer_ms + AHEAD_MS) // 1000)

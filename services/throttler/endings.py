@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from typing import Any
 
-import orjson
-
 from schemas.feedback import Answer
 from schemas.lifecycle_events import EventWord
 from services.throttler import outputs
@@ -111,7 +109,7 @@ def stop(events: EventMaker, run: Run, end: End, at_ms: int) -> Iterator[Out]:
     On a connector that is removed it gets another route, unless the request pinned this one. Where nothing of the
     route was ever dispatched the status is written here; else the correlator folds the outcomes.
     """
-    if end is CONNECTOR_REMOVED and not orjson.loads(run.message.submission).get("pinned"):
+    if end is CONNECTOR_REMOVED and not run.submission.pinned:
         yield outputs.reroute(run, end, at_ms)
     elif run.untouched:
         yield from outputs.status(events, run, end.outcome, end, at_ms)

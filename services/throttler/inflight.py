@@ -18,10 +18,9 @@ how the two logs were interleaved: that is what lets `rebuild` derive it again.
 from enum import Enum
 from typing import Any, Final
 
-import orjson
-
 from schemas.feedback import Answer
 from schemas.segments import SegmentedMessage
+from schemas.submissions import Submission
 from schemas.topics import RETRY_LANE
 from shared.records import Headers
 
@@ -97,6 +96,7 @@ class Run:
 
     __slots__ = (
         "_context",
+        "_submission",
         "feedback_epoch",
         "feedback_from",
         "first_offset",
@@ -132,6 +132,7 @@ class Run:
             s.index: Piece(s.index, s.octets, s.tlvs, _STEPS[s.step], s.attempt, s.tries) for s in message.segments
         }
         self.waiting = sum(1 for piece in self.pieces.values() if piece.step is Step.WAITING)
+        self._submission: Submission | None = None
         self._context: dict[str, Any] | None = None
 
     @property
@@ -192,8 +193,15 @@ class Run:
     def context(self) -> dict[str, Any]:
         """What results, outcomes and statuses tell of the message (`schemas.status_context`), without empty fields."""
         if self._context is None:
-            self._context = _context_of(self.message)
+            self._context = _context_of(self.message, self.submission)
         return self._context
+
+    @property
+    def submission(self) -> Submission:
+        """What ingress admitted; raises `ValueError` where it cannot be read, which `read_run` has ruled out."""
+        if self._submission is None:
+            self._submission = Submission.from_json(self.message.submission)
+        return self._submission
 
     def next_stay(self, due_at_ms: int) -> SegmentedMessage:
         """The message as the next run of it begins with: what is neither accepted nor failed waits again."""
@@ -217,14 +225,13 @@ _KEPT: Final = frozenset({Step.ACCEPTED, Step.FAILED})
 _BINDING: Final = frozenset({Step.IN_FLIGHT, Step.ACCEPTED, Step.FAILED})
 
 
-def _context_of(message: SegmentedMessage) -> dict[str, Any]:
-    submission = orjson.loads(message.submission)
+def _context_of(message: SegmentedMessage, submission: Submission) -> dict[str, Any]:
     context: dict[str, Any] = {
         "schema_version": 1,
         "message_id": message.message_id,
         "route_no": message.route_no,
         "account_id": message.account_id,
-        "to": submission["to"],
+        "to": submission.to,
         "lane": message.lane,
         "receipt": message.receipt,
         "encoding": message.encoding,
@@ -233,7 +240,7 @@ def _context_of(message: SegmentedMessage) -> dict[str, Any]:
         "accepted_at_ms": message.accepted_at_ms,
     }
     for name in ("idempotency_key", "sender", "country", "metadata"):
-        if value := submission.get(name):
+        if value := getattr(submission, name):
             context[name] = value
     return context
 
@@ -248,8 +255,5 @@ def read_run(value: bytes | None, headers: Headers = ()) -> Run:
     run = Run(message, value or b"", headers)
     if run.waiting == 0:
         raise ValueError("no segment waits to be dispatched")
-    try:
-        _ = run.context
-    except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"the submission inside cannot be read: {error!r}") from error
+    _ = run.submission
     return run

@@ -8,7 +8,6 @@ import orjson
 from schemas.feedback import Answer, Feedback
 from schemas.segments import SegmentedMessage
 from schemas.statuses import StatusWord
-from schemas.submissions import Submission
 from schemas.topics import (
     MT_OUTCOMES,
     MT_REROUTES,
@@ -25,7 +24,6 @@ from shared.events import EventMaker
 from shared.records import Headers, Out
 from shared.sms.smsc_message_id import response_key
 from shared.statuses import status_outs
-
 
 EndWord = Literal["undeliverable", "expired", "outcome_unknown"]
 
@@ -158,7 +156,7 @@ def status(events: EventMaker, run: Run, word: StatusWord, end: End | None, at_m
     which nothing was dispatched."""
     return status_outs(
         events,
-        Submission.from_json(run.message.submission),
+        run.submission,
         word,
         final=end is not None,
         occurred_at_ms=at_ms,

@@ -17,7 +17,7 @@ BURST_MS: Final = 250
 
 
 class TokenBucket:
-    """`tps` tokens a second, one a segment; empty at first. Never more than tps x time + capacity in any time.
+    """`tps` tokens a second, one a segment; empty at first. Never more than tps x time + what it holds in any time.
 
     Times are milliseconds; a clock that goes back grants nothing.
     """
@@ -30,20 +30,20 @@ class TokenBucket:
         self._seen_ms = now_ms
 
     @property
-    def capacity(self) -> int:
-        """The most tokens it holds: 250 ms of the rate, but always one."""
-        return max(1, self._tps * BURST_MS // 1000)
+    def _most(self) -> int:
+        # One token on top of the burst: what comes in while a whole one waits to be taken is not lost.
+        return TOKEN + self._tps * BURST_MS
 
     def set_rate(self, tps: int, now_ms: int) -> None:
         """A new rate counts from now on."""
         self.refill(now_ms)
         self._tps = tps
-        self._level = min(self._level, self.capacity * TOKEN)
+        self._level = min(self._level, self._most)
 
     def refill(self, now_ms: int) -> int:
         """Whole tokens at `now_ms`."""
         if now_ms > self._seen_ms:
-            self._level = min(self._level + self._tps * (now_ms - self._seen_ms), self.capacity * TOKEN)
+            self._level = min(self._level + self._tps * (now_ms - self._seen_ms), self._most)
         self._seen_ms = now_ms
         return self._level // TOKEN
 
@@ -84,12 +84,12 @@ def grant(
 ) -> dict[int, int]:
     """The shares that binds may be dispatched with now, on the way from `granted` to `wanted`.
 
-    `in_force` is the greatest share among the unanswered dispatches of each bind: the bind may still submit that fast.
+    `in_force` is the fastest that each bind, also one that is gone, may still submit or did within the last second.
     A smaller share counts at once. A greater one (a new bind's too) only when the sum of what every bind may do,
     `in_force` included, stays within `tps`: when all that was dispatched with the old, closer spacing is answered.
     """
     result = {bind: min(share, granted.get(bind, 0)) for bind, share in wanted.items()}
-    spent = sum(max(share, in_force.get(bind, 0)) for bind, share in result.items())
+    spent = sum(max(result.get(bind, 0), in_force.get(bind, 0)) for bind in result.keys() | in_force.keys())
     for bind in sorted(wanted):
         held = max(result[bind], in_force.get(bind, 0))
         if wanted[bind] > result[bind] and spent - held + max(wanted[bind], held) <= tps:

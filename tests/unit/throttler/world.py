@@ -1,0 +1,314 @@
+"""Pure: a throttler's world in memory: logs, committed offsets and binds, with the brain between them.
+
+What Kafka does is done here by lists: a transaction is applied as a whole or not at all. Used by unit, property and
+stateful tests and by the bench.
+"""
+
+import base64
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import orjson
+
+from schemas.dispatch import Dispatch
+from schemas.feedback import Answer, AnswerWord, Feedback
+from schemas.segments import SegmentedMessage, SegmentState
+from schemas.submissions import Submission
+from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
+from schemas.wire import Lane, ReceiptWish
+from services.throttler.connector_state import Brain
+from services.throttler.ledger import Ledger
+from services.throttler.policy import Policy
+from services.throttler.rebuild import rebuild
+from services.throttler.under_way import Mark
+from shared.events import EventMaker
+from shared.ids import message_id_of
+from shared.records import Out, partition_of
+
+START_MS = 1_700_000_000_000
+CONNECTOR = "acme-1"
+HOUR_MS = 3_600_000
+
+
+class Rec(NamedTuple):
+    """A consumed record, as aiokafka's."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+    headers: Sequence[tuple[str, bytes]] = ()
+
+
+def policy(**changes: Any) -> Policy:
+    values: dict[str, Any] = {
+        "connector_id": CONNECTOR,
+        "provider": "acme",
+        "tps": 100,
+        "window": 10,
+        "max_binds": 1,
+        "receipt_deadline_ms": 86_400_000,
+        "retry_delay_ms": 30_000,
+        "retries_max": None,
+        "message_id_format": "raw",
+        "draining": False,
+    }
+    return Policy(**(values | changes))
+
+
+def message(
+    number: int = 0,
+    *,
+    segments: int = 1,
+    lane: Lane = "txn",
+    receipt: ReceiptWish = "final",
+    at_ms: int = START_MS,
+    validity_ms: int = HOUR_MS,
+    pinned: bool = False,
+    route_no: int = 0,
+) -> SegmentedMessage:
+    """A message as the encoder writes it; `number` makes its id."""
+    message_id = message_id_of(at_ms, "mt.requests", 0, number)
+    submission = Submission(
+        message_id=message_id,
+        route_no=route_no,
+        account_id="shop",
+        to="447700900001",
+        sender="SHOP",
+        text="hello",
+        lane=lane,
+        receipt=receipt,
+        metadata={"order": str(number)},
+        country="GB",
+        accepted_at_ms=at_ms,
+        expires_at_ms=at_ms + validity_ms,
+        connector_id=CONNECTOR,
+        pinned=pinned,
+    )
+    return SegmentedMessage(
+        message_id=message_id,
+        route_no=route_no,
+        account_id="shop",
+        connector_id=CONNECTOR,
+        lane=lane,
+        receipt=receipt,
+        accepted_at_ms=at_ms,
+        expires_at_ms=at_ms + validity_ms,
+        encoding="gsm7",
+        source_addr="SHOP",
+        source_addr_ton=5,
+        source_addr_npi=0,
+        destination_addr="447700900001",
+        dest_addr_ton=1,
+        dest_addr_npi=1,
+        esm_class=0 if segments == 1 else 0x40,
+        data_coding=0,
+        registered_delivery=0 if receipt == "none" else 1,
+        segments=[SegmentState(index=i + 1, octets=base64.b64encode(b"hello").decode()) for i in range(segments)],
+        submission=submission.to_json().decode(),
+    )
+
+
+@dataclass
+class World:
+    """One connector. `now_ms` only moves when a test moves it."""
+
+    policy: Policy = field(default_factory=policy)
+    now_ms: int = START_MS
+    ledger_size: int = 100_000
+
+    def __post_init__(self) -> None:
+        self.logs: dict[tuple[str, int], list[Rec]] = defaultdict(list)
+        self.committed: dict[tuple[str, int], tuple[int, str]] = {}
+        self._parsed: dict[int, list[Dispatch]] = defaultdict(list)
+        self.leases: dict[int, Any] = {}
+        self.epochs: dict[int, int] = defaultdict(int)
+        self.answered: set[tuple[int, int]] = set()
+        self.brain = self._new_brain()
+
+    # -- Kafka
+
+    def append(self, out: Out, partitions: int = 1) -> int:
+        partition = out.partition
+        if partition is None:
+            partition = partition_of(out.key or b"", partitions)
+        log = self.logs[out.topic, partition]
+        log.append(Rec(out.topic, partition, len(log), self.now_ms, out.key, out.value, out.headers))
+        return len(log) - 1
+
+    def values(self, topic: str, partition: int = 0) -> list[dict[str, Any]]:
+        return [orjson.loads(r.value or b"null") for r in self.logs[topic, partition]]
+
+    def publish(self, *messages: SegmentedMessage, lane: str | None = None) -> None:
+        for m in messages:
+            self.append(Out(segments_topic(CONNECTOR, lane or m.lane), m.account_id.encode(), m.to_json()))
+
+    # -- the throttler's process
+
+    def _new_brain(self) -> Brain:
+        brain = Brain(self.policy, EventMaker("throttler", "0"), "0|1", self.now_ms, Ledger(self.ledger_size))
+        self.positions = {place: mark[0] for place, mark in self.committed.items()}
+        return brain
+
+    def configure(self, changed: Policy) -> None:
+        self.policy = changed
+        self.brain.configure(changed, self.now_ms)
+
+    def lease(self, partition: int, state: Any) -> None:
+        self.leases[partition] = state
+        self.brain.lease(partition, state)
+
+    def bind(self, *partitions: int) -> None:
+        for partition in partitions:
+            self.lease(partition, "bound")
+
+    def cycle(self, *, commit: bool = True) -> list[Out]:
+        """One cycle, as the loop does it. `commit` False: the transaction is aborted, so the process must end."""
+        moved = self._feed()
+        outs = self.brain.work(self.now_ms)
+        if not commit:
+            return outs
+        first: dict[int, int] = {}
+        for out in outs:
+            offset = self.append(out)
+            if out.topic == dispatch_topic(CONNECTOR) and out.partition is not None:
+                first.setdefault(out.partition, offset)
+        self.brain.placed(first)
+        self.committed.update(self.brain.commits())
+        self.positions.update(moved)
+        return outs
+
+    def _feed(self) -> dict[tuple[str, int], int]:
+        positions = dict(self.positions)
+        for (topic, partition), log in list(self.logs.items()):
+            if topic == feedback_topic(CONNECTOR):
+                for record in log[positions.get((topic, partition), 0) :]:
+                    self.brain.take_feedback(record, self.now_ms)
+                positions[topic, partition] = len(log)
+        self.brain.begin_cycle(self.now_ms)
+        for lane in SEGMENT_LANES:
+            place = (segments_topic(CONNECTOR, lane), 0)
+            start = positions.get(place, 0)
+            found = self.logs[place][start : start + self.brain.wants(lane)]
+            self.brain.read_lane(lane, found, self.now_ms)
+            positions[place] = start + len(found)
+        return positions
+
+    def run(self, duration_ms: int, step_ms: int = 50) -> list[Out]:
+        outs: list[Out] = []
+        for _ in range(duration_ms // step_ms):
+            outs += self.cycle()
+            self.now_ms += step_ms
+        return outs
+
+    def crash(self) -> None:
+        """The process dies and another one takes over from the logs."""
+        self.brain = self._new_brain()
+        for lane in ("otp", "txn", "bulk"):
+            place = (segments_topic(CONNECTOR, lane), 0)
+            tail = [orjson.loads(r.value or b"") for r in self.logs[place][: self.positions.get(place, 0)]]
+            self.brain.ledger.restore((m["message_id"], m["route_no"]) for m in tail[-self.ledger_size :])
+        places = {p for t, p in self.logs if t in {dispatch_topic(CONNECTOR), feedback_topic(CONNECTOR)}}
+        for partition in sorted(places):
+            dispatches = self.logs[dispatch_topic(CONNECTOR), partition]
+            feedback = self.logs[feedback_topic(CONNECTOR), partition]
+            position, text = self.committed.get((feedback_topic(CONNECTOR), partition), (0, ""))
+            mark = Mark.from_text(text) if text else Mark()
+            rebuilt = rebuild(
+                mark, dispatches[mark.dispatch_from :], len(dispatches), feedback[mark.feedback_from :], position
+            )
+            self.brain.restore(partition, rebuilt)
+        for partition, state in self.leases.items():
+            self.brain.lease(partition, state)
+
+    # -- the binds
+
+    def dispatches(self, partition: int = 0) -> list[Dispatch]:
+        parsed = self._parsed[partition]
+        for record in self.logs[dispatch_topic(CONNECTOR), partition][len(parsed) :]:
+            parsed.append(Dispatch.from_json(record.value or b""))
+        return parsed
+
+    def open_dispatches(self, partition: int = 0) -> list[tuple[int, Dispatch]]:
+        """What the bind has not answered: (offset, dispatch)."""
+        return [(o, d) for o, d in enumerate(self.dispatches(partition)) if (partition, o) not in self.answered]
+
+    def answer(
+        self,
+        offsets: Iterable[int],
+        outcome: AnswerWord = "accepted",
+        *,
+        partition: int = 0,
+        command_status: int | None = None,
+        reason: str | None = None,
+        smsc_message_id: str | None = None,
+        with_id: bool = True,
+    ) -> None:
+        """The bind answers the dispatches at `offsets` in one feedback record."""
+        dispatches = self.dispatches(partition)
+        answers = []
+        for offset in offsets:
+            self.answered.add((partition, offset))
+            sent = outcome in {"accepted", "temporary", "permanent"}
+            accepted_id = smsc_message_id or f"00{dispatches[offset].attempt}-{partition}-{offset}"
+            answers.append(
+                Answer(
+                    id=dispatches[offset].id if with_id else "",
+                    offset=offset,
+                    outcome=outcome,
+                    reason=reason,
+                    command_status=0 if outcome == "accepted" else command_status,
+                    smsc_message_id=accepted_id if outcome == "accepted" else None,
+                    submitted_at_ms=self.now_ms - 5 if sent else None,
+                    answered_at_ms=self.now_ms,
+                )
+            )
+        self.write_feedback("answers", partition, answers)
+
+    def answer_all(self, outcome: AnswerWord = "accepted", **more: Any) -> None:
+        for partition in {p for t, p in self.logs if t == dispatch_topic(CONNECTOR)}:
+            offsets = [offset for offset, _ in self.open_dispatches(partition)]
+            if offsets:
+                self.answer(offsets, outcome, partition=partition, **more)
+
+    def write_feedback(
+        self, kind: Any, partition: int, answers: list[Answer] | None = None, *, epoch: int | None = None
+    ) -> None:
+        feedback = Feedback(
+            kind=kind,
+            connector_id=CONNECTOR,
+            partition=partition,
+            epoch=self.epochs[partition] if epoch is None else epoch,
+            owner="0|9",
+            answers=answers or [],
+        )
+        self.append(Out(feedback_topic(CONNECTOR), None, feedback.to_json(), (), partition))
+
+    def new_owner(self, partition: int, *, stale: bool = False) -> None:
+        """The bind's process died: its successor fences it; what it had not answered is in doubt.
+
+        `stale`: the dead process had one more record on its way, which comes behind the fence and is void.
+        """
+        offsets = [offset for offset, _ in self.open_dispatches(partition)]
+        self.epochs[partition] += 1
+        self.write_feedback("fence", partition)
+        if stale and offsets:
+            self.epochs[partition] -= 1
+            self.answer(offsets, partition=partition)
+            self.epochs[partition] += 1
+        if offsets:
+            self.answer(offsets, "outcome_unknown", partition=partition, reason="in_doubt")
+
+
+def of_topic(outs: Iterable[Out], topic: str) -> list[dict[str, Any]]:
+    """The values among `outs` of one topic."""
+    return [orjson.loads(out.value or b"null") for out in outs if out.topic == topic]
+
+
+def events_of(outs: Iterable[Out]) -> list[str]:
+    """The words of the lifecycle events among `outs`, in order."""
+    return [value["event"] for value in of_topic(outs, "lifecycle.events")]
