@@ -47,7 +47,7 @@ def read_inbound(
     profile: ConnectorProfile,
 ) -> Inbound:
     """One deliver_sm or data_sm. message_payload wins over short_message (Q34), a header over SAR TLVs (Q33)."""
-    by_tag = dict(tlvs)
+    by_tag = tlv_tags.first_values(tlvs)
     oddities: list[str] = []
     if tlv_tags.MESSAGE_PAYLOAD in by_tag and short_message:
         oddities.append("message_payload beside short_message: the payload is taken")

@@ -43,12 +43,12 @@ _SPELLINGS: Final = {
     **dict.fromkeys(("DELETD",), "DELETED"),
 }
 
-_KNOWN_KEYS: Final = "id|sub|dlvrd|submit[ _]?date|done[ _]?date|stat|err|text"
+_KNOWN_KEYS: Final = "id|sub|dlvrd|submit[ _]?date|done[ _]?date|status|stat|err|text"
 _KEY: Final = re.compile(
     rf"(?:(?<![0-9A-Za-z_:.-])(?P<known>{_KNOWN_KEYS})|(?:^|(?<=[\s,;|]))(?P<other>[A-Za-z][A-Za-z0-9_.-]*))\s*:",
     re.IGNORECASE | re.ASCII,
 )
-_RECEIPT_LIKE: Final = re.compile(rb"(?<![0-9A-Za-z_])id\s*:\s*\S+[\s\S]*?\bstat\s*:\s*\S", re.IGNORECASE)
+_RECEIPT_LIKE: Final = re.compile(rb"(?<![0-9A-Za-z_])id\s*:\s*\S+[\s\S]*?\bstat(?:us)?\s*:\s*\S", re.IGNORECASE)
 _ID: Final = re.compile(r"(?<![0-9A-Za-z_:.-])id\s*:\s*([^\s,;|]+)", re.IGNORECASE | re.ASCII)
 _CODE: Final = re.compile(r"[0-9A-Fa-f]{1,4}")
 
@@ -127,7 +127,7 @@ def parse_receipt(
 
     `receipt_map` is the connector option: the carrier's word for `stat`, in capitals, to a word of appendix B (Q11).
     """
-    by_tag = dict(tlvs)
+    by_tag = tlv_tags.first_values(tlvs)
     raw = _text(by_tag.get(tlv_tags.MESSAGE_PAYLOAD, short_message), data_coding)
     fields, unknown = _fields(raw)
     id_in_tlv = _c_string(by_tag.get(tlv_tags.RECEIPTED_MESSAGE_ID, b""))
@@ -162,7 +162,7 @@ def receipt_id(
     short_message: bytes, tlvs: Iterable[tuple[int, bytes]] = (), *, data_coding: int = 0
 ) -> tuple[str, str]:
     """(id in the TLV, id in the text), each "" when absent: all that is needed to choose the key of the record."""
-    by_tag = dict(tlvs)
+    by_tag = tlv_tags.first_values(tlvs)
     match = _ID.search(_text(by_tag.get(tlv_tags.MESSAGE_PAYLOAD, short_message), data_coding))
     return _c_string(by_tag.get(tlv_tags.RECEIPTED_MESSAGE_ID, b"")), match[1] if match else ""
 
@@ -197,6 +197,8 @@ def _searched(raw: str) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
         name = key["known"].lower().replace(" ", "_") if key["known"] else ""
         if name.endswith("date") and "_" not in name:
             name = name.replace("date", "_date")
+        elif name == "status":
+            name = "stat"
         rest = keys[place + 1 :]
         if name == "text":
             if "id" in fields or "stat" in fields:

@@ -25,7 +25,7 @@ ids = st.from_regex(r"[0-9A-Za-z-]{1,20}", fullmatch=True)
 @given(octets, tlv_lists, st.integers(0, 255))
 def test_any_octets_are_a_receipt_and_the_text_is_kept(text: bytes, tlvs: list[tuple[int, bytes]], coding: int) -> None:
     receipt = parse_receipt(text, tlvs, data_coding=coding)
-    source = dict(tlvs).get(0x0424, text)
+    source = next((value for tag, value in tlvs if tag == 0x0424), text)
     if coding != 8:
         assert receipt.raw == source.decode("latin-1").rstrip("\0")
     assert receipt.smsc_message_id == (receipt.id_in_tlv or receipt.id_in_text)

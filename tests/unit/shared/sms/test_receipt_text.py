@@ -26,6 +26,7 @@ def test_the_form_of_appendix_b() -> None:
         (b"ID : 42 , STAT : undeliv ; ERR : 21b", ("42", "UNDELIV", "21b", "")),
         (b"id:42 stat:EXPIRED err:No route to host text:bye", ("42", "EXPIRED", "No route to host", "bye")),
         (b"id:42\r\nstat:REJECTED\r\nText:id:7 stat:DELIVRD", ("42", "REJECTD", "", "id:7 stat:DELIVRD")),
+        (b"id:42 status:Delivered err:0", ("42", "DELIVRD", "0", "")),
         (b"text:hello id:42 stat:DELETED", ("42", "DELETED", "", "hello")),
         (b"id:a1b2-c3:d4 stat:ACCEPTD", ("a1b2-c3:d4", "ACCEPTD", "", "")),
         (b"id:42 id:43 stat:DELIVRD stat:UNDELIV", ("42", "DELIVRD", "", "")),
@@ -50,6 +51,10 @@ def test_tlvs_without_text() -> None:
     receipt = parse_receipt(b"", [(0x001E, b"6AAD5\0"), (0x0427, b"\x05"), (0x0423, b"\x03\x00\x22")])
     assert (receipt.smsc_message_id, receipt.word, receipt.message_state) == ("6AAD5", "UNDELIV", 5)
     assert receipt.network_error_code == NetworkErrorCode(3, 34)
+
+
+def test_of_a_parameter_that_came_twice_the_first_counts() -> None:
+    assert parse_receipt(b"", [(0x001E, b"1\0"), (0x001E, b"2\0")]).smsc_message_id == "1"
 
 
 def test_the_text_may_be_in_message_payload_or_in_ucs2() -> None:
