@@ -1,0 +1,64 @@
+"""Edge: the generated tables of README.md and docs/; `python -m services.cli.doc_tables` rewrites them.
+
+A test keeps them current.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+from schemas.reasons import REASONS
+from schemas.topics import TOPICS, Topic
+
+
+def topics_table() -> str:
+    """The registry in flow order."""
+    lines = ["| topic | key | written by | read by | kept | what |", "|---|---|---|---|---|---|"]
+    for topic in TOPICS:
+        name = f"**`{topic.name}`**" if topic.public else f"`{topic.name}`"
+        writers, readers = ", ".join(topic.producers), ", ".join(topic.consumers)
+        lines.append(f"| {name} | {topic.key} | {writers} | {readers} | {_kept(topic)} | {topic.summary} |")
+    return "\n".join(lines)
+
+
+def _kept(topic: Topic) -> str:
+    days = "" if topic.retention_ms is None else f"{topic.retention_ms // 3_600_000} h"
+    if days and topic.retention_ms is not None and topic.retention_ms % 86_400_000 == 0:
+        days = f"{topic.retention_ms // 86_400_000} d"
+    return " ".join(filter(None, ("compacted" if topic.compacted else "", days)))
+
+
+def reasons_table() -> str:
+    """Every reason of a status."""
+    return "\n".join(
+        ["| reason | meaning |", "|---|---|", *(f"| `{word}` | {text} |" for word, text in REASONS.items())]
+    )
+
+
+BLOCKS = {"README.md": {"topics": topics_table}, "docs/contracts.md": {"reasons": reasons_table}}
+
+
+def current(text: str, name: str, table: str) -> str:
+    """`text` with the block `name` replaced by `table`. Raises LookupError where it has no such block."""
+    pattern = rf"(<!-- {name}: generated -->\n).*?(<!-- end {name} -->)"
+    made, count = re.subn(pattern, lambda m: f"{m[1]}{table}\n{m[2]}", text, flags=re.DOTALL)
+    if count != 1:
+        raise LookupError(f"one block {name!r} is wanted, {count} are there")
+    return made
+
+
+def rewritten(root: Path) -> dict[Path, str]:
+    """The text that each file should have."""
+    texts: dict[Path, str] = {}
+    for file, blocks in BLOCKS.items():
+        text = (root / file).read_text(encoding="utf-8")
+        for name, make in blocks.items():
+            text = current(text, name, make())
+        texts[root / file] = text
+    return texts
+
+
+if __name__ == "__main__":
+    for place, new in rewritten(Path.cwd()).items():
+        place.write_text(new, encoding="utf-8")
+        sys.stdout.write(f"{place}\n")

@@ -1,0 +1,97 @@
+"""Edge: who may import whom (architecture section 12), read from the syntax trees."""
+
+import ast
+
+import pytest
+
+from tests.architecture.modules import imports_any, is_pure, modules
+
+SERVICES = sorted({name.split(".")[1] for name in modules() if name.startswith("services.") and name.count(".") > 1})
+IMPURE = (
+    "asyncio", "aiokafka", "faststream", "clickhouse_connect", "opentelemetry", "socket", "random", "secrets", "time",
+    "datetime.datetime.now", "uuid.uuid4", "uuid.uuid1", "os", "subprocess", "threading", "shared.clock",
+)  # fmt: skip
+PURE_PARTS_OF_IMPURE = {"aiokafka.partitioner.murmur2", "os.path"}
+"""Functions without I/O that live in a package of the list."""
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_services_never_import_each_other(service: str) -> None:
+    others = [f"services.{other}" for other in SERVICES if other != service]
+    found = {
+        name: hits
+        for name, tree in modules().items()
+        if name == f"services.{service}" or name.startswith(f"services.{service}.")
+        if (hits := imports_any(tree, *others))
+    }
+    assert found == {}
+
+
+def test_schemas_import_nothing_of_ours() -> None:
+    found = {
+        n: h for n, t in modules().items() if n.startswith("schemas") if (h := imports_any(t, "services", "shared"))
+    }
+    assert found == {}
+
+
+def test_shared_imports_no_service() -> None:
+    assert {n: h for n, t in modules().items() if n.startswith("shared") if (h := imports_any(t, "services"))} == {}
+
+
+@pytest.mark.parametrize("part", ["shared.smpp", "shared.sms"])
+def test_the_protocol_parts_know_neither_kafka_nor_clickhouse(part: str) -> None:
+    banned = ("aiokafka", "faststream", "clickhouse_connect", "chdb", "schemas")
+    found = {n: h for n, t in modules().items() if n.startswith(part) if (h := imports_any(t, *banned))}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("library", "homes"),
+    [
+        ("aiosmpplib", ("shared.smpp",)),
+        ("clickhouse_connect", ("services.recorder", "services.cli", "shared.local")),
+        ("chdb", ("shared.local",)),
+        ("faststream", ("shared.stage",)),
+    ],
+)
+def test_risky_libraries_have_one_home(library: str, homes: tuple[str, ...]) -> None:
+    found = {
+        name: hits
+        for name, tree in modules().items()
+        if not name.startswith(homes)
+        if (hits := imports_any(tree, library))
+    }
+    assert found == {}
+
+
+def test_pure_modules_have_no_io_no_clock_and_no_chance() -> None:
+    found = {}
+    for name, tree in modules().items():
+        if is_pure(tree):
+            hits = [h for h in imports_any(tree, *IMPURE) if h not in PURE_PARTS_OF_IMPURE]
+            # a seeded generator handed in, or made from a seed, is no chance
+            hits = [h for h in hits if not (h == "random" and _only_seeded(tree)) and h != "random.Random"]
+            if hits:
+                found[name] = hits
+    assert found == {}
+
+
+def _only_seeded(tree: ast.Module) -> bool:
+    """Whether a module uses of `random` only `random.Random` with a seed."""
+    uses = [n for n in ast.walk(tree) if isinstance(n, ast.Attribute) and getattr(n.value, "id", "") == "random"]
+    return bool(uses) and all(use.attr == "Random" for use in uses)
+
+
+def test_every_module_says_what_it_is() -> None:
+    found = [
+        name for name, tree in modules().items() if not (ast.get_docstring(tree) or "").startswith(("Pure:", "Edge:"))
+    ]
+    assert found == []
+
+
+def test_services_have_the_same_outer_shape() -> None:
+    flow = {"ingress", "encoder", "throttler", "binder", "correlator", "recorder"}
+    assert {s for s in flow if f"services.{s}.app" in modules()} == flow
+    for service in flow:
+        names = {n.name for n in modules()[f"services.{service}.app"].body if isinstance(n, ast.FunctionDef)}
+        assert "main" in names, service
