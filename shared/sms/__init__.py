@@ -1,1 +1,1 @@
-"""What a short message is: alphabets, segments, user data headers, receipts, addresses; no Kafka, no ClickHouse."""
+"""Pure: what a short message is: alphabets, segments, headers, receipts, addresses; no Kafka, no ClickHouse."""
