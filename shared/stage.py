@@ -67,6 +67,13 @@ class StageConfig:
     transactional: bool = False
 
 
+class GivenUp(Exception):
+    """Raised by a handler that cannot finish a batch because the service is being stopped.
+
+    Nothing of the batch is produced or committed: its records come again.
+    """
+
+
 class StageHandler:
     """The decisions of a stage. Subclasses override `handle`, and the rest where they hold state."""
 
@@ -188,6 +195,8 @@ class Stage:
             return ()
         try:
             return await self._poll(consumer)
+        except GivenUp:
+            return ()
         except Exception as error:
             self._fail(error)
             return ()
@@ -229,6 +238,8 @@ class Stage:
             generation = self._batch_generation
             await self._restored.wait()
             await self._handle(records, generation)
+        except GivenUp as reason:
+            log.warning("%s: a batch was given up: %s", self._config.group, reason)
         except asyncio.CancelledError:
             raise
         except Exception as error:
