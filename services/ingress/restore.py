@@ -23,6 +23,7 @@ from shared.kafka import (
     committed_with_metadata,
     connection_options,
     make_consumer,
+    partitions_of,
     read_range,
 )
 from shared.settings import Settings
@@ -121,10 +122,7 @@ async def _offsets_at(settings: Settings, topics: Iterable[str], since_ms: int) 
     consumer = make_consumer(settings)
     await consumer.start()
     try:
-        await consumer.topics()
-        places = {
-            TopicPartition(t, p): max(0, since_ms) for t in topics for p in consumer.partitions_for_topic(t) or ()
-        }
+        places = dict.fromkeys(await partitions_of(consumer, *topics), max(0, since_ms))
         found = await consumer.offsets_for_times(places)
     finally:
         await consumer.stop()

@@ -1,0 +1,214 @@
+"""Edge: ingress on a real broker: what comes in is decided once, over configurations, copies and crashes."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from schemas.gateway_config import Account, AppliedConfig
+from schemas.optouts import OptOut
+from schemas.reroutes import Reroute
+from schemas.submissions import Submission
+from services.ingress.app import run
+from services.ingress.place import home_partition
+from services.ingress.restore import require_log_append_time
+from shared.clock import now_ms
+from shared.kafka import FatalKafkaError, committed_with_metadata
+from shared.records import Out
+from shared.stage import Stage
+from tests.integration.flow_rig import Rig, Watch, events
+from tests.unit.ingress.scene import applied, request
+
+pytestmark = [pytest.mark.kafka]
+
+OUTPUT = (
+    "mt.submissions",
+    "mt.submissions.otp",
+    "mt.statuses",
+    "mt.requests.dlq",
+    "mt.reroutes.dlq",
+    "lifecycle.events",
+)
+
+
+def _config(account: str, connector: str = "acme", **more: Any) -> AppliedConfig:
+    route = {"to": [{"connector": connector}, {"connector": "gamma"}]}
+    return applied(route, accounts=[Account(id=account, default_sender="SHOP")], **more)
+
+
+@pytest.fixture
+def account(unique_name: Callable[[str], str]) -> str:
+    """One of its own for each test: topics and groups are shared."""
+    return unique_name("a")[-40:]
+
+
+def _of(watch: Watch, topic: str, account: str) -> list[dict[str, Any]]:
+    return [value for value in watch.values(topic) if value["account_id"] == account]
+
+
+async def test_every_kind_of_request_ends_where_it_belongs(kafka_bootstrap: str, account: str) -> None:
+    async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
+        await rig.apply(_config(account))
+        opt_out = OptOut(account_id=account, to="447700900666", since_ms=0)
+        await rig.producer.send_all([Out("config.optouts", f"{account}|447700900666".encode(), opt_out.to_json())])
+        async with rig.running("ingress", run) as service:
+            good = [request(account_id=account, text=f"n {n}", metadata={"n": str(n)}) for n in range(200)]
+            await rig.send("mt.requests", *good)
+            await rig.send("mt.requests.otp", request(account_id=account, text="code 1"))
+            await rig.send(
+                "mt.requests",
+                f"not json {account}".encode(),
+                request(account_id=account, to="447700900666"),
+                request(account_id=account, to="12ab", receipt="all"),
+                request(account_id=account, receipt="all", text="all"),
+            )
+            await watch.until(
+                lambda: (
+                    len(_of(watch, "mt.submissions", account)) >= 201
+                    and len(_of(watch, "mt.submissions.otp", account)) >= 1
+                    and len(_of(watch, "mt.statuses", account)) >= 3
+                    and len(watch.records["mt.requests.dlq"]) >= 1
+                )
+            )
+            assert service.gateway.hash == "h"
+        committed = await committed_with_metadata(rig.settings, "ingress")
+    submissions = [Submission.model_validate(v) for v in _of(watch, "mt.submissions", account)]
+    assert sorted(s.metadata.get("n", "") for s in submissions) == sorted([*map(str, range(200)), ""])
+    assert {s.connector_id for s in submissions} == {"acme"}
+    assert [s["lane"] for s in _of(watch, "mt.submissions.otp", account)] == ["otp"]
+    statuses = {(s["status"], s.get("reason")) for s in _of(watch, "mt.statuses", account)}
+    assert statuses == {("rejected", "opted_out"), ("rejected", "invalid_destination"), ("accepted", None)}
+    (dead,) = watch.records["mt.requests.dlq"]
+    assert dead.value == f"not json {account}".encode()
+    ids = [s.message_id for s in submissions]
+    assert len(events(watch, "accepted", ids)) == 201
+    assert {tp.topic for tp in committed} == {"mt.requests"}
+    assert all(now_ms() - 60_000 < int(text) <= now_ms() for _, text in committed.values())
+
+
+async def test_a_new_configuration_is_followed_without_a_restart(kafka_bootstrap: str, account: str) -> None:
+    async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
+        await rig.apply(_config("somebody"))
+        async with rig.running("ingress", run) as service:
+            await rig.send("mt.requests", request(account_id=account))
+            await watch.until(lambda: bool(_of(watch, "mt.statuses", account)))
+            await rig.apply(_config(account, "beta"))
+            await service.gateway.sync()
+            await rig.send("mt.requests", request(account_id=account))
+            await watch.until(lambda: bool(_of(watch, "mt.submissions", account)))
+    assert _of(watch, "mt.statuses", account)[0]["reason"] == "unknown_account"
+    assert _of(watch, "mt.submissions", account)[0]["connector_id"] == "beta"
+
+
+async def test_a_key_holds_over_restarts_and_from_any_partition(kafka_bootstrap: str, account: str) -> None:
+    """The first record carries no record key, so most likely it lies in the wrong partition and is moved."""
+    async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT, "ingress.keys", "mt.requests") as watch:
+        await rig.apply(_config(account))
+        body = request(account_id=account, idempotency_key="order-1", text="once")
+        home = home_partition(account, "order-1", 4)
+        await rig.producer.send_all([Out("mt.requests", None, body, (), (home + 1) % 4)])
+        async with rig.running("ingress", run):
+            await watch.until(lambda: len(_of(watch, "mt.submissions", account)) == 1)
+        async with rig.running("ingress", run):
+            await rig.send("mt.requests", body, key=f"{account}:order-1".encode())
+            await rig.send("mt.requests", request(account_id=account, idempotency_key="order-1", text="other"))
+            first = _of(watch, "mt.submissions", account)[0]["message_id"]
+            await watch.until(lambda: len(events(watch, "duplicate", [first])) == 1)
+            await watch.until(lambda: len(_of(watch, "mt.statuses", account)) == 1)
+    assert len(_of(watch, "mt.submissions", account)) == 1
+    assert _of(watch, "mt.statuses", account)[0]["reason"] == "idempotency_conflict"
+    assert {r.partition for r in watch.records["ingress.keys"]} == {home}
+    original = next(r for r in watch.records["mt.requests"] if r.partition != home and r.value == body)
+    assert _of(watch, "mt.submissions", account)[0]["accepted_at_ms"] == original.timestamp
+
+
+async def test_what_was_decided_before_a_crash_is_not_decided_again(
+    kafka_bootstrap: str, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commits are lost with the process; the configuration changes meanwhile; more requests come in."""
+    async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
+        await rig.apply(_config(account))
+        bodies = [request(account_id=account, text=f"n {n}", metadata={"n": str(n)}) for n in range(60)]
+        bodies += [request(account_id=account, to="1", metadata={"n": "bad"})]
+        with monkeypatch.context() as patched:
+            patched.setattr(Stage, "_commit", _no_commit)
+            async with rig.running("ingress", run, crash=True):
+                await rig.send("mt.requests", *bodies)
+                await watch.until(
+                    lambda: len(_of(watch, "mt.submissions", account)) + len(_of(watch, "mt.statuses", account)) == 61
+                )
+        ids = [s["message_id"] for s in _of(watch, "mt.submissions", account)]
+        assert len(ids) == 60
+        await rig.apply(_config(account, "beta"))
+        await rig.send("mt.requests", *(request(account_id=account, metadata={"n": f"new {n}"}) for n in range(20)))
+        async with rig.running("ingress", run):
+            await watch.until(lambda: len(_of(watch, "mt.submissions", account)) >= 80)
+            await watch.until(lambda: len(events(watch, "accepted", ids)) >= 120)
+        submissions = _of(watch, "mt.submissions", account)
+    assert len({s["message_id"] for s in submissions}) == len(submissions) == 80
+    assert {s["connector_id"] for s in submissions if not s["metadata"]["n"].startswith("new")} == {"acme"}
+    assert {s["connector_id"] for s in submissions if s["metadata"]["n"].startswith("new")} == {"beta"}
+    assert len({s["status_id"] for s in _of(watch, "mt.statuses", account)}) == 1
+    assert len({e["event_id"] for e in events(watch, "accepted", ids)}) == 60
+
+
+async def _no_commit(_stage: Stage) -> None:
+    """A commit that never reaches the broker."""
+
+
+async def test_a_reroute_gets_the_next_connector_or_ends(kafka_bootstrap: str, account: str) -> None:
+    async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
+        await rig.apply(_config(account))
+        async with rig.running("ingress", run):
+            await rig.send("mt.requests", request(account_id=account))
+            await watch.until(lambda: bool(_of(watch, "mt.submissions", account)))
+            first = Submission.model_validate(_of(watch, "mt.submissions", account)[0])
+            for given in (first, first.model_copy(update={"route_no": 1, "connector_id": "gamma", "tried": ["acme"]})):
+                reroute = Reroute(
+                    submission=given, status="undeliverable", reason="smsc_refused", occurred_at_ms=now_ms()
+                )
+                await rig.send("mt.reroutes", reroute.to_json(), key=first.message_id.encode())
+            await rig.send("mt.reroutes", b"{}")
+            await watch.until(
+                lambda: bool(_of(watch, "mt.statuses", account)) and bool(watch.records["mt.reroutes.dlq"])
+            )
+    second = _of(watch, "mt.submissions", account)[1]
+    assert (second["route_no"], second["connector_id"], second["tried"]) == (1, "gamma", ["acme"])
+    (status,) = _of(watch, "mt.statuses", account)
+    assert (status["final"], status["reason"], status["message_id"]) == (True, "smsc_refused", first.message_id)
+    assert dict(watch.records["mt.reroutes.dlq"][0].headers)["dlq_field"] == b"submission"
+
+
+async def test_a_topic_that_clients_may_date_is_refused(
+    kafka_bootstrap: str, unique_name: Callable[[str], str]
+) -> None:
+    name = unique_name("dated")
+    async with Rig(kafka_bootstrap) as rig:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+        await admin.start()
+        await admin.create_topics([NewTopic(name, 1, 1)])
+        await admin.close()
+        await require_log_append_time(rig.settings, ["mt.requests", "mt.requests.otp"])
+        with pytest.raises(FatalKafkaError, match=rf"{name} has message.timestamp.type=CreateTime"):
+            await require_log_append_time(rig.settings, ["mt.requests", name])
+
+
+async def test_huge_values_do_not_stop_the_partition(kafka_bootstrap: str, account: str) -> None:
+    """All of a megabyte that the broker takes: as garbage, and as a request that would have to be moved."""
+    async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
+        await rig.apply(_config(account))
+        home = home_partition(account, "k", 4)
+        noise = random.Random(1).randbytes(1_048_400)
+        padded = request(account_id=account, idempotency_key="k", pad=noise[:500_000].hex())
+        async with rig.running("ingress", run):
+            partition = (home + 1) % 4
+            values = [noise, padded, request(account_id=account, text="y" * 65_536), request(account_id=account)]
+            for value in values:
+                await rig.producer.send_all([Out("mt.requests", None, value, (), partition)])
+            await watch.until(lambda: len(_of(watch, "mt.submissions", account)) == 2)
+            await watch.until(lambda: len(watch.records["mt.requests.dlq"]) == 1)
+    assert noise in [r.value for r in watch.records["mt.requests.dlq"]]
+    (status,) = _of(watch, "mt.statuses", account)
+    assert (status["reason"], status["field"]) == ("invalid_field", "idempotency_key")
