@@ -176,10 +176,18 @@ class Stack:
         if CLICKHOUSE in self.options.only and not self._clickhouse_url:
             wanted.append(("ClickHouse", self.options.clickhouse_port or CLICKHOUSE_PORT, "--clickhouse-port"))
         if SIMULATOR in self.options.only:
-            wanted.append(("the simulator", self.options.simulator_port, "--no-simulator"))
+            wanted.append(
+                (
+                    "the simulator",
+                    self.options.simulator_port,
+                    "SMSGW_SIMULATOR_PORT, or leave it out with --no-simulator",
+                )
+            )
         for what, port, option in wanted:
             if not is_free(port):
-                raise CliError(f"port {port} for {what} is taken by another program", hint=f"see {option}")
+                raise CliError(
+                    f"port {port} for {what} is taken by another program", hint=f"choose another with {option}"
+                )
 
     async def _start_kafka(self) -> None:
         place = self.options.data_dir / KAFKA

@@ -14,7 +14,7 @@ from schemas.topics import EVERY_SERVICE
 from services.cli.errors import EXIT_INTERRUPTED, Invalid
 from services.cli.output import console, table
 from services.cli.runtime import data_dir_of
-from services.cli.stack import ALL, SIMULATOR, Stack, StackOptions
+from services.cli.stack import ALL, DEMO_DIR, SIMULATOR, SIMULATOR_PORT, Stack, StackOptions
 from services.cli.watchdog import Watchdog
 
 REFRESH_S = 1.0
@@ -37,7 +37,12 @@ def options_of(
         raise Invalid("--only: nothing to run", f"allowed: {', '.join(ALL)}")
     if not simulator:
         names -= {SIMULATOR}
+    simulator_port = os.environ.get("SMSGW_SIMULATOR_PORT", str(SIMULATOR_PORT))
+    if not simulator_port.isdecimal() or not 0 < int(simulator_port) < 65_536:
+        raise Invalid(f"SMSGW_SIMULATOR_PORT: {simulator_port!r} is no port")
     return StackOptions(
+        simulator_port=int(simulator_port),
+        scenario=Path(os.environ.get("SMSGW_SIMULATOR_SCENARIO") or DEMO_DIR / "scenario.yaml"),
         data_dir=data_dir_of(data_dir),
         kafka_port=kafka_port,
         clickhouse_port=clickhouse_port,
