@@ -79,8 +79,16 @@ class Rig:
 
     async def apply(self, config: AppliedConfig) -> None:
         """Publish a configuration, with the topics of its connectors, as `smsgw config apply` does."""
+        await self.create(config)
+        await self.producer.send_all([self.config_out(config)])
+
+    async def create(self, config: AppliedConfig) -> None:
+        """Create the topics of its connectors."""
         await create_topics(self.settings, config.gateway.connectors)
-        await self.producer.send_all([Out(CONFIG_GATEWAY, b"gateway", config.to_json())])
+
+    @staticmethod
+    def config_out(config: AppliedConfig) -> Out:
+        return Out(CONFIG_GATEWAY, b"gateway", config.to_json())
 
     async def send(self, topic: str, *values: bytes, key: bytes | None = None) -> None:
         """As a plain client would: its own partitioner, its own batches."""

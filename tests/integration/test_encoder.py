@@ -1,0 +1,141 @@
+"""Edge: the encoder on a real broker: lanes, rejections, connectors that come and go, records that are none."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import pytest
+
+from schemas.reroutes import Reroute
+from schemas.segments import SegmentedMessage
+from schemas.submissions import Submission
+from services.encoder.app import run
+from shared.clock import now_ms
+from shared.ids import message_id_of
+from shared.records import Out
+from tests.integration.flow_rig import Rig, Watch, events
+from tests.unit.ingress.scene import applied
+
+pytestmark = [pytest.mark.kafka]
+
+OUTPUT = ("mt.statuses", "mt.reroutes", "mt.submissions.dlq", "lifecycle.events")
+
+
+@pytest.fixture
+def connectors(unique_name: Callable[[str], str]) -> tuple[str, str]:
+    """Two of its own for each test: topics, groups and configuration are shared."""
+    stem = unique_name("c")[-8:]
+    return f"one-{stem}", f"two-{stem}"
+
+
+def _submission(number: int, connector_id: str, **changes: Any) -> Submission:
+    at_ms = now_ms()
+    return Submission(
+        message_id=message_id_of(at_ms, connector_id, 0, number),
+        account_id=f"shop-{number % 3}",
+        to="447700900123",
+        sender="SHOP",
+        text=f"n {number}",
+        lane="txn",
+        accepted_at_ms=at_ms,
+        expires_at_ms=at_ms + 60_000,
+        connector_id=connector_id,
+    ).model_copy(update=changes)
+
+
+def _out(submission: Submission) -> Out:
+    topic = "mt.submissions.otp" if submission.lane == "otp" else "mt.submissions"
+    return Out(topic, submission.message_id.encode(), submission.to_json())
+
+
+def _lanes(connector_ids: Sequence[str]) -> list[str]:
+    return [f"mt.segments.{c}.{lane}" for c in connector_ids for lane in ("otp", "txn", "bulk")]
+
+
+async def test_submissions_reach_their_lanes_and_the_rest_is_accounted_for(
+    kafka_bootstrap: str, connectors: tuple[str, str]
+) -> None:
+    one, gone = connectors
+    async with Rig(kafka_bootstrap) as rig:
+        await rig.apply(applied({"to": [{"connector": one}]}, connectors=[one], draining=[gone]))
+        given = [_submission(n, one, lane=("otp", "txn", "bulk")[n % 3]) for n in range(150)]
+        given += [_submission(200, one, text="x" * 400)]
+        too_long = _submission(201, one, text="x" * 400, max_segments=2)
+        later_route = _submission(202, one, text="x" * 400, max_segments=2, route_no=1)
+        removed = _submission(203, gone)
+        unknown = _submission(204, "never-heard-of")
+        mine = {s.message_id for s in (*given, too_long, later_route, removed, unknown)}
+        broken = [b"", b"{}", _submission(205, one, text=None, data="A").to_json()]
+        async with Watch(rig.settings, *OUTPUT, *_lanes([one])) as watch, rig.running("encoder", run):
+            await rig.producer.send_all(_out(s) for s in [*given, too_long, later_route, removed, unknown])
+            await rig.producer.send_all(Out("mt.submissions", b"k", value) for value in broken)
+            await watch.until(
+                lambda: (
+                    sum(len(watch.records[lane]) for lane in _lanes([one])) >= 151
+                    and len(watch.records["mt.submissions.dlq"]) >= 3
+                    and len(_reroutes(watch, mine)) >= 3
+                    and len(_statuses(watch, mine)) >= 1
+                )
+            )
+    messages = {m.message_id: m for lane in _lanes([one]) for m in _messages(watch, lane)}
+    assert sorted(messages) == sorted(s.message_id for s in given)
+    assert {len(m.segments) for m in messages.values()} == {1, 3}
+    for lane in _lanes([one]):
+        assert {m.lane for m in _messages(watch, lane)} == {lane.rpartition(".")[2]}
+        assert all(r.key == _account(r.value) for r in watch.records[lane])
+    assert {r.submission.message_id: r.reason for r in _reroutes(watch, mine)} == {
+        later_route.message_id: "text_too_long",
+        removed.message_id: "connector_removed",
+        unknown.message_id: "connector_removed",
+    }
+    (status,) = _statuses(watch, mine)
+    assert (status["message_id"], status["reason"]) == (too_long.message_id, "text_too_long")
+    fields = sorted(dict(r.headers)["dlq_field"] for r in watch.records["mt.submissions.dlq"])
+    assert fields == [b"", b"data", b"message_id"]
+    assert len(events(watch, "encoded", list(messages))) == 151
+
+
+def _messages(watch: Watch, topic: str) -> list[SegmentedMessage]:
+    return [SegmentedMessage.from_json(record.value) for record in watch.records[topic]]
+
+
+def _reroutes(watch: Watch, message_ids: set[str]) -> list[Reroute]:
+    """Those of our messages: other tests leave submissions behind."""
+    found = [Reroute.model_validate(value) for value in watch.values("mt.reroutes")]
+    return [reroute for reroute in found if reroute.submission.message_id in message_ids]
+
+
+def _statuses(watch: Watch, message_ids: set[str]) -> list[dict[str, Any]]:
+    return [value for value in watch.values("mt.statuses") if value["message_id"] in message_ids]
+
+
+def _account(value: bytes) -> bytes:
+    return SegmentedMessage.from_json(value).account_id.encode()
+
+
+async def test_a_connector_that_ingress_knows_first_is_waited_for(
+    kafka_bootstrap: str, connectors: tuple[str, str]
+) -> None:
+    """The configuration and the first message for its new connector are written at the same moment."""
+    one, two = connectors
+    async with Rig(kafka_bootstrap) as rig:
+        await rig.apply(applied({"to": [{"connector": one}]}, connectors=[one]))
+        both = applied({"to": [{"connector": one}]}, connectors=[one, two])
+        await rig.create(both)
+        async with Watch(rig.settings, *OUTPUT, *_lanes([two])) as watch, rig.running("encoder", run):
+            first = _submission(1, two)
+            await rig.producer.send_all([rig.config_out(both), _out(first)])
+            await watch.until(lambda: bool(watch.records[f"mt.segments.{two}.txn"]))
+    assert not _reroutes(watch, {first.message_id})
+
+
+async def test_a_restart_goes_on_where_it_was(kafka_bootstrap: str, connectors: tuple[str, str]) -> None:
+    one, _ = connectors
+    async with Rig(kafka_bootstrap) as rig:
+        await rig.apply(applied({"to": [{"connector": one}]}, connectors=[one]))
+        async with Watch(rig.settings, *OUTPUT, *_lanes([one])) as watch:
+            lane = watch.records[f"mt.segments.{one}.txn"]
+            for start in (0, 50):
+                async with rig.running("encoder", run):
+                    await rig.producer.send_all(_out(_submission(n, one)) for n in range(start, start + 50))
+                    await watch.until(lambda s=start: len(lane) >= s + 50)  # type: ignore[misc]  # bound now
+    assert len({m.message_id for m in _messages(watch, f"mt.segments.{one}.txn")}) == len(lane) == 100
