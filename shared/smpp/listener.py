@@ -9,6 +9,7 @@ from shared.smpp.server_session import SmscSession
 from shared.smpp.transport import UNANSWERED_HIGH, Connection, MakeSession
 
 CONNECTIONS_MAX = 1000
+HANDSHAKE_TIMEOUT_S = 10.0
 
 OnEvents = Callable[[Connection[SmscSession], list[Event]], None]
 
@@ -27,9 +28,7 @@ class Listener:
     def _accept(self, unanswered_high: int) -> asyncio.Protocol:
         if len(self.connections) >= self._connections_max:
             return _Refused()
-        connection = Connection(self._make_session, self._forward, unanswered_high=unanswered_high)
-        self.connections.add(connection)
-        return connection
+        return _Accepted(self.connections, self._make_session, self._forward, unanswered_high)
 
     def _forward(self, connection: Connection[SmscSession], events: list[Event]) -> None:
         if isinstance(events[-1], Closed):
@@ -39,7 +38,13 @@ class Listener:
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None, unanswered_high: int) -> None:
         """Begin to listen. Raises OSError when the address is taken or not ours."""
         loop = asyncio.get_running_loop()
-        self._server = await loop.create_server(lambda: self._accept(unanswered_high), host, port, ssl=tls)
+        self._server = await loop.create_server(
+            lambda: self._accept(unanswered_high),
+            host,
+            port,
+            ssl=tls,
+            ssl_handshake_timeout=HANDSHAKE_TIMEOUT_S if tls is not None else None,
+        )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def close(self, *, unbind: bool = False) -> None:
@@ -56,6 +61,24 @@ class Listener:
             await connection.wait_closed()
         if self._server is not None:
             await self._server.wait_closed()
+
+
+class _Accepted(Connection[SmscSession]):
+    """Counts from the moment it can talk: a failed TLS handshake never calls `connection_made`, nor anything after."""
+
+    def __init__(
+        self,
+        connections: set[Connection[SmscSession]],
+        make_session: MakeSession[SmscSession],
+        on_events: OnEvents,
+        unanswered_high: int,
+    ) -> None:
+        super().__init__(make_session, on_events, unanswered_high=unanswered_high)
+        self._connections = connections
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._connections.add(self)
+        super().connection_made(transport)
 
 
 class _Refused(asyncio.Protocol):

@@ -1,0 +1,284 @@
+"""Transport and listener over real sockets on loopback."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from shared.smpp import pdu
+from shared.smpp.config import EsmeConfig, SmscConfig
+from shared.smpp.errors import ConnectFailed
+from shared.smpp.events import (
+    BindRequested,
+    Bound,
+    Closed,
+    DeliverReceived,
+    Event,
+    LinkDead,
+    SubmitAnswered,
+    SubmitReceived,
+    SubmitUnknown,
+)
+from shared.smpp.listener import Listener, serve
+from shared.smpp.server_session import SmscSession
+from shared.smpp.session import EsmeSession
+from shared.smpp.transport import Connection, connect_client
+
+HELLO = pdu.SubmitSm(destination_addr="447700900123", short_message=b"hello")
+RECEIPT = pdu.DeliverSm(esm_class=4, short_message=b"id:1 stat:DELIVRD")
+
+
+class Smsc:
+    """Accepts every bind, answers every submit_sm unless `mute`, and remembers its connections."""
+
+    def __init__(self) -> None:
+        self.listener: Listener
+        self.connections: list[Connection[SmscSession]] = []
+        self.submits = 0
+        self.mute = False
+        self.closed = asyncio.Event()
+
+    def on_events(self, connection: Connection[SmscSession], events: list[Event]) -> None:
+        for event in events:
+            match event:
+                case BindRequested():
+                    self.connections.append(connection)
+                    connection.session.accept_bind(connection.now())
+                case SubmitReceived(sequence_number):
+                    self.submits += 1
+                    if not self.mute:
+                        connection.session.answer_submit(sequence_number, 0, f"{sequence_number}")
+                case Closed():
+                    self.closed.set()
+                case _:
+                    pass
+
+
+class Esme:
+    """Binds and puts every event into a queue."""
+
+    def __init__(self) -> None:
+        self.events: asyncio.Queue[Event] = asyncio.Queue()
+        self.connection: Connection[EsmeSession]
+
+    def on_events(self, connection: Connection[EsmeSession], events: list[Event]) -> None:
+        for event in events:
+            self.events.put_nowait(event)
+
+    async def next(self) -> Event:
+        return await asyncio.wait_for(self.events.get(), 5)
+
+    async def bind(self, port: int, **config: Any) -> None:
+        settings = EsmeConfig(system_id="shop", password="secret", **config)
+        self.connection = await connect_client(
+            lambda now: EsmeSession(settings, now=now), "127.0.0.1", port, self.on_events, timeout_s=5
+        )
+        self.connection.session.bind(self.connection.now())
+        self.connection.wake()
+        assert isinstance(await self.next(), Bound)
+
+
+@asynccontextmanager
+async def smsc(**options: Any) -> AsyncIterator[Smsc]:
+    server = Smsc()
+    server.listener = await serve(
+        lambda now: SmscSession(SmscConfig(system_id="SMSC"), now=now), "127.0.0.1", 0, server.on_events, **options
+    )
+    try:
+        yield server
+    finally:
+        await server.listener.close()
+
+
+async def test_bind_submit_deliver_unbind_over_tcp() -> None:
+    async with smsc() as server:
+        esme = Esme()
+        await esme.bind(server.listener.port)
+        connection = esme.connection
+        for token in range(5):
+            assert connection.session.submit(token, HELLO, connection.now())
+        connection.wake()
+        answers = [await esme.next() for _ in range(5)]
+        assert [answer.token for answer in answers if isinstance(answer, SubmitAnswered)] == [0, 1, 2, 3, 4]
+        server.connections[0].session.deliver("d", RECEIPT, server.connections[0].now())
+        server.connections[0].wake()
+        delivered = await esme.next()
+        assert isinstance(delivered, DeliverReceived)
+        connection.session.answer_deliver(delivered.sequence_number)
+        connection.handle(connection.session.unbind(connection.now()))
+        assert await esme.next() == Closed("unbound")
+        await connection.wait_closed()
+        await asyncio.wait_for(server.closed.wait(), 5)
+        assert not server.listener.connections
+
+
+async def test_many_pdus_leave_in_one_write() -> None:
+    async with smsc() as server:
+        esme = Esme()
+        await esme.bind(server.listener.port, window_size=50)
+        writes: list[int] = []
+        assert esme.connection._transport is not None
+        transport: asyncio.Transport = esme.connection._transport
+
+        class Counting:
+            def write(self, data: bytes) -> None:
+                writes.append(len(data))
+                transport.write(data)
+
+            def __getattr__(self, name: str) -> Any:
+                return getattr(transport, name)
+
+        esme.connection._transport = Counting()  # type: ignore[assignment] # stands in for the transport
+        for token in range(50):
+            esme.connection.session.submit(token, HELLO, esme.connection.now())
+            esme.connection.wake()
+        for _ in range(50):
+            assert isinstance(await esme.next(), SubmitAnswered)
+        assert len(writes) == 1
+
+
+async def test_a_lost_connection_ends_the_tokens() -> None:
+    async with smsc() as server:
+        server.mute = True
+        esme = Esme()
+        await esme.bind(server.listener.port)
+        esme.connection.session.submit("a", HELLO, esme.connection.now())
+        esme.connection.wake()
+        server.connections[0].abort()
+        assert await esme.next() == SubmitUnknown("a", "connection_lost")
+        assert await esme.next() == Closed("connection_lost")
+
+
+async def test_the_timer_gives_a_silent_peer_up() -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readexactly(16)
+        bind_resp = "00000011 80000009 00000000 00000001 00"
+        writer.write(bytes.fromhex(bind_resp))
+        await reader.read()
+        writer.close()
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    try:
+        esme = Esme()
+        times = {"enquire_link_s": 0.05, "enquire_link_timeout_s": 0.02}
+        await esme.bind(server.sockets[0].getsockname()[1], **times)
+        assert await esme.next() == LinkDead("enquire_link_unanswered")
+        assert await esme.next() == Closed("link_dead")
+        await esme.connection.wait_closed()
+    finally:
+        server.close()
+        await server.wait_closed()
+
+
+async def test_reading_stops_while_the_owner_is_behind_and_goes_on_after() -> None:
+    async with smsc(unanswered_high=10) as server:
+        server.mute = True
+        esme = Esme()
+        await esme.bind(server.listener.port, window_size=1000)
+        theirs = server.connections[0]
+        seen_paused = asyncio.Event()
+        pause = theirs._pause
+
+        def noticing(reason: Any) -> None:
+            pause(reason)
+            seen_paused.set()
+
+        theirs._pause = noticing  # type: ignore[method-assign] # to await the pause instead of sleeping
+        for _ in range(3):
+            for token in range(200):
+                esme.connection.session.submit(token, HELLO, esme.connection.now())
+            esme.connection.wake()
+            await asyncio.sleep(0)
+        await asyncio.wait_for(seen_paused.wait(), 5)
+        while server.submits < 600:
+            first = list(theirs.session._unanswered)
+            for sequence_number in first:
+                theirs.session.answer_submit(sequence_number, 0, "x")
+            theirs.wake()
+            for _ in first:
+                assert isinstance(await esme.next(), SubmitAnswered)
+        assert server.submits == 600
+
+
+async def test_reading_can_be_paused_by_the_owner() -> None:
+    async with smsc() as server:
+        esme = Esme()
+        await esme.bind(server.listener.port)
+        theirs = server.connections[0]
+        theirs.pause_reading()
+        theirs.pause_reading()
+        esme.connection.session.submit("a", HELLO, esme.connection.now())
+        esme.connection.wake()
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert server.submits == 0
+        theirs.resume_reading()
+        assert isinstance(await esme.next(), SubmitAnswered)
+
+
+async def test_a_failing_owner_loses_its_connection_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+    async with smsc() as server:
+        esme = Esme()
+        await esme.bind(server.listener.port)
+        forward = server.on_events
+
+        def failing(connection: Connection[SmscSession], events: list[Event]) -> None:
+            if any(isinstance(event, SubmitReceived) for event in events):
+                raise RuntimeError("a bug of the owner")
+            forward(connection, events)
+
+        server.connections[0]._on_events = failing
+        esme.connection.session.submit("a", HELLO, esme.connection.now())
+        esme.connection.wake()
+        with caplog.at_level(logging.ERROR):
+            assert await esme.next() == SubmitUnknown("a", "connection_lost")
+        assert "cutting it" in caplog.text
+        again = Esme()
+        await again.bind(server.listener.port)
+        again.connection.abort()
+
+
+async def test_connections_above_the_limit_are_closed() -> None:
+    async with smsc(connections_max=1) as server:
+        esme = Esme()
+        await esme.bind(server.listener.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.listener.port)
+        assert await asyncio.wait_for(reader.read(), 5) == b""
+        writer.close()
+        await writer.wait_closed()
+
+
+async def test_the_listener_may_leave_politely() -> None:
+    async with smsc() as server:
+        esme = Esme()
+        await esme.bind(server.listener.port)
+        await asyncio.wait_for(server.listener.close(unbind=True), 5)
+        assert [type(await esme.next()).__name__ for _ in range(2)] == ["PeerUnbound", "Closed"]
+
+
+async def test_a_refused_connection_is_a_sentence() -> None:
+    listener = await serve(
+        lambda now: SmscSession(SmscConfig(), now=now), "127.0.0.1", 0, lambda connection, events: None
+    )
+    port = listener.port
+    await listener.close()
+    with pytest.raises(ConnectFailed, match=f"127.0.0.1:{port}: "):
+        await connect_client(lambda now: EsmeSession(EsmeConfig(), now=now), "127.0.0.1", port, lambda c, e: None)
+
+
+async def test_q52_the_local_address_can_be_chosen() -> None:
+    async with smsc() as server:
+        connection = await connect_client(
+            lambda now: EsmeSession(EsmeConfig(), now=now),
+            "127.0.0.1",
+            server.listener.port,
+            lambda c, e: None,
+            local_host="127.0.0.2",
+        )
+        assert connection._transport is not None
+        assert connection._transport.get_extra_info("sockname")[0] == "127.0.0.2"
+        connection.abort()
+        await connection.wait_closed()
