@@ -1,0 +1,254 @@
+"""Edge: the end-to-end benchmark: messages per second, latency by lane, and CPU per message of every process.
+
+Everything is counted by the operating system's accounting, between two moments of a steady state: at least 20 s, after
+at least 20 s of warm-up (a cold JVM costs six times as much, and first appends to new partitions stall for a second).
+"""
+
+import asyncio
+import itertools
+import json
+import tempfile
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+from aiokafka import AIOKafkaProducer
+
+from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP
+from services.cli.health import look
+from services.cli.stack import Stack, StackOptions
+from services.cli.traffic import StatusFollower
+from shared.clock import monotonic_s, now_ms
+from shared.kafka import connection_options
+from shared.local.ports import free_port
+
+HERE = Path(__file__).parent
+BUDGET_US = {
+    "ingress": 35, "encoder": 30, "throttler": 55, "binder": 45, "correlator": 45, "recorder": 15, "kafka": 135,
+    "clickhouse": 50,
+}  # fmt: skip
+"""Architecture section 11; the simulator and the load generator are not part of it."""
+
+TICK_S = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """What was measured between two moments."""
+
+    seconds: float
+    finals: int
+    cpu_s: dict[str, float]
+    submit_log_from: int
+    submit_log_to: int
+
+    @property
+    def rate(self) -> float:
+        return self.finals / self.seconds
+
+    def us_per_message(self) -> dict[str, float]:
+        return {name: spent * 1e6 / self.finals for name, spent in self.cpu_s.items()} if self.finals else {}
+
+
+def lanes(mix: dict[str, int]) -> Iterator[str]:
+    """Lanes in the given proportion, evenly mixed, for ever."""
+    return itertools.cycle([lane for lane, share in mix.items() for _ in range(share)])
+
+
+class Load:
+    """Publishes at a rate (open loop), or as fast as the number of open messages allows (closed loop)."""
+
+    def __init__(self, stack: Stack, follower: StatusFollower) -> None:
+        self._settings = stack.settings
+        self._follower = follower
+        self._numbers = itertools.count()
+        self._lanes = lanes({"otp": 1, "txn": 3, "bulk": 6})
+        self.sent = 0
+
+    def _batch(self, count: int) -> list[tuple[str, bytes]]:
+        made = []
+        for number, lane in zip(itertools.islice(self._numbers, count), self._lanes, strict=False):
+            request = {"account_id": "shop", "to": f"+447{number:09d}", "lane": lane,
+                       "text": f"Your parcel {number} is on its way and will be with you today."}  # fmt: skip
+            made.append((MT_REQUESTS_OTP if lane == "otp" else MT_REQUESTS, json.dumps(request).encode()))
+        return made
+
+    async def run(self, rate: float | None, open_max: int) -> None:
+        """Until it is cancelled. `rate` None: closed loop."""
+        producer = AIOKafkaProducer(
+            **connection_options(self._settings),
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=10,
+            max_batch_size=131_072,
+        )
+        await producer.start()
+        try:
+            began, base = monotonic_s(), self.sent
+            while True:
+                await asyncio.sleep(TICK_S)
+                room = open_max - (self.sent - len(self._follower.ended))
+                due = room if rate is None else min(int((monotonic_s() - began) * rate) - (self.sent - base), room)
+                for topic, value in self._batch(max(0, min(due, 2000))):
+                    await producer.send(topic, value)
+                    self.sent += 1
+        finally:
+            await producer.stop()
+
+
+def cpu_seconds(stack: Stack) -> dict[str, float]:
+    """User and system time of each process so far, with whatever it started."""
+    spent: dict[str, float] = {}
+    for name, state in stack.states().items():
+        if state.pid is not None:
+            times = psutil.Process(state.pid).cpu_times()
+            spent[name] = times.user + times.system
+    return spent
+
+
+def memory_mb(stack: Stack) -> dict[str, float]:
+    """Resident memory by process."""
+    return {
+        name: psutil.Process(state.pid).memory_info().rss / 1e6
+        for name, state in stack.states().items()
+        if state.pid is not None
+    }
+
+
+async def measure(stack: Stack, follower: StatusFollower, seconds: float) -> Phase:
+    """Let everything run for `seconds`."""
+    before, finals, log = cpu_seconds(stack), len(follower.ended), _size(stack.submit_log)
+    began = monotonic_s()
+    await asyncio.sleep(seconds)
+    elapsed = monotonic_s() - began
+    spent = {name: total - before.get(name, 0.0) for name, total in cpu_seconds(stack).items()}
+    return Phase(elapsed, len(follower.ended) - finals, spent, log, _size(stack.submit_log))
+
+
+def _size(file: Path) -> int:
+    return file.stat().st_size if file.exists() else 0
+
+
+async def latencies(stack: Stack, phase: Phase) -> dict[str, list[int]]:
+    """Milliseconds from acceptance (Kafka's record time) to the SMSC's socket, sorted, by lane."""
+    with stack.submit_log.open("rb") as log:
+        log.seek(phase.submit_log_from)
+        lines = log.read(phase.submit_log_to - phase.submit_log_from).split(b"\n")[1:-1]
+    arrived = {entry["destination_addr"]: entry["at_ms"] for entry in map(json.loads, lines)}
+    found: dict[str, list[int]] = defaultdict(list)
+    async for to, lane, accepted_ms in _accepted(stack):
+        if to in arrived:
+            found[lane].append(arrived[to] - accepted_ms)
+    return {lane: sorted(values) for lane, values in found.items()}
+
+
+async def _accepted(stack: Stack) -> Any:
+    """(to, lane, accepted_at_ms) of every request, from Kafka itself."""
+    from services.cli.topic_admin import partition_counts
+    from shared.kafka import read_range
+
+    counts = await partition_counts(stack.settings)
+    for topic in (MT_REQUESTS, MT_REQUESTS_OTP):
+        for partition in range(counts[topic]):
+            async for batch in read_range(stack.settings, topic, partition):
+                for record in batch:
+                    request = json.loads(record.value)
+                    yield request["to"].lstrip("+"), request["lane"], record.timestamp
+
+
+def percentile(values: list[int], share: float) -> int:
+    return values[min(len(values) - 1, int(len(values) * share))] if values else 0
+
+
+async def run(warm_s: float, steady_s: float, rate: float | None) -> dict[str, Any]:
+    """The whole benchmark; returns its figures."""
+    with tempfile.TemporaryDirectory(prefix="smsgw-bench-", ignore_cleanup_errors=True) as folder:
+        port = free_port()
+        config = Path(folder) / "gateway.yaml"
+        config.write_text((HERE / "gateway.yaml").read_text().replace("2775", str(port)))
+        options = StackOptions(
+            data_dir=Path(folder) / "data", kafka_port=free_port(), clickhouse_port=free_port(), simulator_port=port,
+            config=config, scenario=HERE / "scenario.yaml",
+        )  # fmt: skip
+        async with Stack(options, print) as stack:
+            await stack.start()
+            await _healthy(stack)
+            idle = await _idle(stack)
+            follower = StatusFollower(stack.settings)
+            await follower.start()
+            load = Load(stack, follower)
+            figures: dict[str, Any] = {"idle": idle}
+            figures["saturated"] = await _phase(stack, follower, load, warm_s, steady_s, rate)
+            half = (rate or figures["saturated"]["messages_per_s"]) / 2
+            figures["half_rate"] = await _phase(stack, follower, load, warm_s / 2, steady_s, half)
+            figures["tenth_rate"] = await _phase(stack, follower, load, 5, steady_s, half / 5)
+            figures["memory_mb"] = {n: round(mb) for n, mb in memory_mb(stack).items()}
+            await follower.stop()
+            return figures
+
+
+async def _healthy(stack: Stack) -> None:
+    deadline = now_ms() + 60_000
+    while problems := (await look(stack.settings)).problems:
+        if now_ms() > deadline:
+            raise RuntimeError("; ".join(problems))
+        await asyncio.sleep(0.3)
+
+
+async def _idle(stack: Stack) -> dict[str, Any]:
+    """Share of one core that each process takes when nothing happens."""
+    await asyncio.sleep(15)
+    before, began = cpu_seconds(stack), monotonic_s()
+    await asyncio.sleep(15)
+    elapsed = monotonic_s() - began
+    shares = {n: round(100 * (total - before.get(n, 0.0)) / elapsed, 2) for n, total in cpu_seconds(stack).items()}
+    return {"percent_of_a_core": shares, "sum": round(sum(shares.values()), 2),
+            "memory_mb": {n: round(mb) for n, mb in memory_mb(stack).items()}}  # fmt: skip
+
+
+async def _phase(
+    stack: Stack, follower: StatusFollower, load: Load, warm_s: float, steady_s: float, rate: float | None
+) -> dict[str, Any]:
+    publishing = asyncio.create_task(load.run(rate, open_max=12_000))
+    try:
+        await asyncio.sleep(warm_s)
+        phase = await measure(stack, follower, steady_s)
+    finally:
+        publishing.cancel()
+        await asyncio.gather(publishing, return_exceptions=True)
+    async with asyncio.timeout(60):
+        while len(follower.ended) < load.sent:
+            await asyncio.sleep(0.1)
+    found = await latencies(stack, phase)
+    return {
+        "messages_per_s": round(phase.rate),
+        "us_per_message": {name: round(us, 1) for name, us in phase.us_per_message().items()},
+        "accept_to_socket_ms": {
+            lane: {"p50": percentile(v, 0.5), "p95": percentile(v, 0.95), "p99": percentile(v, 0.99), "n": len(v)}
+            for lane, v in sorted(found.items())
+        },
+    }
+
+
+def render(figures: dict[str, Any]) -> str:
+    """The figures beside the budget."""
+    lines = []
+    for name in ("saturated", "half_rate", "tenth_rate"):
+        phase = figures[name]
+        lines.append(f"\n{name}: {phase['messages_per_s']} messages/s end to end, receipts on")
+        total = budget = 0.0
+        for process, us in phase["us_per_message"].items():
+            allowed = BUDGET_US.get(process)
+            lines.append(f"  {process:<11} {us:8.1f} µs/message   budget {allowed if allowed else '-'}")
+            if allowed:
+                total, budget = total + us, budget + allowed
+        lines.append(f"  {'all parts':<11} {total:8.1f} µs/message   budget {budget:.0f}   (without the simulator)")
+        for lane, p in phase["accept_to_socket_ms"].items():
+            lines.append(f"  {lane:<5} accept -> socket p50 {p['p50']} p95 {p['p95']} p99 {p['p99']} ms (n={p['n']})")
+    idle = figures["idle"]
+    lines.append(f"\nidle: {idle['sum']} % of one core: {idle['percent_of_a_core']}")
+    lines.append(f"resident memory, MB: idle {idle['memory_mb']}; after {figures['memory_mb']}")
+    return "\n".join(lines)
