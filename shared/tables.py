@@ -59,11 +59,23 @@ class TableReader:
         consumer = self._consumer
         if consumer is None:
             raise KafkaUnavailable("the table reader was not started")
-        ends = await consumer.end_offsets(self._partitions)
+        ends = await self._ends()
         async with self._moved:
             while not await self._reached(consumer, ends):
                 self._check_alive()
                 await self._moved.wait()
+
+    async def _ends(self) -> dict[TopicPartition, int]:
+        """Asked over a connection of its own: on the reader's one the question would wait behind its long poll."""
+        asking = make_consumer(self._settings)
+        try:
+            await asking.start()
+            ends: dict[TopicPartition, int] = await asking.end_offsets(self._partitions)
+        except KafkaError as error:
+            raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
+        finally:
+            await asking.stop()
+        return ends
 
     async def _reached(self, consumer: AIOKafkaConsumer, ends: Mapping[TopicPartition, int]) -> bool:
         for tp, end in ends.items():
