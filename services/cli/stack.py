@@ -288,7 +288,7 @@ class Stack:
             "SMSGW_HTTP_PORT": "0",
             "PYTHONUNBUFFERED": "1",
         }
-        environment.setdefault(SIMULATOR_PASSWORD, "simulator")
+        environment.setdefault(SIMULATOR_PASSWORD, "simulate")  # 8 octets: all that the specification allows
         if self.options.surplus:
             environment["SMSGW_LEAVE_GROUPS"] = "true"
         return ChildSpec(
