@@ -1,0 +1,1 @@
+"""Edge: an SMSC to try against: receipts, delays, throttling, errors, disconnects and MO, all by scenario file."""

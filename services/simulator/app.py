@@ -1,0 +1,185 @@
+"""Edge: `python -m services simulator`: arguments, files and sockets of the SMSC to try against.
+
+Exit codes: 0 ended by SIGTERM or SIGINT; 1 the port is taken, or the log or the certificate cannot be used; 2 wrong
+arguments or a wrong scenario.
+"""
+
+import argparse
+import asyncio
+import logging
+import os
+import signal
+import ssl
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import uvloop
+
+from services.simulator.rates import Totals, is_quiet, rate_line
+from services.simulator.scenario import Scenario, ScenarioError, parse_scenario
+from services.simulator.server import UNANSWERED_MAX, Simulator
+from services.simulator.submit_log import SubmitLog
+from shared.smpp.listener import serve
+from shared.smpp.tls import server_context
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+RATE_LINE_S = 5.0
+
+
+class CannotStart(Exception):
+    """Why the simulator ends; the text is one sentence for the person who started it."""
+
+    def __init__(self, sentence: str, exit_code: int) -> None:
+        super().__init__(sentence)
+        self.exit_code = exit_code
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run until SIGTERM or SIGINT; returns the exit code."""
+    logging.basicConfig(level="INFO", stream=sys.stderr, format="%(asctime)s %(levelname)s simulator: %(message)s")
+    options = _options(arguments)
+    try:
+        scenario = read_scenario(options.scenario)
+        passwords = read_passwords(scenario, os.environ)
+        uvloop.run(_run(scenario, passwords, options))
+    except CannotStart as error:
+        sys.stderr.write(f"{error}\n")
+        return error.exit_code
+    return EXIT_DONE
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise ValueError(text)
+    return number
+
+
+def _options(arguments: Sequence[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m services simulator", description=__doc__.partition("\n\n")[0][6:])
+    parser.add_argument("--scenario", type=Path, required=True, help="YAML file: who may bind, and what happens then")
+    parser.add_argument("--port", type=_port, required=True, help="where to listen for SMPP; 0 = any free port")
+    parser.add_argument("--log", type=Path, required=True, help="append every accepted submit_sm to this file")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--control-port", type=_port, help="HTTP on the loopback: POST /mo, /disconnect; GET /stats")
+    return parser.parse_args(arguments)
+
+
+def read_scenario(file: Path) -> Scenario:
+    """The scenario of a file. Raises CannotStart with every mistake in it, one a line."""
+    try:
+        return parse_scenario(file.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise CannotStart(f"{file} cannot be read: {error.strerror}", EXIT_USAGE) from None
+    except UnicodeDecodeError:
+        raise CannotStart(f"{file} is not UTF-8", EXIT_USAGE) from None
+    except ScenarioError as error:
+        raise CannotStart("\n".join(f"{file}: {mistake}" for mistake in error.mistakes), EXIT_USAGE) from None
+
+
+def read_passwords(scenario: Scenario, environment: Mapping[str, str]) -> dict[str, str]:
+    """The passwords by system_id of the scenario. Raises CannotStart for a variable that is not set."""
+    passwords: dict[str, str] = {}
+    for account in scenario.accounts:
+        if account.password is None:
+            continue
+        secret = environment.get(account.password.env)
+        if secret is None:
+            sentence = f"the password of {account.system_id} is in {account.password.env}, which is not set"
+            raise CannotStart(sentence, EXIT_USAGE)
+        passwords.setdefault(account.system_id, secret)
+    return passwords
+
+
+async def _run(scenario: Scenario, passwords: Mapping[str, str], options: argparse.Namespace) -> None:
+    tls = _tls(scenario, options.scenario.parent)
+    try:
+        options.log.parent.mkdir(parents=True, exist_ok=True)
+        log = SubmitLog(options.log)
+    except OSError as error:
+        raise CannotStart(f"{options.log} cannot be written: {error.strerror}", EXIT_FAILED) from None
+    loop = asyncio.get_running_loop()
+    ended: asyncio.Future[str] = loop.create_future()
+
+    def end(sentence: str) -> None:
+        if not ended.done():
+            ended.set_result(sentence)
+
+    rates = _RateLines(loop)
+    simulator = Simulator(scenario, log, passwords, end, rates.on_traffic)
+    rates.simulator = simulator
+    try:
+        listener = await serve(
+            simulator.make_session,
+            options.host,
+            options.port,
+            simulator.on_events,
+            tls=tls,
+            unanswered_high=UNANSWERED_MAX,
+        )
+    except OSError as error:
+        log.close()
+        reason = (error.strerror or str(error)).lower()
+        raise CannotStart(f"cannot listen on {options.host}:{options.port}: {reason}", EXIT_FAILED) from None
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, end, "")
+    _say(f"SMSC simulator: SMPP{' over TLS' if tls else ''} on {options.host}:{listener.port}, log {options.log}")
+    sentence = await ended
+    simulator.answer_everything()
+    rates.stop()
+    await listener.close(unbind=True)
+    try:
+        log.close()
+    except OSError as error:
+        sentence = sentence or f"{options.log} cannot be written: {error.strerror}"
+    if sentence:
+        raise CannotStart(sentence, EXIT_FAILED)
+
+
+def _tls(scenario: Scenario, folder: Path) -> ssl.SSLContext | None:
+    if scenario.tls is None:
+        return None
+    try:
+        return server_context(folder / scenario.tls.cert_file, folder / scenario.tls.key_file)
+    except OSError as error:
+        raise CannotStart(f"tls: the certificate or its key cannot be used: {error}", EXIT_FAILED) from None
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+class _RateLines:
+    """Prints a line every 5 s as long as something happens, and nothing while nothing does."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.simulator: Simulator | None = None
+        self._loop = loop
+        self._handle: asyncio.TimerHandle | None = None
+        self._before = Totals()
+        self._since = 0.0
+
+    def on_traffic(self) -> None:
+        if self._handle is None:
+            self._since = self._loop.time()
+            self._handle = self._loop.call_later(RATE_LINE_S, self._print)
+
+    def stop(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+
+    def _print(self) -> None:
+        self._handle = None
+        if self.simulator is None:
+            return
+        now = self._loop.time()
+        totals = self.simulator.totals()
+        if not is_quiet(self._before, totals):
+            _say(f"{time.strftime('%H:%M:%S')} {rate_line(self._before, totals, now - self._since)}")
+            self._before = totals
+            self.on_traffic()

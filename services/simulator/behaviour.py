@@ -1,0 +1,121 @@
+"""Pure: what the SMSC does with a submit_sm: refuse, accept, not answer; when; and which receipts follow.
+
+A `Behaviour` is an account of the scenario made ready for speed. It keeps no state; chance is an argument (`draw` gives
+a number in [0, 1) at each call).
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import accumulate
+from typing import Final, NamedTuple, TypeAlias
+
+from services.simulator.scenario import Account
+from shared.smpp.constants import RegisteredDelivery
+
+Draw: TypeAlias = Callable[[], float]
+
+THROTTLE_DEPTH_S: Final = 1.0
+"""How much of its rate an account may use at once: the second that operators count in."""
+
+_FINAL: Final = RegisteredDelivery.FINAL.value
+_FAILURE_ONLY: Final = RegisteredDelivery.FAILURE_ONLY.value
+_INTERMEDIATE: Final = RegisteredDelivery.INTERMEDIATE.value
+_DELIVERED: Final = "DELIVRD"
+NO_RECEIPT: Final = "none"
+
+
+class Verdict(NamedTuple):
+    """What to do with one submit; delays are seconds from its arrival.
+
+    command_status 0 = accepted. `is_answered` False: accepted, but its response gets lost. `word` is what becomes of
+    the message (`none`: nobody ever learns it), at `final_s`; `tells_final` and `tells_intermediate` say whether a
+    receipt goes out about that.
+    """
+
+    command_status: int
+    latency_s: float
+    is_answered: bool = True
+    word: str = NO_RECEIPT
+    final_s: float = 0.0
+    tells_final: bool = False
+    tells_intermediate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """One account of the scenario. Thresholds are cumulative shares, in the order of the file."""
+
+    latency_s: tuple[float, float]
+    errors: tuple[tuple[float, int], ...]
+    unanswered: float
+    words: tuple[tuple[float, str], ...]
+    delay_s: tuple[float, float]
+    intermediate: float
+
+    @classmethod
+    def of(cls, account: Account) -> "Behaviour":
+        receipts = account.receipts
+        shares = accumulate(one.share for one in account.errors)
+        # Rounding in the file must not leave a gap above the last word.
+        words = [word for word, share in receipts.mix.items() if share > 0]
+        thresholds = [*accumulate(share for share in receipts.mix.values() if share > 0)][:-1]
+        return cls(
+            latency_s=_seconds(account.latency_ms),
+            errors=tuple(zip(shares, (one.command_status for one in account.errors), strict=True)),
+            unanswered=account.unanswered,
+            words=tuple(zip((*thresholds, 1.0), words, strict=True)),
+            delay_s=_seconds(receipts.delay_ms),
+            intermediate=receipts.intermediate,
+        )
+
+    def judge(self, registered_delivery: int, draw: Draw) -> Verdict:
+        """What becomes of a submit with this registered_delivery (SMPP 3.4 section 5.2.17)."""
+        least, most = self.latency_s
+        latency_s = least if least == most else least + (most - least) * draw()
+        if self.errors:
+            chance = draw()
+            for threshold, command_status in self.errors:
+                if chance < threshold:
+                    return Verdict(command_status, latency_s)
+        is_answered = not self.unanswered or draw() >= self.unanswered
+        chance = draw()
+        word = next(word for threshold, word in self.words if chance < threshold)
+        least, most = self.delay_s
+        return Verdict(
+            0,
+            latency_s,
+            is_answered,
+            word,
+            least + (most - least) * draw(),
+            word != NO_RECEIPT and asks_for_final(registered_delivery, word),
+            bool(self.intermediate and registered_delivery & _INTERMEDIATE and draw() < self.intermediate),
+        )
+
+
+def asks_for_final(registered_delivery: int, word: str) -> bool:
+    """Whether a final receipt with this word is wanted; the reserved value 3 is read as 1."""
+    if registered_delivery & 3 == _FAILURE_ONLY:
+        return word != _DELIVERED
+    return bool(registered_delivery & _FINAL)
+
+
+class Throttle:
+    """At most `tps` a second, and THROTTLE_DEPTH_S of it at once: a bucket that refills steadily (GCRA)."""
+
+    def __init__(self, tps: float | None) -> None:
+        self._interval_s = 1 / tps if tps else 0.0
+        self._empty_at = float("-inf")
+
+    def admits(self, now: float) -> bool:
+        """Count one submit at `now`; False, and nothing counted, when it is one too many."""
+        if not self._interval_s:
+            return True
+        empty_at = max(self._empty_at, now) + self._interval_s
+        if empty_at - now > THROTTLE_DEPTH_S + 1e-9:
+            return False
+        self._empty_at = empty_at
+        return True
+
+
+def _seconds(span_ms: tuple[float, float]) -> tuple[float, float]:
+    return span_ms[0] / 1000, span_ms[1] / 1000

@@ -1,0 +1,50 @@
+"""Edge: a `Schedule` with one timer of the event loop; nothing is armed while nothing waits."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from services.simulator.schedule import Schedule
+
+TICK_S = 0.005
+"""Delays are kept to this: the finer, the fewer answers share a write."""
+
+ItemT = TypeVar("ItemT")
+
+
+class Timer(Generic[ItemT]):
+    """Calls `on_due` with all that is due, in the event loop that runs when it is made. Times are the loop's."""
+
+    def __init__(self, on_due: Callable[[list[ItemT]], None], tick_s: float = TICK_S) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._on_due = on_due
+        self._schedule: Schedule[ItemT] = Schedule(tick_s)
+        self._handle: asyncio.TimerHandle | None = None
+
+    def add(self, due_at: float, item: ItemT) -> None:
+        """Keep the item until `due_at`."""
+        if self._schedule.add(due_at, item):
+            self._arm()
+
+    def stop(self) -> list[ItemT]:
+        """Take everything out; nothing is called any more until something is added."""
+        if self._handle is not None:
+            self._handle.cancel()
+            self._handle = None
+        return self._schedule.take_all()
+
+    def _arm(self) -> None:
+        if self._handle is not None:
+            self._handle.cancel()
+        due_at = self._schedule.next_due()
+        self._handle = None if due_at is None else self._loop.call_at(due_at, self._fire)
+
+    def _fire(self) -> None:
+        self._handle = None
+        # The loop may fire a little early by its clock's resolution; what is due within it is due.
+        due = self._schedule.take_due(self._loop.time() + 0.001)
+        try:
+            if due:
+                self._on_due(due)
+        finally:
+            self._arm()
