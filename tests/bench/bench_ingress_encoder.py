@@ -1,6 +1,7 @@
 """Edge: CPU per message of the pure parts of ingress and encoder, without Kafka.
 
-`python -m tests.bench.bench_ingress_encoder` prints microseconds per message for the mixture that matters: one segment, receipt final, some with idempotency keys.
+`python -m tests.bench.bench_ingress_encoder` prints microseconds per message for the mixture that matters: one
+segment, receipt final, some with idempotency keys.
 """
 
 import time
