@@ -9,8 +9,9 @@ def derived_id(at_ms: int, *parts: str | int) -> str:
     The same arguments give the same id, on every machine and version. Parts are joined by a unit separator, so
     ("ab", "c") and ("a", "bc") differ; 1 and "1" do not.
     """
-    digest = blake2b("\x1f".join(map(str, parts)).encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
-    time = f"{at_ms & 0xFFFF_FFFF_FFFF:012x}"
+    text = "\x1f".join([part if part.__class__ is str else str(part) for part in parts])
+    digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
+    time = "%012x" % (at_ms & 0xFFFF_FFFF_FFFF)  # quicker than a format specification
     return f"{time[:8]}-{time[8:]}-7{digest[:3]}-8{digest[3:6]}-{digest[6:]}"
 
 
