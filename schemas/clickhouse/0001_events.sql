@@ -40,7 +40,7 @@ ENGINE = Null;
 -- Every event once: the sorting key is the identity of an event, so repeats collapse. Partition and sorting key are
 -- functions of the event only, never of the time of the insert: a replay must land where the first copy is. What is the
 -- same on all events of a message (account, number, ...) is in sms.message_log; here it is kept only for events that
--- belong to no message.
+-- belong to no message. A time of zero is 1970: none.
 CREATE TABLE IF NOT EXISTS sms.event_log
 (
     message_id      UUID,
@@ -54,15 +54,15 @@ CREATE TABLE IF NOT EXISTS sms.event_log
     route_no        UInt16                 CODEC(ZSTD(1)),
     reason          LowCardinality(String),
     field           LowCardinality(String),
-    occurred_at_ms  Int64                  CODEC(Delta(8), ZSTD(1)),
-    accepted_at_ms  Int64                  CODEC(Delta(8), ZSTD(1)),
+    occurred_at     DateTime64(3, 'UTC')   CODEC(Delta(8), ZSTD(1)),
+    accepted_at     DateTime64(3, 'UTC')   CODEC(Delta(8), ZSTD(1)),
     status          LowCardinality(String),
     final           Bool                   CODEC(ZSTD(1)),
     smsc_message_id String                 CODEC(ZSTD(1)),
     smsc_error      LowCardinality(String),
     command_status  UInt32                 CODEC(ZSTD(1)),
     latency_ms      Int64                  CODEC(ZSTD(1)),
-    deadline_at_ms  Int64                  CODEC(Delta(8), ZSTD(1)),
+    deadline_at     DateTime64(3, 'UTC')   CODEC(Delta(8), ZSTD(1)),
     idempotency_key String                 CODEC(ZSTD(1)),
     account_id      LowCardinality(String),
     to              String                 CODEC(ZSTD(1)),
@@ -72,19 +72,21 @@ CREATE TABLE IF NOT EXISTS sms.event_log
     INDEX ix_recorded_at recorded_at TYPE minmax GRANULARITY 1
 )
 ENGINE = ReplacingMergeTree
-PARTITION BY toYYYYMMDD(fromUnixTimestamp64Milli(
-    least(greatest(if(accepted_at_ms = 0, occurred_at_ms, accepted_at_ms), 0), 4102444800000), 'UTC'))
+PARTITION BY toYYYYMMDD(if(toUnixTimestamp64Milli(accepted_at) = 0, occurred_at, accepted_at))
 ORDER BY (toUInt128(message_id), segment_index, attempt, event, event_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
 CREATE MATERIALIZED VIEW IF NOT EXISTS sms.event_log_mv TO sms.event_log AS
 WITH
     toUUID('00000000-0000-0000-0000-000000000000') AS no_message,
+    (ms -> fromUnixTimestamp64Milli(least(greatest(ms, 0), 4102444800000), 'UTC')) AS to_time,  -- 1970 to 2100
     message_id = no_message OR event IN ('duplicate', 'inbound', 'orphan_receipt') AS is_outside
 SELECT
     message_id, segment_index, attempt, event, event_id, service, instance, connector_id, route_no, reason, field,
-    occurred_at_ms, accepted_at_ms, status, final, smsc_message_id, smsc_error, command_status, latency_ms,
-    deadline_at_ms,
+    to_time(occurred_at_ms) AS occurred_at,
+    to_time(accepted_at_ms) AS accepted_at,
+    status, final, smsc_message_id, smsc_error, command_status, latency_ms,
+    to_time(deadline_at_ms) AS deadline_at,
     if(event IN ('accepted', 'rejected', 'duplicate'), idempotency_key, '') AS idempotency_key,
     if(is_outside, account_id, '') AS account_id,
     if(is_outside, to, '') AS to,

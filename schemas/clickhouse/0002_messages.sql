@@ -3,11 +3,13 @@
 --   route_key   route_no as one character (from the space on), connector_id: the connector of the last route
 --   last_key    time of the last event in ms * 256 + place of its word in the list below
 --   status_key  '1' if final else '0', 13 digits of ms, status|reason|smsc_error: a final status wins, then the latest
+--   submitted_ms  time of the first event `submitted`; 4102444800000 (the year 2100) = never: a sane time, because clients
+--               convert also what a NULL hides
 --   late_key    13 digits of ms, the status of the latest late receipt
 CREATE TABLE IF NOT EXISTS sms.message_log
 (
     message_id         UUID,
-    accepted_at_ms     Int64                                                CODEC(Delta(8), ZSTD(1)),
+    accepted_at        DateTime64(3, 'UTC')                                 CODEC(Delta(8), ZSTD(1)),
     account_id         SimpleAggregateFunction(max, LowCardinality(String)),
     to                 SimpleAggregateFunction(max, String)                 CODEC(ZSTD(1)),
     sender             SimpleAggregateFunction(max, LowCardinality(String)),
@@ -22,10 +24,10 @@ CREATE TABLE IF NOT EXISTS sms.message_log
     last_key           SimpleAggregateFunction(max, UInt64)                 CODEC(Delta(8), ZSTD(1)),
     status_key         SimpleAggregateFunction(max, String)                 CODEC(ZSTD(1)),
     late_key           SimpleAggregateFunction(max, String)                 CODEC(ZSTD(1)),
-    INDEX ix_accepted_at accepted_at_ms TYPE minmax GRANULARITY 1
+    INDEX ix_accepted_at accepted_at TYPE minmax GRANULARITY 1
 )
 ENGINE = AggregatingMergeTree
-PARTITION BY toYYYYMMDD(fromUnixTimestamp64Milli(least(greatest(accepted_at_ms, 0), 4102444800000), 'UTC'))
+PARTITION BY toYYYYMMDD(accepted_at)
 ORDER BY toUInt128(message_id)
 SETTINGS fsync_after_insert = 1, fsync_part_directory = 1;
 
@@ -44,7 +46,7 @@ WITH
         event) AS word_code
 SELECT
     message_id,
-    max(accepted_at_ms) AS accepted_at_ms,
+    fromUnixTimestamp64Milli(least(greatest(max(accepted_at_ms), 0), 4102444800000), 'UTC') AS accepted_at,
     max(account_id) AS account_id,
     max(to) AS to,
     max(sender) AS sender,
@@ -54,7 +56,7 @@ SELECT
     max(segments) AS segments,
     max(segments_delivered) AS segments_delivered,
     max(attempt) AS attempts,
-    min(if(event = 'submitted', at_ms, 9223372036854775807)) AS submitted_ms,
+    min(if(event = 'submitted', at_ms, 4102444800000)) AS submitted_ms,
     max(if(connector_id = '' OR event IN ('receipt', 'intermediate_receipt', 'late_receipt'),  -- may be another bind's
            '', concat(char(32 + least(route_no, 90)), connector_id))) AS route_key,
     max(bitOr(bitShiftLeft(toUInt64(at_ms), 8), toUInt64(word_code))) AS last_key,

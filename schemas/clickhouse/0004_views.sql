@@ -3,10 +3,8 @@
 CREATE OR REPLACE VIEW sms.events AS
 SELECT
     event_id, message_id, segment_index, attempt, event, service, instance, connector_id, route_no, reason, field,
-    fromUnixTimestamp64Milli(occurred_at_ms, 'UTC') AS occurred_at,
-    if(accepted_at_ms = 0, NULL, fromUnixTimestamp64Milli(accepted_at_ms, 'UTC')) AS accepted_at,
-    status, final, smsc_message_id, smsc_error, command_status, latency_ms,
-    if(deadline_at_ms = 0, NULL, fromUnixTimestamp64Milli(deadline_at_ms, 'UTC')) AS deadline_at,
+    occurred_at, accepted_at, status, final, smsc_message_id, smsc_error, command_status, latency_ms,
+    nullIf(deadline_at, toDateTime64(0, 3, 'UTC')) AS deadline_at,
     idempotency_key, account_id, to, sender, detail, recorded_at
 FROM sms.event_log FINAL;
 
@@ -15,7 +13,7 @@ FROM sms.event_log FINAL;
 -- latency_ms: from the first accepted segment to the final status, of delivered messages.
 CREATE OR REPLACE VIEW sms.message_state AS
 WITH
-    submitted_ms != 9223372036854775807 AS is_submitted,
+    submitted_ms != 4102444800000 AS is_submitted,
     startsWith(status_key, '1') AS is_final,
     splitByChar('|', substring(status_key, 15)) AS parts,
     toInt64OrZero(substring(status_key, 2, 13)) AS status_ms,
@@ -34,7 +32,7 @@ SELECT
     is_final AS final,
     parts[2] AS reason,
     parts[3] AS smsc_error,
-    fromUnixTimestamp64Milli(accepted_at_ms, 'UTC') AS accepted_at,
+    accepted_at,
     if(is_submitted, fromUnixTimestamp64Milli(submitted_ms, 'UTC'), NULL) AS submitted_at,
     if(is_final, fromUnixTimestamp64Milli(status_ms, 'UTC'), NULL) AS finished_at,
     if(is_final AND is_submitted AND parts[1] = 'delivered', status_ms - submitted_ms, NULL) AS latency_ms,
@@ -53,22 +51,24 @@ SELECT
     last_attempt AS attempt,
     last_connector AS connector_id,
     last_smsc_message_id AS smsc_message_id,
-    multiIf(done_ms > 0 AND done_ms >= submitted_ms, end_status, submitted_ms > 0, 'submitted', 'queued') AS status,
-    if(submitted_ms = 0, NULL, fromUnixTimestamp64Milli(submitted_ms, 'UTC')) AS submitted_at,
-    if(done_ms = 0 OR done_ms < submitted_ms, NULL, fromUnixTimestamp64Milli(done_ms, 'UTC')) AS done_at
+    multiIf(is_done, end_status, is_submitted, 'submitted', 'queued') AS status,
+    if(is_submitted, last_submitted_at, NULL) AS submitted_at,
+    if(is_done, last_end_at, NULL) AS done_at
 FROM
 (
     WITH event IN ('receipt', 'receipt_missing', 'outcome_unknown', 'submit_failed') AS is_end
     SELECT
         message_id, segment_index,
         max(attempt) AS last_attempt,
-        argMaxIf(connector_id, (route_no, occurred_at_ms), connector_id != '' AND NOT endsWith(event, 'receipt'))
+        argMaxIf(connector_id, (route_no, occurred_at), connector_id != '' AND NOT endsWith(event, 'receipt'))
             AS last_connector,
-        argMaxIf(smsc_message_id, (occurred_at_ms, attempt), event = 'submitted') AS last_smsc_message_id,
-        maxIf(occurred_at_ms, event = 'submitted') AS submitted_ms,
-        maxIf(occurred_at_ms, is_end) AS done_ms,
+        argMaxIf(smsc_message_id, (occurred_at, attempt), event = 'submitted') AS last_smsc_message_id,
+        countIf(event = 'submitted') > 0 AS is_submitted,
+        maxIf(occurred_at, event = 'submitted') AS last_submitted_at,
+        maxIf(occurred_at, is_end) AS last_end_at,
+        countIf(is_end) > 0 AND last_end_at >= last_submitted_at AS is_done,
         argMaxIf(multiIf(event = 'receipt', status, event = 'submit_failed', 'undeliverable', event),
-                 (occurred_at_ms, attempt, event), is_end) AS end_status
+                 (occurred_at, attempt, event), is_end) AS end_status
     FROM sms.event_log
     WHERE segment_index > 0
     GROUP BY message_id, segment_index
@@ -77,14 +77,20 @@ FROM
 -- Segments that the SMSC accepted, whose receipt was asked for and has not come. deadline_at tells whether it still may.
 CREATE OR REPLACE VIEW sms.missing_receipts AS
 SELECT
-    message_id, segment_index,
-    argMaxIf(connector_id, occurred_at_ms, event = 'submitted') AS connector_id,
-    fromUnixTimestamp64Milli(maxIf(occurred_at_ms, event = 'submitted'), 'UTC') AS submitted_at,
-    fromUnixTimestamp64Milli(maxIf(deadline_at_ms, event = 'submitted'), 'UTC') AS deadline_at
-FROM sms.event_log
-WHERE segment_index > 0 AND event IN ('submitted', 'receipt', 'late_receipt')
-GROUP BY message_id, segment_index
-HAVING maxIf(deadline_at_ms, event = 'submitted') > 0 AND countIf(event != 'submitted') = 0;
+    message_id, segment_index, last_connector AS connector_id, last_submitted_at AS submitted_at,
+    last_deadline_at AS deadline_at
+FROM
+(
+    SELECT
+        message_id, segment_index,
+        argMaxIf(connector_id, occurred_at, event = 'submitted') AS last_connector,
+        maxIf(occurred_at, event = 'submitted') AS last_submitted_at,
+        maxIf(deadline_at, event = 'submitted') AS last_deadline_at
+    FROM sms.event_log
+    WHERE segment_index > 0 AND event IN ('submitted', 'receipt', 'late_receipt')
+    GROUP BY message_id, segment_index
+    HAVING toUnixTimestamp64Milli(last_deadline_at) > 0 AND countIf(event != 'submitted') = 0
+);
 
 -- Messages without a final status of which nothing was heard for a minute. A message that waits for its receipt is one
 -- of them, with last_event = 'submitted'.
@@ -114,16 +120,16 @@ WITH
     (
         SELECT
             connector_id, extract(detail, '^bind (\\d+)') AS bind,
-            argMax(event, (occurred_at_ms, event_id)) AS last_word,
-            argMax(instance, (occurred_at_ms, event_id)) AS holder,
-            max(occurred_at_ms) AS last_ms
+            argMax(event, (occurred_at, event_id)) AS last_word,
+            argMax(instance, (occurred_at, event_id)) AS holder,
+            max(occurred_at) AS last_at
         FROM sms.event_log
         WHERE message_id = no_message AND event IN ('bind_up', 'bind_down', 'bind_refused')
         GROUP BY connector_id, bind
     ),
     starts AS
     (
-        SELECT instance AS holder, max(occurred_at_ms) AS started_ms
+        SELECT instance AS holder, max(occurred_at) AS started_at
         FROM sms.event_log
         WHERE message_id = no_message AND service = 'binder' AND event IN ('service_started', 'service_stopped')
         GROUP BY holder
@@ -135,7 +141,7 @@ WITH
             if(JSONHas(connector, 'max_binds'), JSONExtractUInt(connector, 'max_binds'), 1) AS max_binds
         FROM
         (
-            SELECT arrayJoin(JSONExtractArrayRaw(argMax(detail, occurred_at_ms), 'connectors')) AS connector
+            SELECT arrayJoin(JSONExtractArrayRaw(argMax(detail, occurred_at), 'connectors')) AS connector
             FROM sms.event_log
             WHERE message_id = no_message AND event = 'config_applied'
         )
@@ -148,23 +154,26 @@ WITH
             uniqExactIf(event_id, event != 'throttled') AS errors_1m
         FROM sms.event_log
         WHERE recorded_at > now('UTC') - INTERVAL 120 SECOND
-          AND occurred_at_ms > toUnixTimestamp64Milli(now64(3, 'UTC')) - 60000
+          AND occurred_at > now64(3, 'UTC') - INTERVAL 60 SECOND
           AND event IN ('throttled', 'temporary_error', 'submit_failed', 'outcome_unknown')
         GROUP BY connector_id
     )
 SELECT
     connector_id,
-    multiIf(binds_up > 0 AND binds_up >= binds_max, 'up', binds_up > 0, 'degraded', countIf(is_refused) > 0, 'refused', 'down') AS state,
-    countIf(last_word = 'bind_up' AND last_ms >= started_ms) AS binds_up,
+    multiIf(binds_up > 0 AND binds_up >= binds_max, 'up', binds_up > 0, 'degraded',
+            countIf(is_refused) > 0, 'refused', 'down') AS state,
+    countIf(last_word = 'bind_up' AND last_at >= started_at) AS binds_up,
     greatest(any(max_binds), if(any(max_binds) = 0, count(), 0)) AS binds_max,
     any(throttled_1m) AS throttled_1m,
     any(errors_1m) AS errors_1m,
-    fromUnixTimestamp64Milli(max(last_ms), 'UTC') AS updated_at
+    max(last_at) AS updated_at
 FROM
 (
     SELECT
-        binds.connector_id AS connector_id, last_word, last_ms, started_ms, max_binds, lately.throttled_1m AS throttled_1m,
-        lately.errors_1m AS errors_1m, last_word = 'bind_refused' AS is_refused
+        binds.connector_id AS connector_id, last_word, last_at, started_at, max_binds,
+        lately.throttled_1m AS throttled_1m,
+        lately.errors_1m AS errors_1m,
+        last_word = 'bind_refused' AS is_refused
     FROM binds
     LEFT JOIN starts ON starts.holder = binds.holder
     LEFT JOIN configured ON configured.connector_id = binds.connector_id

@@ -145,6 +145,30 @@ class TestClient:
             client.raw_insert(table, insert_block=b'{"a":1}\n{"a":"q"}', fmt="JSONEachRow")
         assert count(client, table) == 0
 
+    @pytest.mark.parametrize(
+        ("target", "error"),
+        [
+            ("(a UInt64, CONSTRAINT small CHECK a < 100) ENGINE = MergeTree ORDER BY a", "VIOLATED_CONSTRAINT"),
+            ("(a UInt64) ENGINE = MergeTree PARTITION BY a ORDER BY a", "TOO_MANY_PARTS"),
+        ],
+    )
+    @pytest.mark.parametrize("through_view", [False, True])
+    def test_what_fails_behind_the_parser_is_reported(
+        self, client: Client, target: str, error: str, through_view: bool
+    ) -> None:
+        """chdb's own streaming insert answers success to these, and writes nothing."""
+        name = f"test.t_{uuid4().hex}"
+        client.command(f"CREATE TABLE {name} {target}")
+        door = name
+        if through_view:
+            door = f"{name}_in"
+            client.command(f"CREATE TABLE {door} (a UInt64) ENGINE = Null")
+            client.command(f"CREATE MATERIALIZED VIEW {name}_mv TO {name} AS SELECT a FROM {door}")
+        rows = b"\n".join(b'{"a":%d}' % number for number in range(150))
+        with pytest.raises(DatabaseError, match=error):
+            client.raw_insert(door, insert_block=rows, fmt="JSONEachRow")
+        assert count(client, name) == 0
+
     def test_sessions_keep_their_temporary_tables(self, client: Client) -> None:
         client.command("CREATE TEMPORARY TABLE mine (a UInt8)")
         client.command("INSERT INTO mine VALUES (7)")

@@ -32,7 +32,7 @@ class App:
         self._account = account
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="chdb")
         self._sessions = Sessions(engine, self._pool, time.monotonic)
-        self._execution = Execution(self._sessions, self._pool, engine.timezone)
+        self._execution = Execution(engine, self._sessions, self._pool)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer what ASGI brings: the lifespan of the server, or one HTTP request."""

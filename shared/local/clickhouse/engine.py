@@ -1,13 +1,19 @@
 """Edge: chdb, ClickHouse's engine in this process: opening a data directory, and connections to it.
 
 All calls block; the server makes them from a thread pool. The engine releases the interpreter while it works.
+
+chdb's own streaming insert (``send_insert``) must not be used: it reports what cannot be parsed, and nothing else. A
+violated constraint, a failing materialized view, too many partitions or a full disk end as success with nothing written
+(chdb 26.9). The data of an INSERT therefore goes into a spool file first, which the engine then reads.
 """
 
 import fcntl
 import json
 import os
+import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import IO, Any
 
 import chdb
@@ -21,41 +27,11 @@ _STORE = "store"
 _CONFIG_FILE = Path("config", "config.xml")
 _USERS_FILE = Path("config", "users.xml")
 _LOCK_FILE = "lock"
+_SPOOL = Path("spool")
 
 
 class DataDirectoryError(Exception):
     """The data directory cannot be used; the text is one sentence for a person."""
-
-
-class Insert:
-    """One running INSERT that takes its data in pieces; nothing is committed before ``finish``."""
-
-    def __init__(self, inserter: Any) -> None:
-        """Wrap the engine's handle."""
-        self._inserter = inserter
-
-    def append(self, octets: bytes) -> None:
-        """Hand over the next octets. Raises EngineError when they cannot be parsed."""
-        try:
-            self._inserter.append(octets)
-        except RuntimeError as error:
-            raise EngineError(str(error)) from error
-
-    def finish(self) -> QueryResult:
-        """Commit; returns the rows written, those of materialized views included. Raises EngineError."""
-        try:
-            result = self._inserter.finish()
-        except RuntimeError as error:
-            raise EngineError(str(error)) from error
-        elapsed_ns = int(result.elapsed * 1e9)
-        return QueryResult(b"", 0, 0, result.rows_written, result.bytes_written, 0, elapsed_ns)
-
-    def cancel(self) -> None:
-        """Give up without committing; does nothing after ``finish``."""
-        try:
-            self._inserter.cancel()
-        except RuntimeError as error:
-            raise EngineError(str(error)) from error
 
 
 class Stream:
@@ -125,13 +101,6 @@ class Connection:
         except RuntimeError as error:
             raise EngineError(str(error)) from error
 
-    def insert(self, head: str, input_format: str) -> Insert:
-        """Begin an INSERT; ``head`` has neither FORMAT nor data. Raises EngineError."""
-        try:
-            return Insert(self._raw.send_insert(head, input_format))
-        except RuntimeError as error:
-            raise EngineError(str(error)) from error
-
     def close(self) -> None:
         """Close the connection; its temporary tables are gone."""
         self._raw.close()
@@ -146,6 +115,11 @@ class Engine:
         self._lock = lock
         self.version = version
         self.timezone = timezone
+
+    @staticmethod
+    def new_spool_file() -> IO[bytes]:
+        """Return a new file for the data of one INSERT, under a path without odd characters; gone when it is closed."""
+        return NamedTemporaryFile(dir=_SPOOL, prefix="insert-")
 
     def connect(self) -> Connection:
         """Return a fresh connection (0.25 ms)."""
@@ -168,6 +142,8 @@ def open_engine(data_dir: Path, limits: EngineLimits) -> Engine:
         data_dir.mkdir(parents=True, exist_ok=True)
         lock = _lock(data_dir)
         os.chdir(data_dir)
+        shutil.rmtree(_SPOOL, ignore_errors=True)  # what a killed process left
+        _SPOOL.mkdir()
         _CONFIG_FILE.parent.mkdir(exist_ok=True)
         _CONFIG_FILE.write_text(server_config(limits, str(_USERS_FILE)))
         _USERS_FILE.write_text(users_config(limits))

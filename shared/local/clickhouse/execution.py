@@ -1,15 +1,16 @@
 """Edge: running one request on the engine.
 
-Three ways through: an INSERT with data is streamed into the engine while it arrives; a SELECT in a format that can be
+Three ways through: an INSERT with data is run when its data has come, to a file; a SELECT in a format that can be
 cut is streamed out block by block; everything else is run to its end and answered whole. The engine's blocking calls
 are made in a thread pool. A request's session is free again before the client sees the end of its answer.
 """
 
 import asyncio
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
+from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from shared.local.clickhouse.answers import (
@@ -21,8 +22,8 @@ from shared.local.clickhouse.answers import (
     stream_failure,
     summary_header,
 )
-from shared.local.clickhouse.engine import Connection, Stream
-from shared.local.clickhouse.errors import SYNTAX_ERROR, ClickHouseError
+from shared.local.clickhouse.engine import Connection, Engine, Stream
+from shared.local.clickhouse.errors import NOT_ENOUGH_SPACE, SYNTAX_ERROR, ClickHouseError
 from shared.local.clickhouse.exchange import Exchange
 from shared.local.clickhouse.requests import Request
 from shared.local.clickhouse.sessions import Sessions
@@ -43,18 +44,17 @@ from shared.local.clickhouse.statements import (
 P = ParamSpec("P")
 T = TypeVar("T")
 
-_INSERT_PIECE_OCTETS = 1 << 20
 _STREAMABLE_FORMATS = frozenset({"Native", "TabSeparated", "TSV", "CSV", "RowBinary", "JSONEachRow"})
 
 
 class Execution:
     """Runs requests; holds nothing between them but the sessions."""
 
-    def __init__(self, sessions: Sessions, pool: ThreadPoolExecutor, timezone: str) -> None:
-        """``timezone`` is the engine's, for the headers of results."""
+    def __init__(self, engine: Engine, sessions: Sessions, pool: ThreadPoolExecutor) -> None:
+        """Everything is shared with the application around it."""
+        self._engine = engine
         self._sessions = sessions
         self._pool = pool
-        self._timezone = timezone
 
     async def run(self, request: Request, exchange: Exchange) -> Answer | None:
         """Run one request; return its answer, or None when it was streamed to the client already.
@@ -77,24 +77,18 @@ class Execution:
         return await self._whole(request, statement, format_name)
 
     def _headers(self, request: Request) -> Headers:
-        return common_headers(request.query_id, self._timezone)
+        return common_headers(request.query_id, self._engine.timezone)
 
     async def _insert(self, request: Request, head: InsertHead, data: bytes, body: AsyncIterator[bytes]) -> Answer:
-        """Stream the data into the engine; whatever ends this early leaves nothing behind."""
-        async with self._sessions.connection(request) as connection:
-            insert = await self._call(connection.insert, head.statement, head.input_format)
-            try:
-                pending = bytearray(data)
-                async for octets in body:
-                    pending += octets
-                    if len(pending) >= _INSERT_PIECE_OCTETS:
-                        await self._call(insert.append, bytes(pending))
-                        pending.clear()
-                if pending:
-                    await self._call(insert.append, bytes(pending))
-                result = await self._call(insert.finish)
-            finally:
-                await self._call(insert.cancel)
+        """Collect the data, then run the INSERT; a client that goes away before its data is whole leaves nothing."""
+        with _spooling(), self._engine.new_spool_file() as spool:
+            spool.write(data)
+            async for octets in body:
+                spool.write(octets)
+            spool.flush()
+            statement = head.reading_from(str(Path(spool.name).relative_to(Path.cwd())))
+            async with self._sessions.connection(request) as connection:
+                result = await self._call(connection.query, statement, "Null", request.parameters)
         return Answer(200, [*self._headers(request), summary_header(result)])
 
     async def _whole(self, request: Request, statement: Statement, format_name: str) -> Answer:
@@ -141,6 +135,15 @@ class Execution:
     async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, lambda: function(*args, **kwargs))
+
+
+@contextmanager
+def _spooling() -> Generator[None, None, None]:
+    """Turn what the file system refuses into an error of ClickHouse's."""
+    try:
+        yield
+    except OSError as error:
+        raise ClickHouseError(NOT_ENOUGH_SPACE, f"Cannot store the data of the INSERT: {error.strerror}.") from error
 
 
 async def _read_statement(begun: bytes, body: AsyncIterator[bytes]) -> tuple[bytes, InsertHead | Undecided]:

@@ -66,6 +66,13 @@ class InsertHead:
     input_format: str
     data_offset: int
 
+    def reading_from(self, path: str) -> str:
+        """Return the statement that reads its data from a file of this machine instead."""
+        octets = self.statement.encode()
+        clause = _settings_clause(octets)
+        source = f" FROM INFILE {quoted(path)} COMPRESSION 'none' "
+        return f"{octets[:clause].decode()}{source}{octets[clause:].decode()} FORMAT {self.input_format}"
+
 
 class Undecided(Enum):
     """Why there is no INSERT head: the statement is none with data, or its head has not arrived whole."""
@@ -108,6 +115,16 @@ def find_insert(octets: bytes, *, complete: bool) -> InsertHead | Undecided:
                 return Undecided.QUERY
         previous = token
     return Undecided.QUERY if complete or len(octets) >= _INSERT_HEAD_OCTETS_MAX else Undecided.INCOMPLETE
+
+
+def _settings_clause(octets: bytes) -> int:
+    """Return where an INSERT's own SETTINGS begin, its end where it has none."""
+    depth = 0
+    for token in tokens(octets):
+        depth += _NESTING.get(token.keyword, 0)
+        if depth == 0 and token.keyword == "SETTINGS":
+            return token.start
+    return len(octets)
 
 
 def parse(octets: bytes) -> Statement:

@@ -60,6 +60,22 @@ def test_statements_without_data_are_queries(body: bytes) -> None:
     assert find_insert(body, complete=True) is Undecided.QUERY
 
 
+@pytest.mark.parametrize(
+    ("body", "statement"),
+    [
+        (b"INSERT INTO t (a) VALUES (1)", "INSERT INTO t (a)  FROM INFILE 'f' COMPRESSION 'none'  FORMAT Values"),
+        (
+            b"INSERT INTO t (settings) SETTINGS x = 1 FORMAT CSV\n1",
+            "INSERT INTO t (settings)  FROM INFILE 'f' COMPRESSION 'none' SETTINGS x = 1  FORMAT CSV",
+        ),
+    ],
+)
+def test_an_insert_can_read_from_a_file(body: bytes, statement: str) -> None:
+    found = find_insert(body, complete=True)
+    assert isinstance(found, InsertHead)
+    assert found.reading_from("f") == statement
+
+
 def test_select_is_decided_by_its_first_word() -> None:
     assert find_insert(b"SELECT", complete=False) is Undecided.INCOMPLETE
     assert find_insert(b"SELECT ", complete=False) is Undecided.QUERY

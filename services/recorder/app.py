@@ -1,0 +1,122 @@
+"""Edge: the recorder as a process: one stage with fat batches, the migrations before it, the roll-up between
+batches."""
+
+import logging
+from collections.abc import Iterable, Sequence
+from importlib.resources import files
+from typing import Final
+
+from aiokafka import ConsumerRecord
+
+from schemas.topics import LIFECYCLE_EVENTS
+from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable
+from services.recorder.migrations import BOOTSTRAP, Migration, ordered, pending
+from services.recorder.recording import SERVICE, Patience, record
+from services.recorder.rollup import DIRTY_HOURS, REFRESH_HOUR, RollupPlan
+from shared.clock import now_ms
+from shared.records import Out
+from shared.service import Service, run_service
+from shared.stage import GivenUp, Stage, StageConfig, StageHandler
+
+log = logging.getLogger(__name__)
+
+CADENCE_MS: Final = 2_000
+"""An insert costs some 50 ms of ClickHouse's CPU whatever it carries: one in two seconds, and analysts wait no
+longer."""
+MAX_RECORDS: Final = 50_000
+
+_CLICKHOUSE: Final = "clickhouse"
+_APPLIED: Final = "SELECT number, checksum FROM sms.schema_migrations FINAL ORDER BY number"
+_WRITE_DOWN: Final = (
+    "INSERT INTO sms.schema_migrations (number, name, checksum) "
+    "SELECT {number:UInt32}, {name:String}, {checksum:String}"
+)
+
+
+class RecorderHandler(StageHandler):
+    """Batches of events into ClickHouse, and the hours they touch."""
+
+    def __init__(self, clickhouse: ClickHouse, patience: Patience, plan: RollupPlan) -> None:
+        self._clickhouse = clickhouse
+        self._patience = patience
+        self._plan = plan
+
+    async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
+        """Returns the dead letters, when all else is on ClickHouse's disk."""
+        outs: list[Out] = []
+        if records:
+            outs = await record(self._clickhouse, self._patience, records, at_ms)
+            self._plan.changed(now_ms())
+        due_ms = self._plan.due_at_ms()
+        if due_ms is not None and due_ms <= now_ms():
+            await self._roll_up()
+        return outs
+
+    def next_due_ms(self) -> int | None:
+        return self._plan.due_at_ms()
+
+    async def _roll_up(self) -> None:
+        """Recompute what is due; a failure only makes it due again: events come first."""
+        began_ms = now_ms()
+        hours: tuple[int, ...] = ()
+        try:
+            found = await self._clickhouse.rows(DIRTY_HOURS, {"since_s": self._plan.since_s()})
+            hours = self._plan.choose((int(row[0]) for row in found), began_ms)
+            for hour_s in hours:
+                await self._clickhouse.execute(REFRESH_HOUR, {"hour_s": hour_s})
+        except ClickHouseUnavailable as error:
+            log.warning("the roll-up has to wait: %s", error)
+            self._plan.failed(hours, now_ms())
+        else:
+            self._plan.done(began_ms, now_ms())
+
+
+def known_migrations() -> tuple[Migration, ...]:
+    """The migrations that this version comes with. Raises MigrationError."""
+    folder = files("schemas") / "clickhouse"
+    return ordered({file.name: file.read_text("utf-8") for file in folder.iterdir() if file.name.endswith(".sql")})
+
+
+async def migrate(clickhouse: ClickHouse) -> list[str]:
+    """Apply what is missing, in order; returns the names of what was applied.
+
+    Raises ClickHouseUnavailable (retryable: every statement may be repeated) and MigrationError (not retryable).
+    """
+    known = known_migrations()
+    for statement in BOOTSTRAP:
+        await clickhouse.execute(statement)
+    applied = {int(number): str(checksum) for number, checksum in await clickhouse.rows(_APPLIED)}
+    names = []
+    for migration in pending(known, applied):
+        for statement in migration.statements:
+            await clickhouse.execute(statement)
+        await clickhouse.execute(
+            _WRITE_DOWN,
+            {"number": migration.number, "name": migration.name, "checksum": migration.checksum},
+        )
+        names.append(f"{migration.number:04}_{migration.name}")
+    return names
+
+
+async def run(service: Service) -> None:
+    """Until the service is asked to stop. Raises MigrationError."""
+    settings = service.settings
+    clickhouse = ClickHouse(settings.clickhouse_url, settings.clickhouse_user, settings.clickhouse_password)
+    patience = Patience(service)
+    service.expect(_CLICKHOUSE)
+    try:
+        names = await patience.until_done(lambda: migrate(clickhouse))
+        if names:
+            log.info("migrations applied: %s", ", ".join(names))
+        service.set_assignment(_CLICKHOUSE, [])
+        config = StageConfig(SERVICE, (LIFECYCLE_EVENTS,), CADENCE_MS, MAX_RECORDS)
+        await Stage(service, config, RecorderHandler(clickhouse, patience, RollupPlan(now_ms()))).run()
+    except GivenUp as reason:
+        log.info("%s", reason)
+    finally:
+        await clickhouse.close()
+
+
+def main(arguments: list[str]) -> int:
+    """Run the service; returns the exit code."""
+    return run_service(SERVICE, run)

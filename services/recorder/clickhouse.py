@@ -1,0 +1,126 @@
+"""Edge: ClickHouse, as the recorder uses it. The only module of the service that knows clickhouse_connect.
+
+Calls block and run in one thread of their own, one after the other. A lost connection is made anew by the next call.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import clickhouse_connect
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import Error as ClickHouseConnectError
+from urllib3.exceptions import HTTPError
+
+from services.recorder.rows import insert_body
+
+T = TypeVar("T")
+Parameters = Mapping[str, str | int]
+
+EVENTS_TABLE: Final = "sms.events_raw"
+INSERT_SETTINGS: Final = {
+    "async_insert": 0,  # an answer means that the rows are there
+    "wait_end_of_query": 1,
+    "input_format_skip_unknown_fields": 1,  # fields of a newer version
+    "input_format_null_as_default": 1,
+}
+CONNECT_TIMEOUT_S: Final = 5
+ANSWER_TIMEOUT_S: Final = 60
+
+_CODE = re.compile(r"code: (\d+)", re.IGNORECASE)
+_ROW_CODES = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 131, 321, 349, 376, 407, 467, 469})
+"""Errors of ClickHouse that a value in a row can cause: cannot parse, wrong type, out of range."""
+_TOO_MANY_PARTITIONS = "partitions for single INSERT block"
+
+
+class RowsRefused(Exception):
+    """ClickHouse can read the body, but not all of its rows; nothing was written. The text is its own."""
+
+
+class ClickHouseUnavailable(Exception):
+    """ClickHouse did not do it now (unreachable, out of memory, disk full, ...): retryable, without end."""
+
+
+class ClickHouse:
+    """One connection, for one caller at a time."""
+
+    def __init__(self, url: str, user: str, password: str) -> None:
+        """`url` is http://host:port or https://host:port; nothing is connected yet."""
+        self._url = urlsplit(url)
+        self._credentials = (user, password)
+        self._client: Client | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse")
+
+    async def insert(self, values: Sequence[bytes]) -> None:
+        """Write events; returns when they are on disk. Raises RowsRefused or ClickHouseUnavailable: nothing is written,
+        or (after a lost connection) all may be: repeats are harmless."""
+
+        def run(client: Client) -> None:
+            client.raw_insert(
+                EVENTS_TABLE, insert_block=insert_body(values), fmt="JSONEachRow", settings=INSERT_SETTINGS
+            )
+
+        await self._call(run)
+
+    async def execute(self, statement: str, parameters: Parameters | None = None) -> None:
+        """Run a statement without a result. Raises ClickHouseUnavailable."""
+        await self._call(lambda client: client.command(statement, parameters=dict(parameters or {})))
+
+    async def rows(self, query: str, parameters: Parameters | None = None) -> list[tuple[Any, ...]]:
+        """Return all rows of a small result. Raises ClickHouseUnavailable."""
+        result = await self._call(lambda client: client.query(query, parameters=dict(parameters or {})))
+        return [tuple(row) for row in result.result_rows]
+
+    async def close(self) -> None:
+        """Let go of the connection and the thread."""
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown()
+
+    async def _call(self, work: Callable[[Client], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._work, work)
+
+    def _work(self, work: Callable[[Client], T]) -> T:
+        try:
+            return work(self._connected())
+        except DatabaseError as error:
+            raise _judged(error) from error
+        except (ClickHouseConnectError, HTTPError, OSError) as error:
+            self._disconnect()
+            raise ClickHouseUnavailable(_first_line(error)) from error
+
+    def _connected(self) -> Client:
+        if self._client is None:
+            user, password = self._credentials
+            self._client = clickhouse_connect.get_client(
+                interface=self._url.scheme,
+                host=self._url.hostname or "127.0.0.1",
+                port=self._url.port or (8443 if self._url.scheme == "https" else 8123),
+                username=user,
+                password=password,
+                connect_timeout=CONNECT_TIMEOUT_S,
+                send_receive_timeout=ANSWER_TIMEOUT_S,
+                query_retries=0,
+                compress=False,
+                autogenerate_session_id=False,
+            )
+        return self._client
+
+    def _disconnect(self) -> None:
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+
+def _judged(error: DatabaseError) -> RowsRefused | ClickHouseUnavailable:
+    text = str(error)
+    code = _CODE.search(text)
+    of_rows = (code is not None and int(code[1]) in _ROW_CODES) or "(at row " in text or _TOO_MANY_PARTITIONS in text
+    return RowsRefused(_first_line(error)) if of_rows else ClickHouseUnavailable(_first_line(error))
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0][:500] or type(error).__name__

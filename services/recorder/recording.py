@@ -1,0 +1,107 @@
+"""Edge: from records to rows: insert a batch, set the rows aside that cannot be inserted, wait as long as it takes."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Final, Protocol, TypeVar
+
+from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable, RowsRefused
+from services.recorder.rows import Problem, is_row, problem_of
+from shared.records import In, Out, dead_letter
+from shared.stage import GivenUp
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+
+SERVICE: Final = "recorder"
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 10.0
+
+
+class Host(Protocol):
+    """What recording needs of the process around it (shared.service.Service has it)."""
+
+    last_error: str
+
+    @property
+    def stopping(self) -> asyncio.Event: ...
+    def progress(self) -> None: ...
+
+
+class Patience:
+    """Tries again until it works, with growing pauses, and tells the process's health why it waits."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    async def until_done(self, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Return what `attempt` returns, in the end. Raises GivenUp when the process is stopped meanwhile."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            self._host.progress()
+            try:
+                result = await attempt()
+            except ClickHouseUnavailable as error:
+                sentence = f"ClickHouse: {error}"
+                if sentence != self._host.last_error:
+                    log.warning("%s; trying again", sentence)
+                self._host.last_error = sentence
+            else:
+                if self._host.last_error.startswith("ClickHouse: "):
+                    log.warning("ClickHouse answers again")
+                    self._host.last_error = ""
+                return result
+            try:
+                await asyncio.wait_for(self._host.stopping.wait(), pause_s)
+            except TimeoutError:
+                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
+            else:
+                raise GivenUp("stopped while ClickHouse did not answer; Kafka keeps the events")
+
+
+async def record(clickhouse: ClickHouse, patience: Patience, records: Sequence[In], at_ms: int) -> list[Out]:
+    """Insert the events of `records`; returns the dead letters of those that cannot be.
+
+    When it returns, every event is either on ClickHouse's disk or a dead letter to be produced. A refused part is
+    looked through; when nothing is to be seen, it is cut in halves until one row is left.
+    """
+    rows = [r for r in records if is_row(r.value)]
+    letters = [] if len(rows) == len(records) else [_letter(r, at_ms) for r in records if not is_row(r.value)]
+    parts = [rows] if rows else []
+    while parts:
+        part = parts.pop()
+        refusal = await _insert(clickhouse, patience, part)
+        if refusal is None:
+            continue
+        good = [r for r in part if problem_of(r.value, r.timestamp) is None]
+        if len(good) < len(part):
+            letters += [_letter(r, at_ms) for r in part if problem_of(r.value, r.timestamp) is not None]
+            parts += [good] if good else []
+        elif len(part) == 1:
+            letters.append(_letter(part[0], at_ms, refusal))
+        else:
+            parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+    return letters
+
+
+async def _insert(clickhouse: ClickHouse, patience: Patience, part: Sequence[In]) -> str | None:
+    """Insert the rows of `part`, in the end; returns ClickHouse's sentence when it cannot read one of them."""
+    values = [r.value or b"" for r in part]
+    try:
+        await patience.until_done(lambda: clickhouse.insert(values))
+    except RowsRefused as refusal:
+        return str(refusal)
+    return None
+
+
+def _letter(record: In, at_ms: int, refusal: str = "") -> Out:
+    problem = problem_of(record.value, record.timestamp) or Problem("invalid_record", "", refusal)
+    return dead_letter(
+        record,
+        reason=problem.reason,
+        error=problem.sentence,
+        at_ms=at_ms,
+        service=SERVICE,
+        field=problem.field,
+    )

@@ -1,0 +1,131 @@
+"""Unit tests of recording with a ClickHouse that refuses, fails and comes back."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any, cast
+
+import orjson
+import pytest
+from aiokafka import ConsumerRecord
+
+from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable, RowsRefused
+from services.recorder.recording import Patience, record
+from shared.stage import GivenUp
+
+NOW = 1_800_000_000_000
+
+
+class FakeHost:
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self.last_error = ""
+        self.steps = 0
+
+    def progress(self) -> None:
+        self.steps += 1
+
+
+class FakeClickHouse:
+    """Refuses bodies with a value in `poison`, fails as often as `failures` says."""
+
+    def __init__(self, poison: set[bytes], failures: int = 0) -> None:
+        self.stored: list[bytes] = []
+        self.inserts = 0
+        self._poison = poison
+        self._failures = failures
+
+    async def insert(self, values: Sequence[bytes]) -> None:
+        self.inserts += 1
+        if self._failures:
+            self._failures -= 1
+            raise ClickHouseUnavailable("it is down")
+        if self._poison.intersection(values):
+            raise RowsRefused("cannot parse (at row 1)")
+        self.stored += values
+
+
+def event(number: int, **changes: Any) -> bytes:
+    return orjson.dumps(
+        {
+            "event_id": f"01a20b71-4b69-75ab-8da3-{number:012}",
+            "event": "accepted",
+            "service": "x",
+            "occurred_at_ms": NOW,
+        }
+        | changes
+    )
+
+
+def records(values: Sequence[bytes | None]) -> list[ConsumerRecord]:
+    return [
+        ConsumerRecord("lifecycle.events", 1, offset, NOW, 1, b"key", value, 0, 0, 0, ())
+        for offset, value in enumerate(values)
+    ]
+
+
+async def run(clickhouse: FakeClickHouse, values: Sequence[bytes | None]) -> dict[int, tuple[str, str]]:
+    """Record `values`; returns what became dead letters: offset to (reason, field)."""
+    outs = await record(cast(ClickHouse, clickhouse), Patience(FakeHost()), records(values), NOW + 5)
+    assert {out.topic for out in outs} <= {"lifecycle.events.dlq"}
+    headers = [dict(out.headers) for out in outs]
+    assert len(headers) == len({h["dlq_offset"] for h in headers})
+    return {int(h["dlq_offset"]): (h["dlq_reason"].decode(), h["dlq_field"].decode()) for h in headers}
+
+
+async def test_a_good_batch_is_one_insert() -> None:
+    clickhouse = FakeClickHouse(set())
+    values = [event(number) for number in range(5)]
+    assert await run(clickhouse, values) == {}
+    assert (clickhouse.stored, clickhouse.inserts) == (values, 1)
+
+
+async def test_what_is_no_object_never_gets_into_a_body() -> None:
+    clickhouse = FakeClickHouse(set())
+    assert await run(clickhouse, [event(0), None, b"hello", event(1)]) == {
+        1: ("invalid_record", ""),
+        2: ("invalid_record", ""),
+    }
+    assert clickhouse.stored == [event(0), event(1)]
+
+
+async def test_bad_rows_are_set_aside_together_and_the_rest_goes_in() -> None:
+    bad, far = event(1, segments="x"), event(3, occurred_at_ms=5)
+    clickhouse = FakeClickHouse({bad})
+    values = [event(0), bad, event(2), far]
+    assert await run(clickhouse, values) == {1: ("invalid_record", "segments"), 3: ("absurd_time", "occurred_at_ms")}
+    assert (clickhouse.stored, clickhouse.inserts) == ([event(0), event(2)], 2)
+
+
+async def test_a_row_that_only_clickhouse_dislikes_is_found_by_halves() -> None:
+    values = [event(number) for number in range(100)]
+    clickhouse = FakeClickHouse({values[37], values[38]})
+    assert await run(clickhouse, values) == {37: ("invalid_record", ""), 38: ("invalid_record", "")}
+    assert sorted(clickhouse.stored) == sorted(v for n, v in enumerate(values) if n not in (37, 38))
+
+
+async def test_nothing_but_bad_rows() -> None:
+    assert await run(FakeClickHouse(set()), [None]) == {0: ("invalid_record", "")}
+    assert await run(FakeClickHouse({event(0, final=1)}), [event(0, final=1)]) == {0: ("invalid_record", "final")}
+
+
+async def test_it_waits_for_clickhouse_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.recorder.recording.FIRST_PAUSE_S", 0.001)
+    host = FakeHost()
+    clickhouse = FakeClickHouse(set(), failures=3)
+    seen: list[str] = []
+    patience = Patience(host)
+
+    async def attempt() -> None:
+        seen.append(host.last_error)
+        await clickhouse.insert([b"{}"])
+
+    await patience.until_done(attempt)
+    assert seen == ["", *["ClickHouse: it is down"] * 3]
+    assert (host.last_error, host.steps, clickhouse.stored) == ("", 4, [b"{}"])
+
+
+async def test_a_stop_ends_the_waiting() -> None:
+    host = FakeHost()
+    host.stopping.set()
+    with pytest.raises(GivenUp, match="Kafka keeps the events"):
+        await record(cast(ClickHouse, FakeClickHouse(set(), failures=99)), Patience(host), records([event(0)]), NOW)
