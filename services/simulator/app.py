@@ -12,11 +12,12 @@ import signal
 import ssl
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import uvloop
 
+from services.simulator.control import LOOPBACK, ControlServer
 from services.simulator.rates import Totals, is_quiet, rate_line
 from services.simulator.scenario import Scenario, ScenarioError, parse_scenario
 from services.simulator.server import UNANSWERED_MAX, Simulator
@@ -53,10 +54,9 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _port(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= 65535:
-        raise ValueError(text)
-    return number
+    if not (text.isascii() and text.isdigit()) or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535")
+    return int(text)
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
@@ -96,12 +96,8 @@ def read_passwords(scenario: Scenario, environment: Mapping[str, str]) -> dict[s
 
 
 async def _run(scenario: Scenario, passwords: Mapping[str, str], options: argparse.Namespace) -> None:
-    tls = _tls(scenario, options.scenario.parent)
-    try:
-        options.log.parent.mkdir(parents=True, exist_ok=True)
-        log = SubmitLog(options.log)
-    except OSError as error:
-        raise CannotStart(f"{options.log} cannot be written: {error.strerror}", EXIT_FAILED) from None
+    """Raises CannotStart, also when the log was lost on the way."""
+    log = _open_log(options.log)
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[str] = loop.create_future()
 
@@ -109,9 +105,28 @@ async def _run(scenario: Scenario, passwords: Mapping[str, str], options: argpar
         if not ended.done():
             ended.set_result(sentence)
 
-    rates = _RateLines(loop)
+    rates = RateLines(loop)
     simulator = Simulator(scenario, log, passwords, end, rates.on_traffic)
     rates.simulator = simulator
+    try:
+        await _serve_until(ended, simulator, _tls(scenario, options.scenario.parent), options, end)
+    finally:
+        rates.stop()
+        try:
+            log.close()
+        except OSError as error:
+            end(f"{options.log} cannot be written: {error.strerror}")
+    if ended.result():
+        raise CannotStart(ended.result(), EXIT_FAILED)
+
+
+async def _serve_until(
+    ended: asyncio.Future[str],
+    simulator: Simulator,
+    tls: ssl.SSLContext | None,
+    options: argparse.Namespace,
+    end: Callable[[str], None],
+) -> None:
     try:
         listener = await serve(
             simulator.make_session,
@@ -122,22 +137,38 @@ async def _run(scenario: Scenario, passwords: Mapping[str, str], options: argpar
             unanswered_high=UNANSWERED_MAX,
         )
     except OSError as error:
-        log.close()
-        reason = (error.strerror or str(error)).lower()
-        raise CannotStart(f"cannot listen on {options.host}:{options.port}: {reason}", EXIT_FAILED) from None
+        raise _cannot_listen(options.host, options.port, error) from None
+    control = None
+    try:
+        if options.control_port is not None:
+            control = ControlServer(simulator, options.control_port)
+    except OSError as error:
+        await listener.close()
+        raise _cannot_listen(LOOPBACK, options.control_port, error) from None
+    loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end, "")
-    _say(f"SMSC simulator: SMPP{' over TLS' if tls else ''} on {options.host}:{listener.port}, log {options.log}")
-    sentence = await ended
+    also = f", control on {LOOPBACK}:{control.port}" if control else ""
+    _say(f"SMSC simulator: SMPP{' over TLS' if tls else ''} on {options.host}:{listener.port}{also}, log {options.log}")
+    await ended
+    if control is not None:
+        await control.stop()
     simulator.answer_everything()
-    rates.stop()
     await listener.close(unbind=True)
+
+
+def _open_log(file: Path) -> SubmitLog:
     try:
-        log.close()
+        file.parent.mkdir(parents=True, exist_ok=True)
+        return SubmitLog(file)
     except OSError as error:
-        sentence = sentence or f"{options.log} cannot be written: {error.strerror}"
-    if sentence:
-        raise CannotStart(sentence, EXIT_FAILED)
+        raise CannotStart(f"{file} cannot be written: {error.strerror}", EXIT_FAILED) from None
+
+
+def _cannot_listen(host: str, port: int, error: OSError) -> CannotStart:
+    # asyncio puts the address into its own text; the system's words are enough.
+    reason = os.strerror(error.errno).lower() if error.errno and error.errno > 0 else str(error)
+    return CannotStart(f"cannot listen on {host}:{port}: {reason}", EXIT_FAILED)
 
 
 def _tls(scenario: Scenario, folder: Path) -> ssl.SSLContext | None:
@@ -154,7 +185,7 @@ def _say(line: str) -> None:
     sys.stdout.flush()
 
 
-class _RateLines:
+class RateLines:
     """Prints a line every 5 s as long as something happens, and nothing while nothing does."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:

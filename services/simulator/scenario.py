@@ -16,6 +16,8 @@ from shared.smpp.constants import SmppCommandStatus
 ANYBODY = "*"
 SHARES_TOLERANCE = 0.001
 DELAY_MS_MAX = 3_600_000
+ADDRESS_MAX = 20
+"""Without its NUL (SMPP 3.4 section 5.2.8)."""
 
 MessageIdFormat: TypeAlias = Literal["dec", "hex", "uuid", "padded"]
 ReceiptFormat: TypeAlias = Literal["standard", "tlv", "both"]
@@ -52,6 +54,28 @@ def _mix(given: Any) -> Any:
     return given
 
 
+def _address(given: Any) -> Any:
+    """Numbers may stand without quotes."""
+    text = str(given) if isinstance(given, int) and not isinstance(given, bool) else given
+    if not isinstance(text, str) or not 1 <= len(text) <= ADDRESS_MAX or not all("!" <= one <= "\xff" for one in text):
+        raise ValueError(f"must be 1 to {ADDRESS_MAX} characters of Latin-1 without spaces")
+    return text
+
+
+def _secret(given: Any) -> Any:
+    if not isinstance(given, Mapping):
+        raise ValueError(
+            "must be {env: NAME}, the environment variable that holds it; a literal one would be in a file"
+        )
+    return given
+
+
+def _accounts(given: Any) -> Any:
+    if not isinstance(given, list | tuple) or not given:
+        raise ValueError("must be a list of at least one account")
+    return given
+
+
 def _all_delivered() -> dict[ReceiptWord, float]:
     return {"DELIVRD": 1.0}
 
@@ -60,11 +84,7 @@ SpanMs = Annotated[tuple[float, float], BeforeValidator(_span)]
 CommandStatus = Annotated[int, BeforeValidator(_command_status)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0)]
-Address = Annotated[
-    str,
-    Field(min_length=1, max_length=20, pattern=r"^[\x21-\xff]+$"),
-    BeforeValidator(lambda given: str(given) if isinstance(given, int) and not isinstance(given, bool) else given),
-]
+Address = Annotated[str, BeforeValidator(_address)]
 
 
 class _Strict(BaseModel):
@@ -135,7 +155,7 @@ class Account(_Strict):
     """How the SMSC behaves to one system_id; `*` is anybody whom no account before it names."""
 
     system_id: str = Field(min_length=1, max_length=64)
-    password: Secret | None = None
+    password: Annotated[Secret, BeforeValidator(_secret)] | None = None
     latency_ms: SpanMs = (0.0, 0.0)
     message_id_format: MessageIdFormat = "dec"
     tps: float | None = Field(default=None, gt=0)
@@ -178,7 +198,7 @@ class Scenario(_Strict):
     """The whole file. The same seed gives the same draws, account by account."""
 
     version: Literal[1]
-    accounts: tuple[Account, ...] = Field(min_length=1)
+    accounts: Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
     seed: int = 1
     tls: Tls | None = None
     session: Session = Session()
@@ -223,9 +243,12 @@ def _sentence(error: Mapping[str, Any]) -> str:
         return f"{key}: is unknown; {_allowed(path)}"
     if error["type"] == "missing":
         return f"{key}: is missing"
+    if error["type"] in ("model_type", "dict_type"):
+        return f"{key}: must be a mapping"
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error.get("input")
-    shown = f" (given: {given!r})" if isinstance(given, str | int | float | list) else ""
+    is_secret = "password" in path
+    shown = f" (given: {given!r})" if isinstance(given, str | int | float | list) and not is_secret else ""
     return f"{key}: {message[:1].lower()}{message[1:]}{shown}" if key else message
 
 
