@@ -1,10 +1,18 @@
 """Pure: gateway.yaml as a model, and `config.gateway`, the record that carries it (architecture section 9)."""
 
-from typing import Annotated, Literal, Self
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
+from schemas.requests import Sender
 from schemas.wire import Lane, Wire
+
+INCONSISTENT: Final = "inconsistent"
+"""Type of the validation error of parts that do not go together."""
 
 
 def _no_taken_word(connector_id: str) -> str:
@@ -16,12 +24,32 @@ def _no_taken_word(connector_id: str) -> str:
 
 ConnectorId = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$"), AfterValidator(_no_taken_word)]
 AccountId = Annotated[str, Field(min_length=1, max_length=64)]
+Prefix = Annotated[str, Field(pattern=r"^\+?[0-9]{0,15}$")]
+ReceiptWord = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"]
+"""States of a receipt, SMPP 3.4 appendix B."""
+
+_TLV_VALUE: Final = re.compile(r"hex:(?:[0-9a-fA-F]{2})*|int:[0-9]{1,19}|(?!hex:|int:).*", re.DOTALL)
+
+
+def _tlv_value(value: str) -> str:
+    if _TLV_VALUE.fullmatch(value) is None:
+        raise ValueError("hex: takes pairs of hexadecimal digits, int: decimal digits")
+    return value
+
+
+TlvTag = Annotated[str, Field(pattern=r"^(0[xX][0-9a-fA-F]{1,4}|[1-9][0-9]{0,4})$")]
+TlvValue = Annotated[str, AfterValidator(_tlv_value)]
 
 
 class Strict(BaseModel):
     """A part of the file: an unknown key is a mistake."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _octet(description: str) -> Any:
+    """A field that is derived unless it is given."""
+    return Field(default=None, ge=0, le=255, description=description)
 
 
 class SecretRef(Strict):
@@ -40,67 +68,151 @@ class SecretRef(Strict):
 class Tls(Strict):
     """TLS of a connector: `verify` checks chain and name; `pin` accepts exactly one certificate by its SHA-256."""
 
-    mode: Literal["off", "verify", "pin"] = "off"
-    server_name: str | None = None
-    ca_file: str | None = None
-    cert_file: str | None = None
-    key_file: str | None = None
-    pin_sha256: str | None = Field(default=None, pattern=r"^[0-9a-fA-F]{64}$")
+    mode: Literal["off", "verify", "pin"] = Field(
+        default="off",
+        description="`verify`: the certificate's chain and name must be right; `pin`: exactly the certificate with "
+        "`pin_sha256`, self-signed or not. `tls: verify` is short for `tls: {mode: verify}`",
+    )
+    server_name: str | None = Field(default=None, description="Name to ask for and to verify; the host unless given")
+    ca_file: str | None = Field(
+        default=None, description="PEM file of the authorities to trust; the system's unless given"
+    )
+    cert_file: str | None = Field(default=None, description="PEM file of our certificate, where the SMSC asks for one")
+    key_file: str | None = Field(default=None, description="PEM file of its key, where that is not in `cert_file`")
+    pin_sha256: str | None = Field(
+        default=None,
+        pattern=r"^[0-9a-fA-F]{64}$",
+        description="SHA-256 of the certificate (DER), 64 hexadecimal digits; with `mode: pin` only",
+    )
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if (self.mode == "pin") != (self.pin_sha256 is not None):
+            raise ValueError("mode pin and pin_sha256 go together")
+        return self
 
 
 class Options(Strict):
-    """How this SMSC differs from the specification; defaults fit most (reference: the option list of the docs)."""
+    """How this SMSC differs from the specification; defaults fit most (docs/options.md)."""
 
-    long_message: Literal["udh8", "udh16", "sar", "payload"] = "udh8"
-    message_id_format: Literal["raw", "hex", "dec", "auto"] = "raw"
-    default_alphabet: Literal["gsm7", "latin1", "ascii"] = "gsm7"
-    gsm7_packed: bool = False
-    national_tables: tuple[str, ...] = ()
-    data_coding_map: dict[str, int] = Field(default_factory=dict)
-    sticky_parts: bool = True
-    dlr_by_text: bool = False
-    status_map: dict[str, str] = Field(default_factory=dict)
-    receipt_map: dict[str, str] = Field(default_factory=dict)
-    response_timeout_s: float = Field(default=60, gt=0)
-    enquire_link_s: float = Field(default=30, gt=0)
-    bind_timeout_s: float = Field(default=10, gt=0)
-    inactivity_s: float = Field(default=60, gt=0)
-    retries_max: int | None = Field(default=None, ge=0)
-    retry_delay_s: float = Field(default=30, gt=0)
-    source_ton: int | None = Field(default=None, ge=0, le=255)
-    source_npi: int | None = Field(default=None, ge=0, le=255)
-    dest_ton: int | None = Field(default=None, ge=0, le=255)
-    dest_npi: int | None = Field(default=None, ge=0, le=255)
-    validity: Literal["relative", "none"] = "relative"
-    vendor_tlvs: dict[str, str] = Field(default_factory=dict)
-    system_type: str = ""
-    tls: Tls = Tls()
+    long_message: Literal["udh8", "udh16", "sar", "payload"] = Field(
+        default="udh8",
+        description="How a message that needs several segments is sent: a user data header with an 8- or 16-bit "
+        "reference, the SAR TLVs (cut like `udh8`), or one submit_sm with message_payload that the SMSC cuts",
+    )
+    message_id_format: Literal["raw", "hex", "dec", "auto"] = Field(
+        default="raw",
+        description="How message ids of responses and receipts are compared: `raw` as written, without regard to case "
+        "and leading zeros; `hex`, `dec`: the response's id is a number of that base, the receipt's one of the other; "
+        "`auto`: in this version as `raw`. The same for all connectors of one `provider`",
+    )
+    default_alphabet: Literal["gsm7", "latin1", "ascii"] = Field(
+        default="gsm7", description="What this SMSC takes data_coding 0 for"
+    )
+    gsm7_packed: bool = Field(
+        default=False, description="GSM-7 is packed into septets here already, 8 characters in 7 octets; rare"
+    )
+    national_tables: tuple[str, ...] = Field(
+        default=(),
+        description="Languages whose national tables of TS 23.038 may be used, in the order of preference: a text in "
+        "one of them then costs GSM-7's 160 or so characters a segment instead of UCS-2's 70",
+    )
+    data_coding_map: dict[str, Annotated[int, Field(ge=0, le=255)]] = Field(
+        default_factory=dict,
+        description="Which data_coding this SMSC uses instead of the standard one. Keys: `gsm7`, `ascii`, `latin1`, "
+        "`binary`, `ucs2` or a number",
+    )
+    flash_variant: Literal["data_coding", "dest_addr_subunit"] = Field(
+        default="data_coding",
+        description="How `flash` is asked for: message class 0 in the data_coding, or the TLV dest_addr_subunit",
+    )
+    sticky_parts: bool = Field(
+        default=True, description="All segments of a message go over one bind; this version always does so"
+    )
+    dlr_by_text: bool = Field(
+        default=False, description="A deliver_sm whose esm_class says nothing is a receipt if its text looks like one"
+    )
+    status_map: dict[str, Literal["accepted", "temporary", "permanent"]] = Field(
+        default_factory=dict,
+        description="What a command_status of submit_sm_resp means. Keys: a number (`0x14`) or a name "
+        "(`ESME_RMSGQFUL`). Unless it is said here, RTHROTTLED, RMSGQFUL, RSYSERR and RX_T_APPN are temporary, all "
+        "other errors permanent",
+    )
+    receipt_map: dict[str, ReceiptWord] = Field(
+        default_factory=dict,
+        description="The carrier's own words for `stat` in receipts, in any case; the words of the specification and "
+        "their usual misspellings are known",
+    )
+    response_timeout_s: float = Field(
+        default=60, gt=0, description="A submit_sm without an answer for so long ends as `outcome_unknown`"
+    )
+    enquire_link_s: float = Field(default=30, gt=0, description="After so long without traffic the link is probed")
+    bind_timeout_s: float = Field(default=10, gt=0, description="Connection and bind together may take so long")
+    inactivity_s: float = Field(
+        default=60, gt=0, description="After so long without anything from the SMSC the link is given up"
+    )
+    retries_max: int | None = Field(
+        default=None,
+        ge=0,
+        description="Further tries after temporary errors, throttling not counted; then `retries_exhausted`. "
+        "Unless given, until the message's validity is over",
+    )
+    retry_delay_s: float = Field(default=30, gt=0, description="Wait after a temporary error; others pass meanwhile")
+    source_ton: int | None = _octet(
+        "Type of number of every sender; unless given 5 for letters, 3 for short codes, else 1"
+    )
+    source_npi: int | None = _octet("Numbering plan of every sender; unless given 1 for long numbers, else 0")
+    dest_ton: int | None = _octet("Type of number of every destination; unless given 1")
+    dest_npi: int | None = _octet("Numbering plan of every destination; unless given 1")
+    validity: Literal["relative", "none"] = Field(
+        default="relative", description="Whether the validity that is left is passed on in validity_period"
+    )
+    vendor_tlvs: dict[TlvTag, TlvValue] = Field(
+        default_factory=dict,
+        description="TLVs on every submit_sm. Keys: the tag (`0x1401`); values: `text:…`, `hex:…` or `int:…`",
+    )
+    system_type: str = Field(default="", description="system_type of the bind")
+    tls: Tls = Field(default=Tls(), description="Encryption of the connection")
+
+    @field_validator("receipt_map", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {key: word.strip().upper() if isinstance(word, str) else word for key, word in value.items()}
 
     @field_validator("tls", mode="before")
     @classmethod
     def _tls_word(cls, value: object) -> object:
-        if value is False:  # YAML reads a bare `off` as false
-            value = "off"
         return {"mode": value} if isinstance(value, str) else value
 
 
 class Connector(Strict):
     """One account at one SMSC, over up to `max_binds` binds."""
 
-    id: ConnectorId
+    id: ConnectorId = Field(description="Stands in topic names, statuses and views")
     provider: str = Field(
-        default="", description="Receipts are joined across all connectors of one provider; default the id"
+        default="",
+        description="Whose account it is: receipts are joined across all connectors of one provider; unless given, "
+        "the id",
     )
-    host: str = Field(min_length=1)
-    port: int = Field(ge=1, le=65_535)
-    system_id: str
-    password: SecretRef
-    bind: Literal["transceiver", "transmitter+receiver"] = "transceiver"
-    max_binds: int = Field(default=1, ge=1, le=100)
-    window: int = Field(default=10, ge=1, le=10_000)
-    tps: int = Field(default=50, ge=1, le=100_000)
-    receipt_deadline_s: int = Field(default=172_800, ge=1, le=604_800)
-    options: Options = Options()
+    host: str = Field(min_length=1, description="Name or address of the SMSC")
+    port: int = Field(ge=1, le=65_535, description="Its TCP port")
+    system_id: str = Field(description="Who binds")
+    password: SecretRef = Field(description="Where the password is: `{env: NAME}` or `{file: /path}`, never itself")
+    bind: Literal["transceiver", "transmitter+receiver"] = Field(
+        default="transceiver", description="One connection a bind, or a pair of them that counts as one bind"
+    )
+    max_binds: int = Field(default=1, ge=1, le=100, description="Never more binds than this, however many binders run")
+    window: int = Field(default=10, ge=1, le=10_000, description="Unanswered submit_sm a bind")
+    tps: int = Field(default=50, ge=1, le=100_000, description="submit_sm in any second, over all binds")
+    receipt_deadline_s: int = Field(
+        default=172_800,
+        ge=1,
+        le=604_800,
+        description="Without a final receipt for so long after the answer a segment ends as `receipt_missing`",
+    )
+    options: Options = Field(default=Options(), description="How this SMSC differs, see below")
 
     @model_validator(mode="before")
     @classmethod
@@ -113,10 +225,14 @@ class Connector(Strict):
 class Account(Strict):
     """Who may send."""
 
-    id: AccountId
-    default_sender: str | None = None
-    max_segments: int = Field(default=40, ge=1, le=255)
-    transliterate: bool = False
+    id: AccountId = Field(description="`account_id` of its requests")
+    default_sender: Sender | None = Field(
+        default=None,
+        description="Sender of requests without `from`: 3-15 digits, or 1-11 GSM-7 characters with a letter; "
+        "unless given, such requests are `invalid_sender`",
+    )
+    max_segments: int = Field(default=40, ge=1, le=255, description="Longer messages are `text_too_long`")
+    transliterate: bool = Field(default=False, description="Default of the request's field of that name")
 
 
 def _listed(value: object) -> object:
@@ -130,9 +246,13 @@ def _listed(value: object) -> object:
 class Match(Strict):
     """All that is given must match; a list means any of."""
 
-    prefix: tuple[str, ...] | None = None
-    account: tuple[str, ...] | None = None
-    lane: tuple[Lane, ...] | None = None
+    prefix: tuple[Prefix, ...] | None = Field(
+        default=None, description="How the destination begins, in digits; one or a list; any unless given"
+    )
+    account: tuple[str, ...] | None = Field(
+        default=None, description="Whose message it is; one or a list; any unless given"
+    )
+    lane: tuple[Lane, ...] | None = Field(default=None, description="Its lane; one or a list; any unless given")
 
     @field_validator("prefix", "account", "lane", mode="before")
     @classmethod
@@ -141,59 +261,107 @@ class Match(Strict):
 
 
 class Target(Strict):
-    connector: ConnectorId
-    weight: int = Field(default=1, ge=1, le=1_000_000)
+    """One connector of a route."""
+
+    connector: ConnectorId = Field(description="Id of a connector of this file")
+    weight: int = Field(
+        default=1, ge=1, le=1_000_000, description="Its part of the traffic; this version takes the first target in use"
+    )
 
 
 class Route(Strict):
     """First match wins."""
 
-    match: Match = Match()
-    to: tuple[Target, ...] = Field(min_length=1)
-    fallback: tuple[ConnectorId, ...] = ()
+    match: Match = Field(default=Match(), description="What it is for, see below; everything unless given")
+    to: tuple[Target, ...] = Field(min_length=1, description="Where it goes, see below")
+    fallback: tuple[ConnectorId, ...] = Field(
+        default=(), description="Connectors to take where none of `to` is in use, in order"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Inconsistency:
+    """Parts of the file that do not go together; `path` is the place to change, as keys and 0-based numbers."""
+
+    path: tuple[str | int, ...]
+    problem: str
+
+
+def inconsistencies(
+    connectors: Mapping[int, Connector],
+    routes: Mapping[int, Route],
+    connector_ids: Sequence[str],
+    account_ids: Sequence[str],
+) -> list[Inconsistency]:
+    """What is wrong between the parts, in the order of the file; `connectors` and `routes` by their place in it.
+
+    The ids are those of all parts: where some could not be read, the rest is judged all the same.
+    """
+    return [
+        *_repeated("connectors", connector_ids),
+        *_provider_differences(connectors),
+        *_repeated("accounts", account_ids),
+        *_undefined(routes, connector_ids),
+    ]
+
+
+def _repeated(part: str, ids: Sequence[str]) -> list[Inconsistency]:
+    return [
+        Inconsistency((part, place, "id"), f"{name!r} is used twice")
+        for place, name in enumerate(ids)
+        if name in ids[:place]
+    ]
+
+
+def _undefined(routes: Mapping[int, Route], connector_ids: Sequence[str]) -> list[Inconsistency]:
+    defined = ", ".join(sorted(set(connector_ids))) or "none"
+    named = [
+        (("routes", number, *path), name)
+        for number, route in routes.items()
+        for path, name in (
+            *((("to", place, "connector"), target.connector) for place, target in enumerate(route.to)),
+            *((("fallback", place), name) for place, name in enumerate(route.fallback)),
+        )
+    ]
+    return [
+        Inconsistency(path, f"connector {name!r} is not defined (defined: {defined})")
+        for path, name in named
+        if name not in connector_ids
+    ]
+
+
+def _provider_differences(connectors: Mapping[int, Connector]) -> list[Inconsistency]:
+    """A join key is normalised by provider, so its connectors must agree on the id format."""
+    first: dict[str, Connector] = {}
+    found = []
+    for place, connector in connectors.items():
+        other = first.setdefault(connector.provider, connector)
+        if (mine := connector.options.message_id_format) != (theirs := other.options.message_id_format):
+            problem = f"{mine} here and {theirs} at {other.id}: connectors of one provider cannot differ"
+            found.append(Inconsistency(("connectors", place, "options", "message_id_format"), problem))
+    return found
 
 
 class Gateway(Strict):
     """The file. References between its parts are checked here; a problem names the place."""
 
-    version: Literal[1]
-    connectors: tuple[Connector, ...] = ()
-    accounts: tuple[Account, ...] = ()
-    routes: tuple[Route, ...] = ()
+    version: Literal[1] = Field(description="Of the form of this file")
+    connectors: tuple[Connector, ...] = Field(default=(), description="Accounts at SMSCs")
+    accounts: tuple[Account, ...] = Field(default=(), description="Who may send")
+    routes: tuple[Route, ...] = Field(default=(), description="Which message goes where; the first that matches counts")
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
-        problems = [
-            *_repeated("connectors", [c.id for c in self.connectors]),
-            *_repeated("accounts", [a.id for a in self.accounts]),
-        ]
-        known = {c.id for c in self.connectors}
-        for number, route in enumerate(self.routes):
-            problems += [
-                f"routes.{number}: connector {target!r} is not defined (defined: {', '.join(sorted(known))})"
-                for target in (*(t.connector for t in route.to), *route.fallback)
-                if target not in known
-            ]
-        problems += _provider_differences(self.connectors)
-        if problems:
-            raise ValueError("; ".join(problems))
+        found = inconsistencies(
+            dict(enumerate(self.connectors)),
+            dict(enumerate(self.routes)),
+            [c.id for c in self.connectors],
+            [a.id for a in self.accounts],
+        )
+        if found:
+            sentences = "; ".join(f"{'.'.join(map(str, f.path))}: {f.problem}" for f in found)
+            raise PydanticCustomError(INCONSISTENT, "{sentences}", {"sentences": sentences})
         return self
-
-
-def _repeated(part: str, ids: list[str]) -> list[str]:
-    return [f"{part}: id {i!r} is used twice" for i in dict.fromkeys(ids) if ids.count(i) > 1]
-
-
-def _provider_differences(connectors: tuple[Connector, ...]) -> list[str]:
-    """A join key is normalised by provider, so its connectors must agree on the id format."""
-    formats: dict[str, set[str]] = {}
-    for connector in connectors:
-        formats.setdefault(connector.provider, set()).add(connector.options.message_id_format)
-    return [
-        f"connectors of provider {provider!r} differ in message_id_format ({', '.join(sorted(found))})"
-        for provider, found in formats.items()
-        if len(found) > 1
-    ]
 
 
 class Draining(Strict):

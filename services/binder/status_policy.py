@@ -1,11 +1,10 @@
 """Pure: command_status of a submit_sm_resp -> what became of the segment, as a table (quirks Q16-Q18)."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, cast, get_args
 
-from shared.smpp.constants import SmppCommandStatus
+from shared.smpp.constants import SmppCommandStatus, status_number
 
 SubmitWord: TypeAlias = Literal["accepted", "temporary", "permanent"]
 """What a command_status says of a segment; words of `schemas.feedback.AnswerWord`."""
@@ -20,7 +19,6 @@ DEFAULT_TABLE: Final[Mapping[int, SubmitWord]] = {
 """What is not in the table, vendors' statuses included, is permanent."""
 
 _WORDS: Final = frozenset(get_args(SubmitWord))
-_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +52,3 @@ def status_policy(status_map: Mapping[str, str]) -> StatusPolicy:
         else:
             table[number] = cast("SubmitWord", word)
     return StatusPolicy(table, tuple(problems))
-
-
-def status_number(text: str) -> int | None:
-    """The command_status that `text` names; None when it names none."""
-    stripped = text.strip()
-    if _NUMBER.fullmatch(stripped):
-        return int(stripped, 16 if stripped[:2].lower() == "0x" else 10)
-    name = stripped.upper()
-    member = SmppCommandStatus.__members__.get(name) or SmppCommandStatus.__members__.get(f"ESME_{name}")
-    return None if member is None else member.value
-
-
-def status_name(command_status: int) -> str:
-    """`ESME_RTHROTTLED`, or `0x00000401` where the specification has no name."""
-    try:
-        return SmppCommandStatus(command_status).name
-    except ValueError:
-        return f"0x{command_status:08x}"

@@ -1,32 +1,26 @@
-"""Pure: gateway.yaml to `schemas.gateway_config.Gateway`, with every mistake by line, key and what is allowed.
-
-YAML 1.1's surprises are kept out: keys must be text and may not come twice, and nothing but plain data is built.
-"""
+"""Pure: gateway.yaml to `schemas.gateway_config.Gateway`, with every mistake by line, key and what is allowed."""
 
 import difflib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, get_args, get_origin
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from schemas.gateway_config import Gateway
+from schemas.gateway_config import INCONSISTENT, Connector, Gateway, Route, inconsistencies
+from services.cli.gateway_checks import connector_problems, unknown_accounts
+from services.cli.yaml_lines import Document, Mistake, Path, dotted, read_yaml
 
-Path = tuple[str | int, ...]
+_PLAIN_SENTENCES = {
+    "missing": "is missing",
+    "string_type": "must be text; write it in quotes",
+    "tuple_type": "must be a list",
+    "dict_type": "must be a mapping",
+    "model_type": "must be a mapping",
+    "model_attributes_type": "must be a mapping",
+}
+"""Our words for pydantic's kinds of errors, where its own speak of Python."""
 
-
-@dataclass(frozen=True, slots=True)
-class Mistake:
-    """One thing that is wrong with the file. `line` is 1-based; 0 = the file as a whole."""
-
-    line: int
-    key: str
-    problem: str
-
-    def __str__(self) -> str:
-        place = f"line {self.line}, " if self.line else ""
-        return f"{place}{self.key}: {self.problem}" if self.key else f"{place}{self.problem}"
+_AModel = TypeVar("_AModel", bound=BaseModel)
 
 
 class GatewayFileError(Exception):
@@ -38,118 +32,115 @@ class GatewayFileError(Exception):
 
 
 def parse_gateway(text: str) -> Gateway:
-    """The configuration in `text`; raises `GatewayFileError`."""
-    try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        raise GatewayFileError([Mistake(line, "", f"not YAML: {error.problem}")]) from None
-    except yaml.YAMLError as error:
-        raise GatewayFileError([Mistake(0, "", f"not YAML: {error}")]) from None
-    if not isinstance(node, yaml.MappingNode):
+    """The configuration in `text`; raises `GatewayFileError` and nothing else, whatever the text."""
+    document = read_yaml(text)
+    if document.mistakes:
+        raise GatewayFileError(document.mistakes)
+    if not isinstance(document.data, dict):
         raise GatewayFileError([Mistake(1, "", "must be a mapping with version, connectors, accounts and routes")])
-    lines: dict[Path, int] = {}
-    mistakes = list(_index(node, (), lines))
-    data = yaml.safe_load(text) if not mistakes else {}
-    if mistakes:
-        raise GatewayFileError(mistakes)
-    mistakes = _literal_passwords(data, lines)
+    mistakes = list(_literal_passwords(document))
+    gateway: Gateway | None = None
     try:
-        return _validated(data, lines, mistakes)
+        gateway = Gateway.model_validate(document.data)
     except ValidationError as error:
-        found = [_mistake(e, data, lines) for e in error.errors(include_url=False)]
-        reported = {m.key for m in mistakes}
-        mistakes += [m for m in found if not any(m.key.startswith(key) for key in reported)]
-        raise GatewayFileError(sorted(mistakes, key=lambda m: m.line)) from None
-
-
-def _validated(data: Any, lines: dict[Path, int], mistakes: list[Mistake]) -> Gateway:
-    gateway = Gateway.model_validate(data)
-    if mistakes:
-        raise GatewayFileError(mistakes)
+        told = {mistake.key for mistake in mistakes}
+        found = [_mistake(e, document) for e in error.errors(include_url=False) if e["type"] != INCONSISTENT]
+        mistakes += [m for m in found if not any(m.key.startswith(key) for key in told)]
+    mistakes += _beyond_fields(document)
+    if gateway is None or mistakes:
+        raise GatewayFileError(sorted(mistakes, key=lambda m: m.line))
     return gateway
 
 
-def _index(node: yaml.Node, path: Path, lines: dict[Path, int]) -> Iterator[Mistake]:
-    """Remember the line of every path; yields what plain loading would hide."""
-    lines[path] = node.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        seen: set[str] = set()
-        for key, value in node.value:
-            name = key.value if isinstance(key, yaml.ScalarNode) else "?"
-            line = key.start_mark.line + 1
-            if name in seen:
-                yield Mistake(line, _dotted((*path, name)), "is given twice")
-            seen.add(name)
-            yield from _index(value, (*path, name), lines)
-            lines[(*path, name)] = line
-    elif isinstance(node, yaml.SequenceNode):
-        for number, value in enumerate(node.value):
-            yield from _index(value, (*path, number), lines)
+def _literal_passwords(document: Document) -> Iterator[Mistake]:
+    """Told without a word of what was given."""
+    for number, connector in _items(document.data, "connectors"):
+        password = connector.get("password")
+        if password is not None and not (isinstance(password, dict) and set(password) <= {"env", "file"}):
+            path: Path = ("connectors", number, "password")
+            problem = "a password would end up in topics and logs; write {env: NAME} or {file: /path}"
+            yield Mistake(document.line(path), dotted(path), problem)
 
 
-def _literal_passwords(data: Any, lines: dict[Path, int]) -> list[Mistake]:
-    connectors = data.get("connectors") if isinstance(data, dict) else None
-    if not isinstance(connectors, list):
-        return []
-    return [
-        Mistake(
-            _line((("connectors"), number, "password"), lines),
-            _dotted(("connectors", number, "password")),
-            "a literal password would end up in topics and logs; write {env: NAME} or {file: /path}",
-        )
-        for number, connector in enumerate(connectors)
-        if isinstance(connector, dict) and isinstance(connector.get("password"), str | int)
-    ]
+def _items(data: Mapping[str, Any], part: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The mappings in a list of the file, by their place."""
+    listed = data.get(part)
+    for number, item in enumerate(listed if isinstance(listed, list) else []):
+        if isinstance(item, dict):
+            yield number, item
 
 
-def _mistake(error: Mapping[str, Any], data: Any, lines: dict[Path, int]) -> Mistake:
-    path = tuple(part for part in error["loc"] if part != "function-after")
-    line = _line(path, lines)
-    if error["type"] == "extra_forbidden":
-        return Mistake(line, _dotted(path), _unknown_key(path))
-    if error["type"] == "missing":
-        return Mistake(_line(path[:-1], lines), _dotted(path), "is missing")
+def _beyond_fields(document: Document) -> list[Mistake]:
+    """What no field says by itself, for all parts that can be read, so that one run tells everything."""
+    if not all(isinstance(document.data.get(part, []), list) for part in ("connectors", "accounts", "routes")):
+        return []  # what refers to a part that is no list would be a mistake each time
+    connectors = _readable(Connector, document.data, "connectors")
+    routes = _readable(Route, document.data, "routes")
+    connector_ids = _ids(document.data, "connectors")
+    account_ids = _ids(document.data, "accounts")
+    found = [(i.path, i.problem) for i in inconsistencies(connectors, routes, connector_ids, account_ids)]
+    for number, connector in connectors.items():
+        found += [(("connectors", number, *path), problem) for path, problem in connector_problems(connector)]
+    found += unknown_accounts(routes, account_ids)
+    return [Mistake(document.line(path), dotted(path), problem) for path, problem in found]
+
+
+def _readable(model: type[_AModel], data: Mapping[str, Any], part: str) -> dict[int, _AModel]:
+    read = {}
+    for number, item in _items(data, part):
+        try:
+            read[number] = model.model_validate(item)
+        except ValidationError:
+            continue  # its own mistakes are told by the validation of the whole
+    return read
+
+
+def _ids(data: Mapping[str, Any], part: str) -> list[str]:
+    """By place; empty text where there is none."""
+    listed = data.get(part)
+    items = listed if isinstance(listed, list) else []
+    ids = [item.get("id") if isinstance(item, dict) else None for item in items]
+    return [name if isinstance(name, str) else "" for name in ids]
+
+
+def _mistake(error: Mapping[str, Any], document: Document) -> Mistake:
+    path = tuple(part for part in error["loc"] if part != "[key]")
+    kind, key, line = error["type"], dotted(path), document.line(path)
+    if kind == "extra_forbidden":
+        return Mistake(line, key, _unknown_key(path))
+    if kind in _PLAIN_SENTENCES:
+        return Mistake(line, key, _PLAIN_SENTENCES[kind])
     message = str(error["msg"]).removeprefix("Value error, ")
     given = error.get("input")
-    if isinstance(given, str | int | float | bool) and error["type"] != "value_error":
-        message = f"{message[0].lower()}{message[1:]} (given: {given!r})"
-    return Mistake(line if path else 0, _dotted(path), message)
+    if isinstance(given, str | int | float) and kind != "value_error":
+        message = f"{message[0].lower()}{message[1:]} (given: {_shown(given)})"
+    return Mistake(line, key, message)
 
 
-def _line(path: Path, lines: dict[Path, int]) -> int:
-    """The line of `path`, or of the nearest part above it that stands in the file."""
-    while path not in lines and path:
-        path = path[:-1]
-    return lines.get(path, 0)
-
-
-def _dotted(path: Path) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else str(part)
-    return text
+def _shown(given: object) -> str:
+    text = repr(given)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _unknown_key(path: Path) -> str:
-    allowed = sorted(_fields_at(path[:-1]))
+    allowed = _fields_at(path[:-1])
     nearest = difflib.get_close_matches(str(path[-1]), allowed, n=1)
     suggestion = f"did you mean {nearest[0]}? " if nearest else ""
-    return f"is unknown; {suggestion}allowed: {', '.join(allowed)}"
+    return f"is unknown; {suggestion}allowed: {', '.join(sorted(allowed))}"
 
 
 def _fields_at(path: Path) -> list[str]:
     """The keys that the model allows at `path`; empty where it is no mapping of ours."""
-    model: Any = Gateway
+    model: type[BaseModel] | None = Gateway
     for part in path:
-        if isinstance(part, int) or not (isinstance(model, type) and issubclass(model, BaseModel)):
+        if isinstance(part, int) or model is None:
             continue
         field = model.model_fields.get(part)
         model = _model_in(field.annotation) if field else None
-    return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
+    return list(model.model_fields) if model else []
 
 
-def _model_in(annotation: Any) -> Any:
+def _model_in(annotation: Any) -> type[BaseModel] | None:
     if get_origin(annotation) is Literal:
         return None
     for inner in get_args(annotation):

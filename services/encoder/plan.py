@@ -54,6 +54,7 @@ def plan_of(connector: Connector) -> ConnectorPlan:
         gsm7_packed=options.gsm7_packed,
         national_tables=options.national_tables,
         data_coding_map=data_coding_map,
+        flash_variant=options.flash_variant,
     )
     return ConnectorPlan(
         connector_id=connector.id,

@@ -4,6 +4,7 @@ Names of commands and statuses are those of aiosmpplib (a test compares them). W
 nothing in this package converts a received number into an enum, because SMSCs send vendor values (0x400-0x4FF, 5.1.3).
 """
 
+import re
 from enum import Enum, IntEnum, IntFlag
 from typing import Final
 
@@ -173,6 +174,19 @@ def status_name(command_status: int) -> str:
         return SmppCommandStatus(command_status).name
     except ValueError:
         return f"0x{command_status:08X}"
+
+
+_NUMBER: Final = re.compile(r"0[xX][0-9a-fA-F]{1,8}|[0-9]{1,10}")
+
+
+def status_number(text: str) -> int | None:
+    """The command_status that `text` names (`0x14`, `20`, `ESME_RMSGQFUL`, `RMSGQFUL`, in any case), or None."""
+    stripped = text.strip()
+    if _NUMBER.fullmatch(stripped):
+        return int(stripped, 16 if stripped[:2].lower() == "0x" else 10)
+    name = stripped.upper()
+    member = SmppCommandStatus.__members__.get(name) or SmppCommandStatus.__members__.get(f"ESME_{name}")
+    return None if member is None else member.value
 
 
 def command_name(command_id: int) -> str:

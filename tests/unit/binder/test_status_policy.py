@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.binder.status_policy import status_name, status_number, status_policy
+from services.binder.status_policy import status_policy
 from shared.smpp.constants import SmppCommandStatus
 
 
@@ -45,9 +45,3 @@ def test_a_wrong_entry_is_a_problem_and_changes_nothing(entry: dict[str, str]) -
     assert len(policy.problems) == 1
     assert policy.word(0) == "accepted"
     assert policy.word(0x402) == "temporary"
-
-
-def test_names() -> None:
-    assert status_name(0x58) == "ESME_RTHROTTLED"
-    assert status_name(0x401) == "0x00000401"
-    assert status_number("RTHROTTLED") == 0x58

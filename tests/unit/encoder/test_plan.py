@@ -12,6 +12,7 @@ def test_every_option_of_encoding_reaches_the_plan() -> None:
             gsm7_packed=True,
             national_tables=["turkish"],
             data_coding_map={"gsm7": 241, "8": 24},
+            flash_variant="dest_addr_subunit",
             validity="none",
         )
     )
@@ -19,6 +20,7 @@ def test_every_option_of_encoding_reaches_the_plan() -> None:
     profile = plan.profile
     assert (profile.long_message, profile.default_alphabet, profile.gsm7_packed) == ("sar", "latin1", True)
     assert (profile.national_tables, profile.data_coding_map) == (("turkish",), {0: 241, 8: 24})
+    assert profile.flash_variant == "dest_addr_subunit"
     assert not plan.send_validity
     assert plan.lane_topics == {
         "otp": "mt.segments.acme.otp",

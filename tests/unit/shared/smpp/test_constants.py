@@ -1,6 +1,6 @@
 import aiosmpplib.state
 
-from shared.smpp.constants import BindMode, SmppCommand, SmppCommandStatus, command_name, status_name
+from shared.smpp.constants import BindMode, SmppCommand, SmppCommandStatus, command_name, status_name, status_number
 from shared.smpp.tlv import TLV_SPECS, Tag, TlvKind
 
 
@@ -26,6 +26,11 @@ def test_unknown_numbers_have_a_name_all_the_same() -> None:
     assert status_name(0x401) == "0x00000401"
     assert command_name(4) == "submit_sm"
     assert command_name(0x99) == "0x00000099"
+
+
+def test_a_status_is_found_by_number_and_by_name() -> None:
+    assert [status_number(text) for text in ("0x14", "20", "ESME_RMSGQFUL", " rmsgqful ")] == [0x14] * 4
+    assert [status_number(text) for text in ("", "0xZZ", "-1", "ESME_", "0x123456789")] == [None] * 5
 
 
 def test_bind_modes() -> None:

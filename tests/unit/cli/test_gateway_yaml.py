@@ -1,0 +1,236 @@
+"""Pure: gateway.yaml: every kind of mistake, with its line and key; any text gives a configuration or mistakes."""
+
+import re
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from schemas.gateway_config import Gateway
+from services.cli.gateway_yaml import GatewayFileError, parse_gateway
+from services.cli.stack import DEMO_DIR
+
+GOOD = """\
+version: 1
+connectors:
+  - id: acme-1
+    provider: acme
+    host: 127.0.0.1
+    port: 2775
+    system_id: shop
+    password: {env: ACME_PASSWORD}
+    max_binds: 2
+    options:
+      long_message: udh16
+      national_tables: [turkish]
+      data_coding_map: {gsm7: 241, 0x08: 24}
+      status_map: {0x401: temporary, ESME_RSYSERR: permanent}
+      receipt_map: {ok: delivrd}
+      vendor_tlvs: {0x1401: "hex:00ff", "5122": text}
+      tls: off
+  - id: beta-1
+    provider: acme
+    host: smpp.example.net
+    port: 2776
+    system_id: shop2
+    password: {file: /run/secrets/beta}
+accounts:
+  - id: shop
+    default_sender: SHOP
+  - id: bank
+routes:
+  - match: {prefix: [44, "0049", +33], account: shop, lane: otp}
+    to: [{connector: acme-1, weight: 70}, {connector: beta-1}]
+    fallback: [beta-1]
+  - to: [{connector: beta-1}]
+"""
+LAST_LINE = GOOD.count("\n")
+
+
+def mistakes(text: str) -> list[tuple[int, str, str]]:
+    with pytest.raises(GatewayFileError) as caught:
+        parse_gateway(text)
+    return [(m.line, m.key, m.problem) for m in caught.value.mistakes]
+
+
+def changed(old: str, new: str) -> str:
+    assert GOOD.count(old) == 1, old
+    return GOOD.replace(old, new)
+
+
+def test_a_good_file() -> None:
+    gateway = parse_gateway(GOOD)
+    first, second = gateway.connectors
+    assert (first.options.status_map, first.options.receipt_map) == (
+        {"0x401": "temporary", "ESME_RSYSERR": "permanent"},
+        {"ok": "DELIVRD"},
+    )
+    assert (first.options.tls.mode, first.options.data_coding_map) == ("off", {"gsm7": 241, "0x08": 24})
+    assert (second.provider, second.max_binds, second.options.flash_variant) == ("acme", 1, "data_coding")
+    assert gateway.routes[0].match.prefix == ("44", "0049", "33")
+    assert Gateway.model_validate_json(gateway.model_dump_json()) == gateway
+
+
+def test_the_demos_configuration_is_a_good_file() -> None:
+    assert len(parse_gateway((DEMO_DIR / "gateway.yaml").read_text(encoding="utf-8")).connectors) == 3
+
+
+def test_the_smallest_file() -> None:
+    assert parse_gateway("version: 1") == Gateway(version=1)
+
+
+ONE_MISTAKE = [
+    # no YAML, or no mapping
+    ("version: [1", 1, "", "not YAML: expected ',' or ']', but got '<stream end>'"),
+    ("", 1, "", "must be a mapping with version, connectors, accounts and routes"),
+    ("- version: 1", 1, "", "must be a mapping with version, connectors, accounts and routes"),
+    (GOOD + "version: 1\n", LAST_LINE + 1, "version", "is given twice"),
+    # keys
+    (GOOD + "rotues: []\n", LAST_LINE + 1, "rotues",
+     "is unknown; did you mean routes? allowed: accounts, connectors, routes, version"),
+    (changed("max_binds: 2", "max_bind: 2"), 9, "connectors[0].max_bind", "is unknown; did you mean max_binds? *"),
+    (changed("long_message: udh16", "long_mesage: 1"), 11, "connectors[0].options.long_mesage",
+     "is unknown; did you mean long_message? *"),
+    (changed("tls: off", "tls: {mode: off, ca: x}"), 17, "connectors[0].options.tls.ca",
+     "is unknown; *allowed: ca_file, cert_file, key_file, mode, pin_sha256, server_name"),
+    (changed("    host: 127.0.0.1\n", ""), 3, "connectors[0].host", "is missing"),
+    (GOOD.replace("version: 1\n", ""), 1, "version", "is missing"),
+    # types and values
+    (changed("version: 1", "version: 2"), 1, "version", "input should be 1 (given: 2)"),
+    (changed("port: 2775", "port: http"), 6, "connectors[0].port", "*valid integer* (given: 'http')"),
+    (changed("port: 2775", "port: 0"), 6, "connectors[0].port", "*greater than or equal to 1 (given: 0)"),
+    (changed("system_id: shop2", "system_id: 12345"), 22, "connectors[1].system_id",
+     "must be text; write it in quotes"),
+    (changed("id: acme-1", "id: Acme_1").replace("connector: acme-1", "connector: beta-1"), 3, "connectors[0].id",
+     "*should match pattern '^[a-z0-9][a-z0-9-]{0,39}$' (given: 'Acme_1')"),
+    (changed("id: acme-1", "id: dlq").replace("connector: acme-1", "connector: beta-1"), 3, "connectors[0].id",
+     "dlq is taken, choose another id"),
+    (changed("long_message: udh16", "long_message: udh"), 11, "connectors[0].options.long_message",
+     "input should be 'udh8', 'udh16', 'sar' or 'payload' (given: 'udh')"),
+    (changed("long_message: udh16", "response_timeout_s: 1e999"), 11, "connectors[0].options.response_timeout_s",
+     "*finite number*"),
+    (changed("long_message: udh16", "flash_variant: sim"), 11, "connectors[0].options.flash_variant", "*data_coding*"),
+    (changed("tls: off", "tls: on"), 17, "connectors[0].options.tls.mode", "*'off', 'verify' or 'pin' (given: 'on')"),
+    (changed("tls: off", "tls: pin"), 17, "connectors[0].options.tls", "mode pin and pin_sha256 go together"),
+    (changed("accounts:\n  - id: shop\n    default_sender: SHOP\n  - id: bank\n", "accounts: shop\n"), 24, "accounts",
+     "must be a list"),
+    (changed("  - id: bank", "  - bank"), 27, "accounts[1]", "must be a mapping"),
+    (changed("default_sender: SHOP", "default_sender: TwelveLetter"), 26, "accounts[0].default_sender",
+     "neither 3-15 digits nor 1-11 GSM-7 characters with a letter"),
+    (changed("default_sender: SHOP", "default_sender: 12345"), 26, "accounts[0].default_sender",
+     "must be text; write it in quotes"),
+    (changed('"0049"', '"Spain"'), 29, "routes[0].match.prefix[1]", "*match pattern* (given: 'Spain')"),
+    (changed("lane: otp", "lane: slow"), 29, "routes[0].match.lane[0]", "*'otp', 'txn' or 'bulk' (given: 'slow')"),
+    (changed("  - to: [{connector: beta-1}]", "  - to: []"), 32, "routes[1].to", "*at least 1 item*"),
+    # passwords
+    (changed("{env: ACME_PASSWORD}", "hunter2"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),
+    (changed("{env: ACME_PASSWORD}", "1234567"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),
+    (changed("{env: ACME_PASSWORD}", "{hunter2}"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),
+    (changed("{env: ACME_PASSWORD}", "{env: A, file: b}"), 8, "connectors[0].password",
+     "give exactly one of env and file"),
+    (changed("password: {env: ACME_PASSWORD}", "password:"), 8, "connectors[0].password", "must be a mapping"),
+    # what options mean
+    (changed("[turkish]", "[turkisch]"), 12, "connectors[0].options.national_tables",
+     "'turkisch' is no language of TS 23.038; did you mean turkish?"),
+    (changed("long_message: udh16", "default_alphabet: ascii"), 12, "connectors[0].options.national_tables",
+     "need default_alphabet gsm7, not ascii"),
+    (changed("gsm7: 241", "klingon: 241"), 13, "connectors[0].options.data_coding_map.klingon",
+     "'klingon' is neither a number nor one of gsm7, ascii, latin1, binary, ucs2"),
+    (changed("gsm7: 241", "256: 241"), 13, "connectors[0].options.data_coding_map.256", "*not within 0 to 255"),
+    (changed("gsm7: 241", "gsm7: 300"), 13, "connectors[0].options.data_coding_map.gsm7", "*255 (given: 300)"),
+    (changed("0x401: temporary", "0xZZ: temporary"), 14, "connectors[0].options.status_map.0xZZ",
+     "is no command_status; write a number (0x14) or a name (ESME_RMSGQFUL)"),
+    (changed("ESME_RSYSERR", "ESME_RSYSER"), 14, "connectors[0].options.status_map.ESME_RSYSER",
+     "is no command_status; did you mean ESME_RSYSERR?"),
+    (changed("0x401: temporary", "0: permanent"), 14, "connectors[0].options.status_map.0",
+     "cannot mean anything but accepted"),
+    (changed("0x401: temporary", "0x401: later"), 14, "connectors[0].options.status_map.0x401",
+     "input should be 'accepted', 'temporary' or 'permanent' (given: 'later')"),
+    (changed("ok: delivrd", "ok: fine"), 15, "connectors[0].options.receipt_map.ok", "*'DELIVRD'*(given: 'FINE')"),
+    (changed("ok: delivrd", '"o k": delivrd'), 15, "connectors[0].options.receipt_map.o k", "can never come*"),
+    (changed("0x1401:", "0xFFFFF:"), 16, "connectors[0].options.vendor_tlvs.0xFFFFF", "*match pattern*"),
+    (changed('"5122"', '"65536"'), 16, "connectors[0].options.vendor_tlvs.65536", "is no tag*"),
+    (changed("hex:00ff", "hex:0"), 16, "connectors[0].options.vendor_tlvs.0x1401", "hex: takes pairs*"),
+    # between the parts
+    (changed("  - id: bank", "  - id: shop"), 27, "accounts[1].id", "'shop' is used twice"),
+    (changed("id: beta-1", "id: acme-1").replace("connector: beta-1", "connector: acme-1").replace("[beta-1]", "[]"),
+     18, "connectors[1].id", "'acme-1' is used twice"),
+    (changed("  - to: [{connector: beta-1}]", "  - to: [{connector: gamma}]"), 32, "routes[1].to[0].connector",
+     "connector 'gamma' is not defined (defined: acme-1, beta-1)"),
+    (changed("fallback: [beta-1]", "fallback:\n    - gamma"), 32, "routes[0].fallback[0]", "connector 'gamma' is not*"),
+    (changed("account: shop,", "account: [shop, shpo],"), 29, "routes[0].match.account[1]",
+     "account 'shpo' is not defined (defined: bank, shop)"),
+    (changed("long_message: udh16", "message_id_format: hex"), 18, "connectors[1].options.message_id_format",
+     "raw here and hex at acme-1: connectors of one provider cannot differ"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "line", "key", "problem"), ONE_MISTAKE, ids=[f"{n}" for n in range(len(ONE_MISTAKE))])
+def test_one_mistake_has_its_line_its_key_and_what_is_allowed(text: str, line: int, key: str, problem: str) -> None:
+    """`*` in `problem` stands for whatever pydantic says there."""
+    ((found_line, found_key, found),) = mistakes(text)
+    assert (found_line, found_key) == (line, key)
+    assert re.fullmatch(".*".join(map(re.escape, problem.split("*"))), found), found
+
+
+def test_one_run_tells_every_mistake_in_the_order_of_the_file() -> None:
+    text = GOOD
+    for old, new in (
+        ("port: 2775", "port: 0"),
+        ("[turkish]", "[turkisch]"),
+        ("port: 2776", "prot: 2776"),
+        ("  - id: bank", "  - id: shop"),
+        ("lane: otp", "lane: slow"),
+        ("  - to: [{connector: beta-1}]", "  - to: [{connector: gamma}]"),
+    ):
+        text = text.replace(old, new)
+    assert [(line, key) for line, key, _ in mistakes(text)] == [
+        (6, "connectors[0].port"),
+        (18, "connectors[1].port"),
+        (21, "connectors[1].prot"),
+        (27, "accounts[1].id"),
+        (29, "routes[0].match.lane[0]"),
+        (32, "routes[1].to[0].connector"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "password", ["hunter2", "1.5", "[hunter2]", "{hunter2: x}", "{value: hunter2}", '"hunter2"', "!!x hunter2"]
+)
+def test_a_literal_password_is_never_repeated(password: str) -> None:
+    assert all(
+        "hunter2" not in f"{key}{problem}" for _, key, problem in mistakes(changed("{env: ACME_PASSWORD}", password))
+    )
+
+
+def test_a_value_of_any_length_is_told_in_a_line() -> None:
+    ((_, _, problem),) = mistakes(changed("lane: otp", f"lane: {'x' * 5000}"))
+    assert len(problem) < 200
+
+
+SNIPPETS = ["- ", ": ", "\n", "  ", "{", "}", "[", "]", "&a ", "*a", "<<: *a", "!!int ", "|", '"', "'", "#", "\t",
+            "0x", "null", "[[[[[[", "1e999", "\u2028", "\ud800", "\x00", "- id: acme-1\n", "%YAML 1.1\n", "---\n",
+            ]  # fmt: skip
+EDITS = st.lists(
+    st.tuples(
+        st.integers(0, len(GOOD)),
+        st.integers(0, 30),
+        st.one_of(st.sampled_from(SNIPPETS), st.text(st.characters(exclude_categories=()), max_size=8)),
+    ),
+    max_size=5,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(EDITS)
+def test_any_text_gives_a_configuration_or_mistakes(edits: list[tuple[int, int, str]]) -> None:
+    text = GOOD
+    for place, length, inserted in edits:
+        text = text[:place] + inserted + text[place + length :]
+    try:
+        gateway = parse_gateway(text)
+    except GatewayFileError as error:
+        assert error.mistakes
+        assert str(error).encode()  # it can be printed
+    else:
+        assert Gateway.model_validate_json(gateway.model_dump_json()) == gateway
