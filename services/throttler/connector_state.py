@@ -61,6 +61,7 @@ class Brain:
         self._swept_at_ms = now_ms
         self._budget = 0
         self._credit = 0
+        self._by_credit = False
         self._room: dict[int, int] = {}
         self._ending: set[str] = set()
         self._outs: list[Out] = []
@@ -183,6 +184,7 @@ class Brain:
         self.binds.reshare(self.policy, now_ms)
         self._credit, self._room = self.binds.room(self.policy)
         paused = now_ms < self._paused_until_ms or not any(left > 0 for left in self._room.values())
+        self._by_credit = not paused and self._credit < tokens
         self._budget = 0 if paused else min(tokens, self._credit, DISPATCHES_MAX)
 
     def wants(self, lane: str) -> int:
@@ -332,6 +334,23 @@ class Brain:
         """An OTP is in memory and not yet dispatched."""
         otp = self._lanes["otp"]
         return bool(otp.heads or otp.begun)
+
+    @property
+    def waits(self) -> bool:
+        """Something is in memory and not yet dispatched."""
+        return any(queue.heads or queue.begun for queue in self._lanes.values())
+
+    @property
+    def runs_dry(self) -> bool:
+        """Work waits, and answers, not the rate, are what it waits for: the next cycle should follow them soon."""
+        return self._by_credit and self.waits
+
+    def position(self, topic: str, partition: int, default: int) -> int:
+        """The next offset to read of a lane or feedback partition; `default` where nothing was read yet."""
+        if topic == feedback_topic(self.connector_id):
+            log = self.under_way.logs.get(partition)
+            return log.position if log else default
+        return self._lanes[topic.rsplit(".", 1)[1]].position(partition, default)
 
     def wake_at_ms(self, now_ms: int) -> int | None:
         """When there may be something to do although nothing comes in; None = never. Call it after `work`."""
