@@ -4,6 +4,7 @@ Calls block and run in one thread of their own, one after the other. A lost conn
 """
 
 import asyncio
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +13,7 @@ from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import DatabaseError
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 from clickhouse_connect.driver.exceptions import Error as ClickHouseConnectError
 from urllib3.exceptions import HTTPError
 
@@ -54,6 +55,8 @@ class ClickHouse:
         self._credentials = (user, password)
         self._client: Client | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse")
+        for chatter in ("urllib3", "clickhouse_connect"):  # every attempt of theirs; the recorder reports once
+            logging.getLogger(chatter).setLevel(logging.CRITICAL)
 
     async def insert(self, values: Sequence[bytes]) -> None:
         """Write events; returns when they are on disk. Raises RowsRefused or ClickHouseUnavailable: nothing is written,
@@ -86,11 +89,11 @@ class ClickHouse:
     def _work(self, work: Callable[[Client], T]) -> T:
         try:
             return work(self._connected())
-        except DatabaseError as error:
-            raise _judged(error) from error
         except (ClickHouseConnectError, HTTPError, OSError) as error:
+            if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
+                raise _judged(error) from error
             self._disconnect()
-            raise ClickHouseUnavailable(_first_line(error)) from error
+            raise ClickHouseUnavailable(f"{self._url.geturl()} does not answer: {_root(error)}") from error
 
     def _connected(self) -> Client:
         if self._client is None:
@@ -120,6 +123,13 @@ def _judged(error: DatabaseError) -> RowsRefused | ClickHouseUnavailable:
     code = _CODE.search(text)
     of_rows = (code is not None and int(code[1]) in _ROW_CODES) or "(at row " in text or _TOO_MANY_PARTITIONS in text
     return RowsRefused(_first_line(error)) if of_rows else ClickHouseUnavailable(_first_line(error))
+
+
+def _root(error: BaseException) -> str:
+    """The last cause, as a word or sentence: what the libraries wrap around it has a new query id every time."""
+    while (cause := error.__cause__ or error.__context__) is not None:
+        error = cause
+    return (error.strerror if isinstance(error, OSError) else None) or type(error).__name__
 
 
 def _first_line(error: Exception) -> str:

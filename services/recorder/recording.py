@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 SERVICE: Final = "recorder"
 FIRST_PAUSE_S: Final = 0.2
-LONGEST_PAUSE_S: Final = 10.0
+LONGEST_PAUSE_S: Final = 3.0
 
 
 class Host(Protocol):
