@@ -9,8 +9,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-SENT_FINALS = frozenset({"delivered", "partially_delivered", "submitted", "receipt_missing"})
-"""Ends that cannot be reached without every segment having been accepted (or refused after some were)."""
+COMPLETE = frozenset({"delivered", "submitted"})
+"""Ends that cannot be reached without every segment having been accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +39,7 @@ class Final:
     status: str
     reason: str | None
     segments: int
+    segments_delivered: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,9 @@ def reconcile(
 def _contradictions(
     message: Published, end: Final, parts: Counter[int], stored: tuple[str, bool] | None
 ) -> Iterable[str]:
-    if end.status in SENT_FINALS and len(parts) < end.segments:
-        yield f"{message.message_id} is {end.status} but the SMSC accepted {len(parts)} of {end.segments} segments"
+    needed = end.segments if end.status in COMPLETE else end.segments_delivered
+    if len(parts) < needed:
+        yield f"{message.message_id} is {end.status}, needs {needed} segments, and the SMSC accepted {len(parts)}"
     if end.status == "rejected" and parts:
         yield f"{message.message_id} is rejected and yet was submitted"
     if stored is None:

@@ -112,7 +112,14 @@ class StatusFollower:
                 status = Status.from_json(record.value)
                 if status.final:
                     self.finals.append(
-                        Final(status.message_id, status.status_id, status.status, status.reason, status.segments)
+                        Final(
+                            message_id=status.message_id,
+                            status_id=status.status_id,
+                            status=status.status,
+                            reason=status.reason,
+                            segments=status.segments,
+                            segments_delivered=status.segments_delivered,
+                        )
                     )
                     self.ended.add(status.message_id)
                     self.words[status.status] += 1
