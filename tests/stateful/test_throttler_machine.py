@@ -48,7 +48,13 @@ class ThrottlerMachine(RuleBasedStateMachine):
         self.world = World(policy(tps=tps, window=window, max_binds=2, retries_max=retries, retry_delay_ms=2_000))
         self.published: dict[str, int] = {}
         self.in_doubt: set[str] = set()
-        self.world.bind(0)
+        self.world.bind(0, 1)
+        self.publish_many(6)
+
+    @rule(count=st.integers(2, 6))
+    def publish_many(self, count: int) -> None:
+        for _ in range(count):
+            self.publish("bulk", 2, 60_000, pinned=False, twice=False)
 
     @rule(
         lane=LANES,
@@ -96,16 +102,18 @@ class ThrottlerMachine(RuleBasedStateMachine):
                 self.world.answer(offsets, "not_sent", partition=partition)
         self.world.lease(partition, state)
 
-    @rule(partition=BINDS)
-    def a_bind_is_lost_and_the_other_takes_its_work(self, partition: int) -> None:
-        """The link is cut, nothing that waited there was sent; the other bind comes up."""
+    @rule(partition=BINDS, keep=st.integers(0, 1), crash=st.booleans())
+    def a_bind_is_lost_and_the_other_takes_its_work(self, partition: int, keep: int, crash: bool) -> None:
+        """The link is cut; of what waited there nothing was sent, but the oldest may still be answered."""
         world = self.world
-        offsets = [offset for offset, _ in world.open_dispatches(partition)]
+        offsets = [offset for offset, _ in world.open_dispatches(partition)][keep:]
         if offsets:
             world.answer(offsets, "not_sent", partition=partition)
         world.lease(partition, "unbound")
         world.bind(1 - partition)
         self.work(3, 700)
+        if crash:
+            world.crash()
 
     @rule(partition=BINDS, stale=st.booleans())
     def a_bind_dies(self, partition: int, stale: bool) -> None:
