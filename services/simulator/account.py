@@ -1,6 +1,5 @@
 """Edge: one system_id at work: its binds, the deliver_sm that wait for one, and what has been counted."""
 
-import logging
 import random
 from collections import Counter, deque
 from dataclasses import dataclass, field
@@ -9,9 +8,8 @@ from typing import TypeAlias
 from services.simulator import scenario
 from services.simulator.behaviour import Behaviour, Throttle
 from services.simulator.recent import RecentMessages
+from services.simulator.session import SimulatorSession
 from shared.smpp.constants import BindMode, SmppCommandStatus
-from shared.smpp.errors import UnencodablePdu
-from shared.smpp.pdu import DeliverSm
 from shared.smpp.server_session import SmscSession
 from shared.smpp.transport import Connection
 
@@ -20,14 +18,12 @@ SmscConnection: TypeAlias = Connection[SmscSession]
 _ROK = SmppCommandStatus.ESME_ROK.value
 _RX_T_APPN = SmppCommandStatus.ESME_RX_T_APPN.value
 
-_log = logging.getLogger(__name__)
 
-
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class Delivery:
-    """A deliver_sm on its way to the ESME. is_settled: answered for good, maybe late; it is not sent again."""
+    """A deliver_sm on its way to the ESME, by the octets of its body. is_settled: answered for good, maybe late."""
 
-    body: DeliverSm
+    octets: bytes
     account: "Account"
     is_mo: bool = False
     is_settled: bool = False
@@ -38,7 +34,7 @@ class Link:
     """One bind. `submits` counts what was received on it."""
 
     connection: SmscConnection
-    session: SmscSession
+    session: SimulatorSession
     account: "Account"
     bind_mode: BindMode
     submits: int = 0
@@ -121,35 +117,27 @@ class Account:
         """Send what waits, turn by turn over the binds that receive and have room in their window."""
         queue, counts = self.queue, self.counts
         while queue:
-            link = self._next_receiver()
-            if link is None:
-                return
             delivery = queue.popleft()
             if delivery.is_settled:
                 continue
-            try:
-                sent = link.session.deliver(delivery, delivery.body, now)
-            except UnencodablePdu as error:
-                _log.warning("a deliver_sm to %s cannot be sent: %s", self.system_id, error)
-                counts.given_up += 1
-                continue
-            if not sent:
+            if not self._send(delivery, now):
                 queue.appendleft(delivery)
                 return
             if delivery.is_mo:
                 counts.mo_sent += 1
             else:
                 counts.receipts_sent += 1
-            link.connection.wake()
 
-    def _next_receiver(self) -> Link | None:
+    def _send(self, delivery: Delivery, now: float) -> bool:
+        """Give it to the next bind that takes it; False when none does."""
         receivers = self._receivers
         for _ in receivers:
             self._turn += 1
             link = receivers[self._turn % len(receivers)]
-            if link.session.window_free:
-                return link
-        return None
+            if link.session.deliver_octets(delivery, delivery.octets, now):
+                link.connection.wake()
+                return True
+        return False
 
     def on_delivery_answer(self, delivery: Delivery, command_status: int) -> bool:
         """Count a deliver_sm_resp. True when the deliver_sm must be sent again later."""

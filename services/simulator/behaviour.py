@@ -4,6 +4,7 @@ A `Behaviour` is an account of the scenario made ready for speed. It keeps no st
 a number in [0, 1) at each call).
 """
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import accumulate
@@ -43,51 +44,54 @@ class Verdict(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Behaviour:
-    """One account of the scenario. Thresholds are cumulative shares, in the order of the file."""
+    """One account of the scenario. Thresholds are cumulative shares, in the order of the file.
+
+    Spans are (least, width) in seconds. `words` has one item more than `word_thresholds`: the last takes the rest, so
+    that rounding leaves no gap.
+    """
 
     latency_s: tuple[float, float]
-    errors: tuple[tuple[float, int], ...]
+    error_thresholds: tuple[float, ...]
+    errors: tuple[int, ...]
     unanswered: float
-    words: tuple[tuple[float, str], ...]
+    word_thresholds: tuple[float, ...]
+    words: tuple[str, ...]
     delay_s: tuple[float, float]
     intermediate: float
 
     @classmethod
     def of(cls, account: Account) -> "Behaviour":
         receipts = account.receipts
-        shares = accumulate(one.share for one in account.errors)
-        # Rounding in the file must not leave a gap above the last word.
-        words = [word for word, share in receipts.mix.items() if share > 0]
-        thresholds = [*accumulate(share for share in receipts.mix.values() if share > 0)][:-1]
+        mix = {word: share for word, share in receipts.mix.items() if share > 0}
         return cls(
-            latency_s=_seconds(account.latency_ms),
-            errors=tuple(zip(shares, (one.command_status for one in account.errors), strict=True)),
+            latency_s=_span_s(account.latency_ms),
+            error_thresholds=tuple(accumulate(one.share for one in account.errors)),
+            errors=tuple(one.command_status for one in account.errors),
             unanswered=account.unanswered,
-            words=tuple(zip((*thresholds, 1.0), words, strict=True)),
-            delay_s=_seconds(receipts.delay_ms),
+            word_thresholds=tuple(accumulate(mix.values()))[:-1],
+            words=tuple(mix),
+            delay_s=_span_s(receipts.delay_ms),
             intermediate=receipts.intermediate,
         )
 
     def judge(self, registered_delivery: int, draw: Draw) -> Verdict:
         """What becomes of a submit with this registered_delivery (SMPP 3.4 section 5.2.17)."""
-        least, most = self.latency_s
-        latency_s = least if least == most else least + (most - least) * draw()
+        least, width = self.latency_s
+        latency_s = least + width * draw() if width else least
         if self.errors:
-            chance = draw()
-            for threshold, command_status in self.errors:
-                if chance < threshold:
-                    return Verdict(command_status, latency_s)
+            refused = bisect_right(self.error_thresholds, draw())
+            if refused < len(self.errors):
+                return Verdict(self.errors[refused], latency_s)
         is_answered = not self.unanswered or draw() >= self.unanswered
-        chance = draw()
-        word = next(word for threshold, word in self.words if chance < threshold)
-        least, most = self.delay_s
+        word = self.words[bisect_right(self.word_thresholds, draw())] if self.word_thresholds else self.words[0]
+        least, width = self.delay_s
         return Verdict(
             0,
             latency_s,
             is_answered,
             word,
-            least + (most - least) * draw(),
-            word != NO_RECEIPT and asks_for_final(registered_delivery, word),
+            least + width * draw() if width else least,
+            registered_delivery != 0 and word != NO_RECEIPT and asks_for_final(registered_delivery, word),
             bool(self.intermediate and registered_delivery & _INTERMEDIATE and draw() < self.intermediate),
         )
 
@@ -117,5 +121,6 @@ class Throttle:
         return True
 
 
-def _seconds(span_ms: tuple[float, float]) -> tuple[float, float]:
-    return span_ms[0] / 1000, span_ms[1] / 1000
+def _span_s(span_ms: tuple[float, float]) -> tuple[float, float]:
+    least, most = span_ms
+    return least / 1000, (most - least) / 1000

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from services.simulator.receipts import Message
+from services.simulator.message import Message
 
 GENERATION_MAX: Final = 10_000
 

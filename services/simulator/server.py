@@ -5,22 +5,24 @@ import itertools
 import logging
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias, cast
 
 from services.simulator.account import Account, Delivery, Link, SmscConnection
 from services.simulator.log_line import log_line
+from services.simulator.message import Message, query_state
 from services.simulator.message_ids import first_number, smsc_message_id
 from services.simulator.mo import text_message
 from services.simulator.rates import Totals
-from services.simulator.receipts import ENROUTE, Message, query_state, receipt_of
+from services.simulator.receipts import ENROUTE, receipt_octets
 from services.simulator.scenario import Mo, Scenario
+from services.simulator.session import SimulatorSession
 from services.simulator.submit_log import SubmitLog
 from services.simulator.timer import Timer
 from shared.clock import now_ms
 from shared.smpp import pdu
 from shared.smpp.codec import response_to
 from shared.smpp.config import SmscConfig
-from shared.smpp.constants import SmppCommandStatus
+from shared.smpp.constants import HEADER_LENGTH, SmppCommandStatus
 from shared.smpp.events import (
     BindRequested,
     Closed,
@@ -32,7 +34,7 @@ from shared.smpp.events import (
     RequestReceived,
     SubmitReceived,
 )
-from shared.smpp.server_session import SmscSession
+from shared.smpp.hot import encode_short_message
 
 UNANSWERED_MAX = 100_000
 """How many submits of one bind may wait for an answer: those that never get one must not stop the others."""
@@ -56,17 +58,10 @@ class Notification(NamedTuple):
     """An intermediate receipt that leaves later."""
 
     message: Message
-    account: Account
 
 
-class Fate(NamedTuple):
-    """The end of a message, and its receipt if one is wanted."""
-
-    message: Message
-    account: Account
-
-
-Due: TypeAlias = Answer | Fate | Notification | Delivery | Callable[[], None]
+Due: TypeAlias = Answer | Message | Notification | Delivery | Callable[[], None]
+"""What the timer keeps; a `Message` is due when its fate comes true."""
 
 
 class Simulator:
@@ -105,9 +100,9 @@ class Simulator:
             unanswered_max=UNANSWERED_MAX,
         )
 
-    def make_session(self, now: float) -> SmscSession:
+    def make_session(self, now: float) -> SimulatorSession:
         """The session of a new connection."""
-        return SmscSession(self._config, now=now)
+        return SimulatorSession(self._config, now=now)
 
     def on_events(self, connection: SmscConnection, events: list[Event]) -> None:
         """Everything that one chunk of a connection brought."""
@@ -163,7 +158,8 @@ class Simulator:
     def send_mo(self, account: Account, bodies: list[pdu.DeliverSm]) -> None:
         """Deliver messages from a handset, as soon as a bind of the account receives."""
         for body in bodies:
-            account.enqueue(Delivery(body, account, is_mo=True))
+            octets = encode_short_message(body, sequence_number=0)[HEADER_LENGTH:]
+            account.enqueue(Delivery(octets, account, is_mo=True))
         account.pump(self._loop.time())
         self._on_traffic()
 
@@ -202,7 +198,7 @@ class Simulator:
     def _on_bind(self, connection: SmscConnection, event: BindRequested, now: float) -> Link | None:
         request = event.pdu
         account = self.account(request.system_id)
-        session = connection.session
+        session = cast(SimulatorSession, connection.session)  # made by make_session
         if account is None:
             connection.handle(session.refuse_bind(SmppCommandStatus.ESME_RINVSYSID, now))
             return None
@@ -246,9 +242,9 @@ class Simulator:
             message = Message(body, account.system_id, names, at_ms, verdict.word, final_at_ms, verdict.tells_final)
             account.recent.add(message)
             if verdict.tells_final:
-                self._timer.add(now + verdict.final_s, Fate(message, account))
+                self._timer.add(now + verdict.final_s, message)
             if verdict.tells_intermediate:
-                self._timer.add(now + verdict.final_s / 2, Notification(message, account))
+                self._timer.add(now + verdict.final_s / 2, Notification(message))
         if link.submits == account.rule.disconnect_after:
             link.connection.abort()
         elif not verdict.is_answered:
@@ -282,34 +278,39 @@ class Simulator:
     def _on_due(self, due: list[Due]) -> None:
         now = self._loop.time()
         at_ms = now_ms()
-        woken: dict[str, Account] = {}
+        woken: set[Account] = set()
         for item in due:
             if isinstance(item, Answer):
                 self._answer(item)
-            elif isinstance(item, Fate | Notification):
-                if self._tell(item, at_ms):
-                    woken[item.account.system_id] = item.account
+            elif isinstance(item, Message):
+                woken.add(self._settle(item, at_ms))
+            elif isinstance(item, Notification):
+                woken.add(self._tell(item.message, ENROUTE, at_ms))
             elif isinstance(item, Delivery):
                 item.account.enqueue(item)
-                woken[item.account.system_id] = item.account
+                woken.add(item.account)
             else:
                 item()
-        for account in woken.values():
+        for account in woken:
             account.pump(now)
-            self._on_traffic()
+        self._on_traffic()
 
-    def _tell(self, item: Fate | Notification, at_ms: int) -> bool:
-        """Queue the receipt; False when a cancel_sm came first."""
-        message, account = item
-        if message.is_final:
-            return False
-        word = ENROUTE
-        if isinstance(item, Fate):
-            message.is_final = True
-            word = message.word
-        receipts = account.rule.receipts
-        account.enqueue(Delivery(receipt_of(message, word, at_ms, receipts.format, receipts.err), account))
-        return True
+    def _settle(self, message: Message, at_ms: int) -> Account:
+        """Its fate has come true: the final receipt, unless a cancel_sm has seen to that."""
+        if message.is_settled:
+            return self.accounts[message.system_id]
+        account = self._tell(message, message.word, at_ms)
+        message.is_settled = True
+        return account
+
+    def _tell(self, message: Message, word: str, at_ms: int) -> Account:
+        """Queue a receipt, unless all has been said; returns the account to pump."""
+        account = self.accounts[message.system_id]
+        if not message.is_settled:
+            receipts = account.rule.receipts
+            octets = receipt_octets(message, word, at_ms, receipts.format, receipts.err)
+            account.enqueue(Delivery(octets, account))
+        return account
 
     # ------------------------------------------------------------------------------------------------- answers to ours
 
@@ -354,24 +355,20 @@ class Simulator:
                 if message is None:
                     session.answer(sequence_number, pdu.QuerySmResp(body.message_id), SmppCommandStatus.ESME_RQUERYFAIL)
                     return
-                _, final_date, state = query_state(message, at_ms)
+                final_date, state = query_state(message, at_ms)
                 session.answer(sequence_number, pdu.QuerySmResp(body.message_id, final_date, state))
             case pdu.CancelSm():
                 message = account.recent.find(body.message_id)
-                if message is None or message.is_final or at_ms >= message.final_at_ms:
+                if message is None or not message.is_on_its_way(at_ms):
                     session.answer(sequence_number, pdu.CancelSmResp(), SmppCommandStatus.ESME_RCANCELFAIL)
                     return
                 session.answer(sequence_number, pdu.CancelSmResp())
-                self._cancel(message, account, at_ms)
+                message.cancel(at_ms)
+                if message.tells_final:
+                    self._settle(message, at_ms)
+                message.is_settled = True
             case pdu.ReplaceSm():
                 session.answer(sequence_number, pdu.ReplaceSmResp(), SmppCommandStatus.ESME_RREPLACEFAIL)
             case _:
                 response = response_to(body.command_id)
                 session.answer(sequence_number, response, SmppCommandStatus.ESME_RINVCMDID)
-
-    def _cancel(self, message: Message, account: Account, at_ms: int) -> None:
-        message.word = "DELETED"
-        message.final_at_ms = at_ms
-        if message.tells_final:
-            self._tell(Fate(message, account), at_ms)
-        message.is_final = True
