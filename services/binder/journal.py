@@ -83,8 +83,10 @@ class Journal:
         "_elsewhere",
         "_feedback_end",
         "_mark",
+        "_on_the_way",
         "_order",
         "_own_from",
+        "_passed",
         "_settled",
         "_told",
         "_unanswered",
@@ -103,11 +105,13 @@ class Journal:
         self._committed = committed
         self._claimed = committed
         self._wanted = committed
+        self._passed = 0
         self._order: deque[int] = deque()
         self._unanswered: set[int] = set()
         self._settled: set[int] = set()
         self._answers: deque[tuple[int, int]] = deque()
         self._elsewhere: set[int] = set()
+        self._on_the_way: set[int] = set()
         self._told: tuple[int, Mark] | None = None
 
     # -- what a judgement leaves ------------------------------------------------------------------------------------
@@ -123,8 +127,8 @@ class Journal:
         self._answers.extend(answers)
 
     def answered_elsewhere(self, offset: int) -> bool:
-        """Whether a record that was never claimed has its answer all the same: it must only be passed over."""
-        return offset in self._elsewhere
+        """Whether a record that is not taken has its answer all the same: it must only be passed over."""
+        return offset in self._elsewhere or offset in self._on_the_way
 
     # -- claims -----------------------------------------------------------------------------------------------------
 
@@ -149,10 +153,14 @@ class Journal:
         self._claimed = offset + 1
 
     def pass_over(self, offset: int) -> None:
-        """The next record needs nothing: it was answered elsewhere."""
-        self._elsewhere.discard(offset)
-        self._settled.discard(offset)
+        """The next record was answered elsewhere. It needs nothing, but for Kafka's word where that is to come yet."""
+        self._order.append(offset)
         self._claimed = offset + 1
+        if offset in self._on_the_way:
+            self._on_the_way.discard(offset)
+        else:
+            self._elsewhere.discard(offset)
+            self._settled.add(offset)
 
     @property
     def next_offset(self) -> int:
@@ -181,6 +189,8 @@ class Journal:
         """Kafka acknowledged `point`; returns the offset below which claims may be written to a socket."""
         self._told = point
         self._committed = max(self._committed, point[0])
+        while self._answers and self._answers[0][1] < point[1].answered_below:
+            self._answers.popleft()
         return self._committed
 
     @property
@@ -199,25 +209,26 @@ class Journal:
             if offset in self._unanswered:
                 self._unanswered.discard(offset)
                 dropped.append(offset)
-            else:
+            elif offset in self._settled:
+                self._settled.discard(offset)
                 self._elsewhere.add(offset)
-        self._claimed = self._wanted = self._committed
+            else:
+                self._on_the_way.add(offset)
+        self._claimed = max(self._committed, self._passed)
+        self._wanted = self._committed
         return dropped[::-1]
 
     def _current_mark(self, low: int) -> Mark:
-        answers = self._answers
-        while answers and answers[0][1] < low:
-            answers.popleft()
-        start = answers[0][0] if answers else self._feedback_end
+        start = next((place for place, highest in self._answers if highest >= low), self._feedback_end)
         oldest = self.epoch if start >= self._own_from else self._mark.oldest_epoch
         return Mark(low, self.epoch, start, oldest)
 
     def _advance(self) -> None:
         order, settled = self._order, self._settled
         while order and order[0] in settled:
-            settled.discard(order.popleft())
-        if not order:
-            settled.clear()
+            offset = order.popleft()
+            settled.discard(offset)
+            self._passed = offset + 1
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
@@ -232,7 +243,12 @@ class Journal:
         """The answers for `offsets` are in Kafka, in the record at `feedback_offset`; told in rising order of it."""
         if not offsets:
             return
-        self._settled.update(offsets)
+        for offset in offsets:
+            if offset in self._on_the_way:
+                self._on_the_way.discard(offset)
+                self._elsewhere.add(offset)
+            else:
+                self._settled.add(offset)
         self._answers.append((feedback_offset, max(offsets)))
         self._feedback_end = max(self._feedback_end, feedback_offset + 1)
 

@@ -16,7 +16,7 @@ from services.binder.credentials import MissingSecret, read_secret
 from services.binder.journal import Journal, Mark
 from services.binder.lease import Command, Do, Happening, Lease, LeaseState, Watch, holder
 from services.binder.link import Link
-from services.binder.link_plan import link_plan, over_long
+from services.binder.link_plan import Account, link_plan, over_long
 from services.binder.outbox import Outbox
 from services.binder.receiving import Receiving
 from services.binder.state_publisher import StateBoard
@@ -40,7 +40,7 @@ class Surroundings:
     board: StateBoard
     takeover: Takeover
     watch: Callable[[], Watch]
-    account: Callable[[tuple[str, int, str]], AccountBackoff]
+    account: Callable[[Account], AccountBackoff]
     fresh: Callable[[], bool]
     """Whether this process may decide: its last acknowledged heartbeat is young, and no rebalance is under way."""
     alive: Callable[[], Awaitable[None]]

@@ -5,7 +5,7 @@ from binascii import unhexlify
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeAlias
 
 from schemas.gateway_config import Connector, SecretRef, Tls
 from shared.smpp.config import EsmeConfig
@@ -21,6 +21,9 @@ _TAG: Final = re.compile(r"0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5}")
 PASSWORD_MAX: Final = 8
 SYSTEM_ID_MAX: Final = 15
 """Of the specification (5.2.1, 5.2.2); longer ones are sent all the same, with a warning (Q48)."""
+
+
+Account: TypeAlias = tuple[str, int, str, SecretRef]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +42,11 @@ class LinkPlan:
     tls: ClientTls | None
 
     @property
-    def account(self) -> tuple[str, int, str]:
-        """Whose back-off budget the attempts count against (Q25)."""
-        return self.host, self.port, self.system_id
+    def account(self) -> Account:
+        """Whose back-off budget the attempts count against (Q25). Another password is another account: a wrong one must
+        not keep the connector with the right one away.
+        """
+        return self.host, self.port, self.system_id, self.password
 
 
 def link_plan(connector: Connector) -> LinkPlan:

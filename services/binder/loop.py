@@ -25,6 +25,7 @@ from services.binder.journal import Mark, read_mark
 from services.binder.judgement import mark_of_unknown
 from services.binder.lease import LeaseState, Watch
 from services.binder.lease_worker import LeaseWorker, Surroundings
+from services.binder.link_plan import Account
 from services.binder.outbox import Outbox
 from services.binder.receiving import Receiving
 from services.binder.state_publisher import Place, StateBoard
@@ -69,9 +70,10 @@ class Binder:
         self._service = service
         self._workers: dict[TopicPartition, LeaseWorker] = {}
         self._draining: set[LeaseWorker] = set()
-        self._accounts: dict[tuple[str, int, str], AccountBackoff] = {}
+        self._accounts: dict[Account, AccountBackoff] = {}
         self._paused: set[TopicPartition] = set()
         self._generation = -1
+        self._joined = False
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._turned = asyncio.Event()
@@ -239,6 +241,10 @@ class Binder:
 
     async def on_assigned(self, assigned: set[TopicPartition]) -> None:
         """What is ours now: keep, let go, begin."""
+        if not self._joined:
+            self._joined = True
+            if joined_blindly(self._consumer):
+                return
         generation = generation_of(self._consumer)
         consecutive = self._generation >= 0 and generation - self._generation in (0, 1)
         self._generation = generation
@@ -357,7 +363,7 @@ class Binder:
         ahead = [end - now_ms() for end in ends if end > now_ms()]
         return min(ahead) / 1000 + 0.1 if ahead else None
 
-    def _account(self, key: tuple[str, int, str]) -> AccountBackoff:
+    def _account(self, key: Account) -> AccountBackoff:
         account = self._accounts.get(key)
         if account is None:
             account = self._accounts[key] = AccountBackoff(random.random)
@@ -386,6 +392,20 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 def generation_of(consumer: AIOKafkaConsumer) -> int:
     """The group's generation that this member is in (aiokafka does not tell)."""
     return int(consumer._coordinator.generation)
+
+
+def joined_blindly(consumer: AIOKafkaConsumer) -> bool:
+    """Whether this member must join once more, which is then under way.
+
+    A static member that comes back is given its old assignment as a follower, even if it leads the group: it would
+    never learn of topics made meanwhile, nor would anybody watch for new partitions. A second join has the broker
+    begin a rebalance if this member leads, and costs a round trip if it does not.
+    """
+    coordinator = consumer._coordinator
+    if coordinator._group_instance_id is None or coordinator._group_subscription is not None:
+        return False
+    coordinator.request_rejoin()
+    return True
 
 
 def unknown_connector(connector_id: str) -> Connector:

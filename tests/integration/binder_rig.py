@@ -3,9 +3,10 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import TopicAlreadyExistsError
 
@@ -23,7 +24,7 @@ from schemas.topics import (
 )
 from services.binder.loop import Binder
 from shared.clock import now_ms
-from shared.kafka import BatchProducer, read_range
+from shared.kafka import BatchProducer, make_consumer
 from shared.records import Out
 from shared.service import Service
 from shared.settings import Settings
@@ -40,6 +41,7 @@ class Rig:
         self.bootstrap = bootstrap
         self.settings = settings_for(bootstrap, "rig")
         self.producer = BatchProducer(self.settings, client_id="rig")
+        self.tails: dict[str, Tail] = {}
         self.serial = 0
 
     async def start(self) -> "Rig":
@@ -48,6 +50,8 @@ class Rig:
         return self
 
     async def stop(self) -> None:
+        for tail in self.tails.values():
+            await tail.stop()
         await self.producer.stop()
 
     async def create(self, topics: Sequence[tuple[str, int, dict[str, str]]]) -> None:
@@ -87,43 +91,107 @@ class Rig:
         await self.producer.send_all(outs)
         return ids
 
+    async def tail(self, topic: str) -> "Tail":
+        """Everything in a topic, followed live; one for each topic."""
+        found = self.tails.get(topic)
+        if found is None:
+            found = self.tails[topic] = await Tail(self.settings, topic).start()
+        return found
+
     async def feedback(self, connector_id: str, partition: int = 0) -> list[Feedback]:
-        found = []
-        async for records in read_range(self.settings, feedback_topic(connector_id), partition):
-            found += [Feedback.from_json(r.value) for r in records]
-        return found
+        """The feedback partition as it is now."""
+        tail = await self.tail(feedback_topic(connector_id))
+        await tail.sync()
+        return [Feedback.from_json(r.value) for r in tail.records if r.partition == partition]
 
-    async def answers(self, connector_id: str, count: int, partition: int = 0, timeout_s: float = 20) -> list[Answer]:
+    async def answers(self, connector_id: str, count: int, partition: int = 0, timeout_s: float = 30) -> list[Answer]:
         """The answers in the feedback partition, once there are `count`."""
-        async with asyncio.timeout(timeout_s):
-            while True:
-                found = [a for f in await self.feedback(connector_id, partition) for a in f.answers]
-                if len(found) >= count:
-                    return found
-                await asyncio.sleep(0.05)
+        tail = await self.tail(feedback_topic(connector_id))
 
-    async def records(self, topic: str, wanted: str) -> list[bytes]:
-        """Values of a topic that contain `wanted`."""
-        found: list[bytes] = []
-        partitions = await self.producer.partition_count(topic)
-        for partition in range(partitions):
-            async for records in read_range(self.settings, topic, partition):
-                found += [r.value for r in records if r.value and wanted.encode() in r.value]
-        return found
+        def found() -> list[Answer]:
+            records = [Feedback.from_json(r.value) for r in tail.records if r.partition == partition]
+            return [a for record in records for a in record.answers]
+
+        await tail.until(lambda: len(found()) >= count, timeout_s)
+        return found()
+
+    async def values(self, topic: str, wanted: str, count: int) -> list[bytes]:
+        """Values of a topic that contain `wanted`, once there are `count`."""
+        tail = await self.tail(topic)
+
+        def found() -> list[bytes]:
+            return [r.value for r in tail.records if r.value and wanted.encode() in r.value]
+
+        await tail.until(lambda: len(found()) >= count)
+        return found()
+
+    def _states(self, tail: "Tail", connector_id: str) -> list[ConnectorState]:
+        states = [ConnectorState.from_json(r.value) for r in tail.records if r.value]
+        return [s for s in states if s.connector_id == connector_id]
 
     async def states(self, connector_id: str) -> list[ConnectorState]:
         """Everything that was said of a connector's leases, in order."""
-        states = [ConnectorState.from_json(v) for v in await self.records(CONNECTOR_STATES, f'"{connector_id}"')]
-        return [s for s in states if s.connector_id == connector_id]
+        tail = await self.tail(CONNECTOR_STATES)
+        await tail.sync()
+        return self._states(tail, connector_id)
 
-    async def state(self, connector_id: str, word: str, partition: int = 0, owner: str = "") -> None:
+    async def state(self, connector_id: str, word: str, partition: int = 0, owner: str = "") -> ConnectorState:
         """Wait until the last state of a lease is `word`."""
-        async with asyncio.timeout(30):
-            while True:
-                states = [s for s in await self.states(connector_id) if s.partition == partition]
-                if states and states[-1].state == word and states[-1].owner.startswith(owner):
-                    return
-                await asyncio.sleep(0.05)
+        tail = await self.tail(CONNECTOR_STATES)
+
+        def last() -> ConnectorState | None:
+            states = [s for s in self._states(tail, connector_id) if s.partition == partition]
+            return states[-1] if states and states[-1].state == word and states[-1].owner.startswith(owner) else None
+
+        await tail.until(lambda: last() is not None, 40)
+        found = last()
+        assert found is not None
+        return found
+
+
+class Tail:
+    """A topic read from its beginning and followed."""
+
+    def __init__(self, settings: Settings, topic: str) -> None:
+        self.records: list[ConsumerRecord] = []
+        self._topic = topic
+        self._consumer = make_consumer(settings, auto_offset_reset="earliest")
+        self._moved = asyncio.Condition()
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> "Tail":
+        await self._consumer.start()
+        await self._consumer._client.set_topics([self._topic])
+        partitions = sorted(self._consumer.partitions_for_topic(self._topic) or ())
+        assert partitions, f"no topic {self._topic}"
+        self._consumer.assign([TopicPartition(self._topic, p) for p in partitions])
+        self._task = asyncio.create_task(self._follow())
+        return self
+
+    async def stop(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+        await self._consumer.stop()
+
+    async def _follow(self) -> None:
+        while True:
+            found = await self._consumer.getmany(timeout_ms=1000)
+            async with self._moved:
+                for records in found.values():
+                    self.records += records
+                self._moved.notify_all()
+
+    async def until(self, condition: Callable[[], bool], timeout_s: float = 30) -> None:
+        async with asyncio.timeout(timeout_s), self._moved:
+            await self._moved.wait_for(condition)
+
+    async def sync(self) -> None:
+        """Returns when everything that is in the topic now has been read."""
+        ends = await self._consumer.end_offsets(list(self._consumer.assignment()))
+        async with asyncio.timeout(20), self._moved:
+            while any([await self._consumer.position(tp) < end for tp, end in ends.items()]):
+                await self._moved.wait()
 
 
 def dispatch_record(serial: int, **changes: Any) -> Dispatch:
@@ -185,7 +253,9 @@ class RunningBinder:
         return self
 
     async def stop(self) -> None:
-        """As on SIGTERM: everything is finished and released."""
+        """As on SIGTERM: everything is finished and released. Does nothing the second time."""
+        if self._tasks[1].done():
+            return
         self.service.stopping.set()
         await self._tasks[1]
         await self._end()

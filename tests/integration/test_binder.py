@@ -1,12 +1,17 @@
 """Edge: the binder on a real Kafka and over real TCP."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable
+import base64
+from collections.abc import AsyncIterator, Awaitable, Callable
+from uuid import uuid4
 
 import pytest
 
-from schemas.topics import LIFECYCLE_EVENTS, RECEIPTS, SMSC_INBOUND
-from shared.smpp.pdu import DeliverSm, SubmitSm
+from schemas.dead_letters import DLQ_TOPIC
+from schemas.receipts import RawReceipt
+from schemas.smsc_inbound import RawInbound
+from schemas.topics import DISPATCH_DLQ, LIFECYCLE_EVENTS, RECEIPTS, SMSC_INBOUND, dispatch_topic
+from shared.records import Out
+from shared.smpp.pdu import DeliverSm
 from tests.integration.binder_rig import Rig, RunningBinder, connector
 from tests.integration.smsc_double import Answered, SmscDouble
 
@@ -28,8 +33,12 @@ async def smsc() -> AsyncIterator[SmscDouble]:
     await double.stop()
 
 
+StartBinder = Callable[..., Awaitable[RunningBinder]]
+
+
 @pytest.fixture
-async def run_binder(kafka_bootstrap: str) -> AsyncIterator[Callable[..., object]]:
+async def run_binder(kafka_bootstrap: str) -> AsyncIterator[StartBinder]:
+    """Starts binders (by instance), and stops them after the test."""
     running: list[RunningBinder] = []
 
     async def start(instance: str = "b0") -> RunningBinder:
@@ -38,32 +47,183 @@ async def run_binder(kafka_bootstrap: str) -> AsyncIterator[Callable[..., object
 
     yield start
     for binder in running:
-        if not binder._tasks[1].done():
-            await binder.stop()
-
-
-def name_of(request: pytest.FixtureRequest) -> str:
-    import uuid
-
-    return f"c-{uuid.uuid4().hex[:8]}"
+        await binder.stop()
 
 
 @pytest.fixture
-def connector_id(request: pytest.FixtureRequest) -> str:
-    return name_of(request)
+def connector_id() -> str:
+    return f"c-{uuid4().hex[:8]}"
 
 
-async def test_submits_and_answers(rig: Rig, smsc: SmscDouble, run_binder: Callable, connector_id: str) -> None:
+async def test_submits_answers_and_lets_go(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
     await rig.apply(connector(connector_id, smsc.port))
     binder = await run_binder()
     await rig.state(connector_id, "bound")
     ids = await rig.dispatch(connector_id, 25)
     answers = await rig.answers(connector_id, 25)
     assert [a.id for a in sorted(answers, key=lambda a: a.offset)] == ids
-    assert {a.outcome for a in answers} == {"accepted"}
+    assert {(a.outcome, a.command_status) for a in answers} == {("accepted", 0)}
+    assert {a.smsc_message_id for a in answers} == {f"m{n}" for n in range(1, 26)}
     assert len(smsc.submits) == 25
-    assert smsc.submits[0].validity_period.endswith("R")
+    assert smsc.submits[0].validity_period == "000000010000000R"
     await binder.stop()
-    assert (await rig.states(connector_id))[-1].state == "released"
-    words = [s.state for s in await rig.states(connector_id)]
-    assert words == ["binding", "bound", "unbound", "released"]
+    assert [s.state for s in await rig.states(connector_id)] == ["binding", "bound", "unbound", "released"]
+    assert smsc.bound == []
+
+
+async def test_answers_by_their_status_and_in_any_order(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    statuses = iter([0, 0x58, 0x14, 0x0B, 0x401])
+    smsc.answer = lambda _: Answered(next(statuses), None)
+    await rig.apply(connector(connector_id, smsc.port, options={"status_map": {"0x401": "temporary"}}))
+    await run_binder()
+    await rig.state(connector_id, "bound")
+    await rig.dispatch(connector_id, 5)
+    answers = sorted(await rig.answers(connector_id, 5), key=lambda a: a.offset)
+    assert [(a.outcome, a.command_status) for a in answers] == [
+        ("accepted", 0),
+        ("temporary", 0x58),
+        ("temporary", 0x14),
+        ("permanent", 0x0B),
+        ("temporary", 0x401),
+    ]
+
+
+async def test_killed_in_the_middle_only_what_was_claimed_and_unanswered_is_in_doubt(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    smsc.answer = lambda pdu: Answered(0, "x") if len(smsc.submits) <= 7 else None
+    await rig.apply(connector(connector_id, smsc.port, window=5))
+    first = await run_binder()
+    await rig.state(connector_id, "bound")
+    ids = await rig.dispatch(connector_id, 40)
+    await smsc.until(lambda: len(smsc.submits) == 12)
+    await rig.answers(connector_id, 7)
+    await first.kill()
+    sent_before = len(smsc.submits)
+    smsc.answer = None
+    second = await run_binder()
+    await rig.state(connector_id, "bound")
+    answers = await rig.answers(connector_id, 40)
+    by_outcome = {
+        word: [a for a in answers if a.outcome == word] for word in ("accepted", "outcome_unknown", "not_sent")
+    }
+    assert sorted(a.id for a in answers) == sorted(ids), "every dispatch has exactly one answer"
+    assert len(by_outcome["accepted"]) == 7
+    assert 5 <= len(by_outcome["outcome_unknown"]) <= 10, "one window written, at most one more claimed"
+    assert {a.reason for a in by_outcome["outcome_unknown"]} == {"in_doubt"}
+    assert len(smsc.submits) == sent_before, "nothing is sent again"
+    records = await rig.feedback(connector_id)
+    epochs = [r.epoch for r in records]
+    assert epochs == sorted(epochs)
+    assert next(r.kind for r in records if r.epoch == 2) == "fence"
+    fresh = await rig.dispatch(connector_id, 3)
+    assert {a.id for a in (await rig.answers(connector_id, 43))[40:]} == set(fresh)
+    await second.stop()
+
+
+async def test_receipts_and_messages_land_before_they_are_acknowledged(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    await rig.apply(connector(connector_id, smsc.port, provider="acme"))
+    await run_binder()
+    await rig.state(connector_id, "bound")
+    receipt = DeliverSm(
+        source_addr="491700000001",
+        destination_addr=connector_id[:20],
+        esm_class=4,
+        short_message=b"id:00AB sub:001 dlvrd:001 stat:DELIVRD err:000 text:",
+    )
+    inbound = DeliverSm(source_addr="491700000002", destination_addr=connector_id[:20], short_message=b"STOP")
+    for number in range(50):
+        assert smsc.deliver(receipt, number)
+    assert smsc.deliver(inbound, "mo")
+    await smsc.until(lambda: len(smsc.delivered) == 51)
+    assert {status for _, status in smsc.delivered} == {0}
+    receipts = await rig.values(RECEIPTS, connector_id, 50)
+    found = RawReceipt.from_json(receipts[0])
+    assert (found.smsc_message_id, found.provider, found.esm_class) == ("00AB", "acme", 4)
+    assert base64.b64decode(found.short_message) == receipt.short_message
+    keys = {r.key for r in (await rig.tail(RECEIPTS)).records if connector_id.encode() in r.value}
+    assert keys == {b"acme|ab"}
+    messages = await rig.values(SMSC_INBOUND, connector_id, 1)
+    assert RawInbound.from_json(messages[0]).source_addr == "491700000002"
+
+
+async def test_without_a_link_everything_is_handed_back_at_once(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    smsc.admit = lambda _: 0x0D
+    await rig.apply(connector(connector_id, smsc.port))
+    ids = await rig.dispatch(connector_id, 5)
+    await run_binder()
+    answers = await rig.answers(connector_id, 5)
+    assert [(a.id, a.outcome) for a in answers] == [(i, "not_sent") for i in ids]
+    state = await rig.state(connector_id, "unbound")
+    assert "0x0000000d" in state.reason
+    refused = await rig.values(LIFECYCLE_EVENTS, connector_id, 1)
+    assert b"bind_refused" in refused[0]
+
+
+async def test_what_cannot_be_read_is_answered_and_buried_and_the_rest_goes_on(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    await rig.apply(connector(connector_id, smsc.port))
+    await run_binder()
+    await rig.state(connector_id, "bound")
+    bad = [b"not json", b'{"id":"m/0/1/1"}', b"[]"]
+    await rig.producer.send_all([Out(dispatch_topic(connector_id), b"k", value, partition=0) for value in bad])
+    good = await rig.dispatch(connector_id, 1)
+    await rig.dispatch(connector_id, 1, source_addr="a\0b")
+    late = await rig.dispatch(connector_id, 1, expires_at_ms=1)
+    answers = sorted(await rig.answers(connector_id, 6), key=lambda a: a.offset)
+    assert [(a.outcome, a.reason) for a in answers] == [
+        *[("permanent", "invalid_record")] * 3,
+        ("accepted", None),
+        ("permanent", "invalid_record"),
+        ("not_sent", "validity_passed"),
+    ]
+    assert [answers[1].id, answers[3].id, answers[5].id] == ["m/0/1/1", *good, *late]
+    dead = await rig.tail(DISPATCH_DLQ)
+    source = (DLQ_TOPIC, dispatch_topic(connector_id).encode())
+    await dead.until(lambda: sum(source in r.headers for r in dead.records) == 4)
+    letters = [r for r in dead.records if source in r.headers]
+    assert [r.value for r in letters[:3]] == bad
+
+
+async def test_a_missing_secret_is_an_error_of_its_connector_alone(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    other = f"{connector_id}-b"
+    await rig.apply(connector(connector_id, smsc.port, password={"env": "NOWHERE"}), connector(other, smsc.port))
+    await run_binder()
+    await rig.state(other, "bound")
+    state = await rig.state(connector_id, "auth_failed")
+    assert state.reason == "environment variable NOWHERE is not set"
+
+
+async def test_a_second_binder_shares_the_binds_and_never_more_than_max_binds_are_open(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    await rig.apply(connector(connector_id, smsc.port, max_binds=4))
+    first = await run_binder("b0")
+    for partition in range(4):
+        await rig.state(connector_id, "bound", partition)
+    binds = smsc.binds
+    second = await run_binder("b1")
+    await smsc.until(lambda: smsc.binds == binds + 2)
+    owners = set()
+    for partition in range(4):
+        owners.add((await rig.state(connector_id, "bound", partition)).owner.split("|")[0])
+    assert owners == {"b0", "b1"}
+    assert smsc.most_bound == 4
+    assert smsc.binds == 6, "what was kept was not bound again"
+    for partition in range(4):
+        await rig.dispatch(connector_id, 10, partition)
+        assert {a.outcome for a in await rig.answers(connector_id, 10, partition)} == {"accepted"}
+    await first.stop()
+    await second.stop()
+    assert smsc.most_bound == 4
