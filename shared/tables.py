@@ -34,9 +34,19 @@ class TableReader:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Returns when every table has been read to its end. Raises `KafkaUnavailable`, or `MissingTopics`."""
+        """Returns when every table has been read to its end. Raises `KafkaUnavailable`, or `MissingTopics`.
+
+        Then nothing is left open.
+        """
         consumer = make_consumer(self._settings, auto_offset_reset=EARLIEST, fetch_max_wait_ms=_LONG_POLL_MS)
         self._consumer = consumer
+        try:
+            await self._begin(consumer)
+        except BaseException:
+            await self.stop()
+            raise
+
+    async def _begin(self, consumer: AIOKafkaConsumer) -> None:
         try:
             await consumer.start()
         except KafkaError as error:

@@ -254,7 +254,7 @@ def main() -> None:
     logging.disable(logging.CRITICAL)  # what the clients have to say, commands say in a sentence
     load_dotenv_file(Path.cwd())
     try:
-        app(standalone_mode=True)
+        app(prog_name="smsgw")
     except CliError as error:
         errors.print(f"[red]error:[/red] {_plain(str(error))}")
         if error.hint:

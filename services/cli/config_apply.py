@@ -28,15 +28,16 @@ def next_config(
 ) -> AppliedConfig:
     """The record to publish: `gateway`, and the connectors that were removed and may still get receipts.
 
-    A connector that was removed is carried until its receipt deadline after the removal, or not at all with `drop_now`.
-    One that is defined again takes up where it was.
+    A connector that was removed is carried until its receipt deadline after the removal; `drop_now` marks all of them,
+    those of earlier removals too, as not waiting for receipts. One that is defined again takes up where it was.
     """
     defined = {c.id for c in gateway.connectors}
     draining: list[Draining] = []
     if running is not None:
         removed = [c for c in running.gateway.connectors if c.id not in defined]
         draining = [Draining(connector=c, removed_at_ms=at_ms, now=drop_now) for c in removed]
-        draining += [d for d in running.draining if d.connector.id not in defined and not _over(d, at_ms)]
+        carried = [d for d in running.draining if d.connector.id not in defined and not _over(d, at_ms)]
+        draining += [d.model_copy(update={"now": d.now or drop_now}) for d in carried]
     return AppliedConfig(
         hash=config_hash(gateway, draining),
         applied_at_ms=at_ms,

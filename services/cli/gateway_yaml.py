@@ -14,6 +14,7 @@ _PLAIN_SENTENCES = {
     "missing": "is missing",
     "string_type": "must be text; write it in quotes",
     "tuple_type": "must be a list",
+    "too_short": "must not be empty",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
@@ -44,7 +45,7 @@ def parse_gateway(text: str) -> Gateway:
         gateway = Gateway.model_validate(document.data)
     except ValidationError as error:
         told = {mistake.key for mistake in mistakes}
-        found = [_mistake(e, document) for e in error.errors(include_url=False) if e["type"] != INCONSISTENT]
+        found = [_mistake(e, document) for e in _told(error)]
         mistakes += [m for m in found if not any(m.key.startswith(key) for key in told)]
     mistakes += _beyond_fields(document)
     if gateway is None or mistakes:
@@ -101,6 +102,16 @@ def _ids(data: Mapping[str, Any], part: str) -> list[str]:
     items = listed if isinstance(listed, list) else []
     ids = [item.get("id") if isinstance(item, dict) else None for item in items]
     return [name if isinstance(name, str) else "" for name in ids]
+
+
+def _told(error: ValidationError) -> Iterator[Mapping[str, Any]]:
+    """Without what `_beyond_fields` tells better, and without lists that are too short because of a wrong item."""
+    errors = error.errors(include_url=False)
+    for one in errors:
+        place = one["loc"]
+        wrong_below = any(other["loc"][: len(place)] == place for other in errors if other is not one)
+        if one["type"] != INCONSISTENT and not (one["type"] == "too_short" and wrong_below):
+            yield one
 
 
 def _mistake(error: Mapping[str, Any], document: Document) -> Mistake:

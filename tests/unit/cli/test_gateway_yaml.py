@@ -121,7 +121,7 @@ ONE_MISTAKE = [
      "must be text; write it in quotes"),
     (changed('"0049"', '"Spain"'), 29, "routes[0].match.prefix[1]", "*match pattern* (given: 'Spain')"),
     (changed("lane: otp", "lane: slow"), 29, "routes[0].match.lane[0]", "*'otp', 'txn' or 'bulk' (given: 'slow')"),
-    (changed("  - to: [{connector: beta-1}]", "  - to: []"), 32, "routes[1].to", "*at least 1 item*"),
+    (changed("  - to: [{connector: beta-1}]", "  - to: []"), 32, "routes[1].to", "must not be empty"),
     # passwords
     (changed("{env: ACME_PASSWORD}", "hunter2"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),
     (changed("{env: ACME_PASSWORD}", "1234567"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),

@@ -1,0 +1,110 @@
+"""Pure: which record follows from a new file and the running configuration."""
+
+from typing import Any
+
+import pytest
+
+from schemas.gateway_config import AppliedConfig, Connector, Gateway, SecretRef
+from services.cli.config_apply import config_hash, next_config
+
+AT_MS = 1_790_000_000_000
+DEADLINE_S = 60
+
+
+def connector(connector_id: str, **changes: Any) -> Connector:
+    return Connector(
+        id=connector_id,
+        host="127.0.0.1",
+        port=2775,
+        system_id="x",
+        password=SecretRef(env="X"),
+        receipt_deadline_s=DEADLINE_S,
+        **changes,
+    )
+
+
+def gateway(*connectors: Connector) -> Gateway:
+    return Gateway(version=1, connectors=connectors)
+
+
+def applied(
+    new: Gateway, running: AppliedConfig | None = None, at_ms: int = AT_MS, *, drop_now: bool = False
+) -> AppliedConfig:
+    return next_config(new, running, at_ms, partitions=4, drop_now=drop_now)
+
+
+BOTH = gateway(connector("a"), connector("b"))
+ONLY_A = gateway(connector("a"))
+
+
+def draining(config: AppliedConfig) -> list[tuple[str, int, bool]]:
+    return [(d.connector.id, d.removed_at_ms, d.now) for d in config.draining]
+
+
+def test_the_first_configuration() -> None:
+    first = applied(BOTH)
+    assert (first.gateway, first.draining, first.applied_at_ms, first.partitions) == (BOTH, (), AT_MS, 4)
+    assert AppliedConfig.from_json(first.to_json()) == first
+
+
+def test_a_removed_connector_drains_as_it_was() -> None:
+    removed = applied(ONLY_A, applied(BOTH), AT_MS + 5)
+    assert draining(removed) == [("b", AT_MS + 5, False)]
+    assert removed.draining[0].connector == BOTH.connectors[1]
+
+
+def test_it_keeps_its_time_until_its_receipts_deadline_and_is_then_forgotten() -> None:
+    removed = applied(ONLY_A, applied(BOTH), AT_MS)
+    later = applied(ONLY_A, removed, AT_MS + DEADLINE_S * 1000 - 1)
+    assert draining(later) == [("b", AT_MS, False)]
+    assert draining(applied(ONLY_A, later, AT_MS + DEADLINE_S * 1000)) == []
+
+
+def test_it_can_be_dropped_at_once_also_afterwards() -> None:
+    assert draining(applied(ONLY_A, applied(BOTH), drop_now=True)) == [("b", AT_MS, True)]
+    removed = applied(ONLY_A, applied(BOTH))
+    dropped = applied(ONLY_A, removed, AT_MS + 5, drop_now=True)
+    assert draining(dropped) == [("b", AT_MS, True)]
+    assert draining(applied(ONLY_A, dropped, AT_MS + 6)) == [("b", AT_MS, True)]
+
+
+def test_one_that_comes_back_is_in_use_again() -> None:
+    removed = applied(ONLY_A, applied(BOTH))
+    back = applied(BOTH, removed, AT_MS + 5)
+    assert (back.draining, back.hash) == ((), applied(BOTH).hash)
+
+
+def test_every_removed_connector_drains_for_itself() -> None:
+    removed = applied(gateway(), applied(ONLY_A, applied(BOTH)), AT_MS + 5)
+    assert sorted(draining(removed)) == [("a", AT_MS + 5, False), ("b", AT_MS, False)]
+
+
+def test_the_hash_is_the_same_for_the_same_and_does_not_know_the_time() -> None:
+    assert applied(BOTH, None, AT_MS).hash == applied(BOTH, applied(BOTH), AT_MS + 99).hash
+    reordered = connector("a", options={"status_map": {"0x2": "temporary", "0x1": "temporary"}})
+    ordered = connector("a", options={"status_map": {"0x1": "temporary", "0x2": "temporary"}})
+    assert config_hash(gateway(reordered), []) == config_hash(gateway(ordered), [])
+    assert len(applied(BOTH).hash) == 12
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        gateway(),
+        ONLY_A,
+        gateway(connector("b"), connector("a")),
+        gateway(connector("a", tps=51), connector("b")),
+        gateway(connector("a"), connector("b", options={"tls": "verify"})),
+        Gateway.model_validate({**BOTH.model_dump(), "accounts": [{"id": "shop"}]}),
+        Gateway.model_validate({**BOTH.model_dump(), "routes": [{"to": [{"connector": "a"}]}]}),
+    ],
+)
+def test_the_hash_changes_when_anything_differs(other: Gateway) -> None:
+    assert config_hash(other, []) != config_hash(BOTH, [])
+
+
+def test_the_hash_covers_what_drains() -> None:
+    plain = applied(ONLY_A)
+    removed = applied(ONLY_A, applied(BOTH))
+    dropped = applied(ONLY_A, removed, drop_now=True)
+    assert len({plain.hash, removed.hash, dropped.hash}) == 3

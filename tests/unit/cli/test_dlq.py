@@ -1,0 +1,52 @@
+"""Pure: dead letters shown, and written back as they were."""
+
+import pytest
+from aiokafka import ConsumerRecord
+
+from schemas.dead_letters import DLQ_HEADERS, REPLAYED_FROM
+from services.cli.dlq import as_row, replayed
+from services.cli.errors import Invalid
+from shared.records import Out
+
+DLQ = {
+    "dlq_topic": b"mt.segments.acme.otp", "dlq_partition": b"2", "dlq_offset": b"17", "dlq_reason": b"not_decodable",
+    "dlq_field": b"lane", "dlq_error": "größer".encode(), "dlq_at_ms": b"1790000000000", "dlq_service": b"throttler",
+}  # fmt: skip
+
+
+def record(*headers: tuple[str, bytes], value: bytes | None = b"{}") -> ConsumerRecord:
+    return ConsumerRecord(
+        topic="mt.segments.dlq", partition=0, offset=5, timestamp=1_790_000_000_001, timestamp_type=0, key=b"shop",
+        value=value, checksum=None, serialized_key_size=4, serialized_value_size=2, headers=headers,
+    )  # fmt: skip
+
+
+def test_the_test_knows_all_headers() -> None:
+    assert tuple(DLQ) == DLQ_HEADERS
+
+
+def test_a_record_goes_back_as_it_was_with_a_mark() -> None:
+    given = record(("traceparent", b"00-a-b-01"), *DLQ.items(), ("x", b"\xff"))
+    mark = (REPLAYED_FROM, b"mt.segments.dlq/0/5")
+    assert replayed(given) == Out(
+        "mt.segments.acme.otp", b"shop", b"{}", (("traceparent", b"00-a-b-01"), ("x", b"\xff"), mark)
+    )
+
+
+def test_one_that_failed_again_has_one_mark() -> None:
+    again = replayed(record((REPLAYED_FROM, b"mt.segments.dlq/0/1"), *DLQ.items()))
+    assert again.headers == ((REPLAYED_FROM, b"mt.segments.dlq/0/5"),)
+
+
+def test_a_record_that_does_not_say_where_it_was_is_refused() -> None:
+    with pytest.raises(Invalid, match=r"mt\.segments\.dlq offset 5"):
+        replayed(record(("traceparent", b"x")))
+
+
+def test_a_row_for_people_and_programs() -> None:
+    row = as_row(record(*DLQ.items(), value=b"\xff" + b"x" * 500))
+    assert (row["dlq"], row["offset"], row["at_ms"]) == ("mt.segments.dlq", 5, 1_790_000_000_001)
+    assert (row["topic"], row["partition"], row["topic_offset"]) == ("mt.segments.acme.otp", 2, 17)
+    assert (row["reason"], row["field"], row["error"]) == ("not_decodable", "lane", "größer")
+    assert len(row["value"]) == 200
+    assert as_row(record(value=None))["value"] == ""

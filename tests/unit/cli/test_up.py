@@ -1,0 +1,66 @@
+"""Edge: the options of `smsgw up`."""
+
+from pathlib import Path
+
+import pytest
+
+from services.cli.errors import Invalid
+from services.cli.stack import ALL, SIMULATOR, Stack, StackOptions
+from services.cli.up import options_of
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SIMULATOR_PORT", "SIMULATOR_SCENARIO", "INSTANCE", "DATA_DIR", "KAFKA_BOOTSTRAP_SERVERS",
+                 "CLICKHOUSE_URL"):  # fmt: skip
+        monkeypatch.delenv(f"SMSGW_{name}", raising=False)
+
+
+def options(only: str | None = None, *, simulator: bool = True, data_dir: Path | None = None) -> StackOptions:
+    return options_of(None, data_dir, None, None, simulator=simulator, only=only)
+
+
+def test_everything_unless_said_otherwise() -> None:
+    made = options()
+    assert (made.only, made.instance, made.surplus) == (frozenset(ALL), "0", False)
+    assert made.data_dir == Path.cwd() / ".smsgw"
+    assert options(simulator=False).only == frozenset(ALL) - {SIMULATOR}
+
+
+def test_only_some() -> None:
+    assert options(" encoder, ,binder").only == {"encoder", "binder"}
+
+
+def test_more_of_a_service_beside_a_running_one_leaves_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMSGW_INSTANCE", "1")
+    assert (options("encoder").instance, options("encoder").surplus) == ("1", True)
+    assert not options().surplus
+
+
+@pytest.mark.parametrize(
+    ("only", "sentence"),
+    [("encoder,nonsense,abc", "--only: unknown abc, nonsense"), ("", "--only: nothing to run"), (", ", "nothing")],
+)
+def test_names_that_are_none(only: str, sentence: str) -> None:
+    with pytest.raises(Invalid, match=sentence) as caught:
+        options(only)
+    assert "ingress, encoder" in caught.value.hint
+
+
+@pytest.mark.parametrize("port", ["x", "0", "65536", "-1", "2775.0"])
+def test_a_port_of_the_simulator_that_is_none(port: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMSGW_SIMULATOR_PORT", port)
+    with pytest.raises(Invalid, match="is no port"):
+        options()
+
+
+def test_an_address_and_its_port_contradict_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMSGW_CLICKHOUSE_URL", "http://127.0.0.1:1")
+    given = options_of(None, tmp_path, None, 8123, simulator=True, only=None)
+    with pytest.raises(Invalid, match="contradict each other"):
+        Stack(given, print)
+
+
+def test_a_part_of_the_stack_must_be_told_where_the_rest_is(tmp_path: Path) -> None:
+    with pytest.raises(Invalid, match="nothing says where kafka is"):
+        Stack(options("encoder", data_dir=tmp_path), print)
