@@ -106,9 +106,9 @@ async def test_a_rejection_names_reason_and_field(gateway: Gateway) -> None:
     assert [(s.status, s.reason, s.field) for s in finals] == [
         ("rejected", "invalid_destination", "to"),
         ("rejected", "unknown_account", "account_id"),
-        ("rejected", "missing_field", "text"),
+        ("rejected", "body_conflict", "text"),
         ("rejected", "invalid_sender", "from"),
-        ("rejected", "no_route", "to"),
+        ("rejected", "no_route", None),
     ]
 
 
