@@ -16,7 +16,7 @@ WINDOWS = 2 * 2 * 20 + 2 * 10
 
 @pytest.mark.parametrize(
     ("number", "service"),
-    enumerate(["ingress", "encoder", "throttler", "binder", "correlator", "recorder", "clickhouse"]),
+    list(enumerate(["ingress", "encoder", "throttler", "binder", "correlator", "recorder", "clickhouse"])),
 )
 async def test_kill_9_in_the_middle_of_traffic(gateway: Gateway, number: int, service: str) -> None:
     prefixes = [f"4402{number:02d}", f"4403{number:02d}", f"4904{number:02d}"]

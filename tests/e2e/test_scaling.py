@@ -16,7 +16,9 @@ async def _services(gateway: Gateway, name: str) -> dict[str, int]:
     return {s["instance"]: len(s["assignment"]) for s in json.loads(states.stdout)["services"] if s["service"] == name}
 
 
-@pytest.mark.parametrize(("number", "service"), enumerate(["ingress", "encoder", "throttler", "binder", "correlator"]))
+@pytest.mark.parametrize(
+    ("number", "service"), list(enumerate(["ingress", "encoder", "throttler", "binder", "correlator"]))
+)
 async def test_from_one_to_two_and_back_under_traffic(gateway: Gateway, number: int, service: str) -> None:
     prefix = f"4405{number:02d}"
     async with traffic(gateway) as (publisher, follower):
