@@ -41,9 +41,9 @@ class Status(Wire):
 
     status_id: str
     message_id: str
-    account_id: str | None
+    account_id: str | None = None
     idempotency_key: str | None = None
-    to: str | None
+    to: str | None = None
     status: StatusWord
     final: bool
     reason: str | None = None

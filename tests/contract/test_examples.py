@@ -1,0 +1,210 @@
+"""Edge: the examples of every topic are records of its model, and what reads the topic by hand reads them too."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+
+from schemas.dispatch import Dispatch
+from schemas.gateway_config import AppliedConfig
+from schemas.lifecycle_events import LifecycleEvent
+from schemas.reroutes import Reroute
+from schemas.segments import SegmentedMessage
+from schemas.submissions import Submission
+from schemas.submit_results import SubmitResult
+from schemas.topics import (
+    CONFIG_GATEWAY,
+    FOLDS,
+    INGRESS_KEYS,
+    JOINS,
+    LIFECYCLE_EVENTS,
+    MT_REQUESTS,
+    MT_REQUESTS_OTP,
+    MT_SUBMISSIONS,
+    RECEIPTS,
+    SEGMENT_LANES,
+    SUBMIT_RESULTS,
+    TOPICS,
+    Topic,
+    dispatch_topic,
+    segments_topic,
+)
+from services.binder.dispatch_record import Segment, read_dispatch
+from services.cli.schema import schemas
+from services.correlator import fold, join_entries
+from services.correlator.join_entries import read_result
+from services.correlator.receipts import read_receipt
+from services.ingress.admission import Admitted, admit
+from services.ingress.place import home_partition
+from services.recorder.rows import is_row, problem_of
+from services.throttler.inflight import read_run
+from tests.unit.ingress.scene import Record, applied, decider
+
+EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
+FILES = sorted(EXAMPLES.rglob("*.json"))
+AT_MS = 1_790_000_000_123
+"""When the messages of the examples were accepted."""
+
+
+def folder(name: str) -> str:
+    return name.replace("<connector>", "CONNECTOR")
+
+
+BY_FOLDER = {folder(topic.name): topic for topic in TOPICS}
+
+
+def label(file: Path) -> str:
+    return "/".join(file.relative_to(EXAMPLES).with_suffix("").parts)
+
+
+def topic_of(file: Path) -> Topic:
+    return BY_FOLDER[file.relative_to(EXAMPLES).parts[0]]
+
+
+def value_of(file: Path) -> bytes:
+    """As a producer would write it."""
+    return orjson.dumps(orjson.loads(file.read_bytes()))
+
+
+def of(*topics: str) -> list[Any]:
+    """The values of all examples of `topics`, as parameters."""
+    wanted = {folder(topic) for topic in topics}
+    return [pytest.param(value_of(f), id=label(f)) for f in FILES if f.relative_to(EXAMPLES).parts[0] in wanted]
+
+
+def holds(whole: Any, part: Any) -> bool:
+    """Whether everything that stands in `part` stands in `whole`, at every depth."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(key in whole and holds(whole[key], part[key]) for key in part)
+    if isinstance(part, list):
+        return isinstance(whole, list) and len(whole) == len(part) and all(map(holds, whole, part))
+    return type(whole) is type(part) and bool(whole == part)
+
+
+def test_every_topic_has_examples_and_every_example_a_topic() -> None:
+    assert {file.relative_to(EXAMPLES).parts[0] for file in FILES} == set(BY_FOLDER)
+
+
+def test_the_folder_is_the_version_of_the_model() -> None:
+    for file in FILES:
+        written = orjson.loads(file.read_bytes())
+        model = topic_of(file).model
+        assert file.parent.name == f"v{model.CURRENT_VERSION}", label(file)
+        assert written.get("schema_version", 1) == model.CURRENT_VERSION
+
+
+@pytest.mark.parametrize("file", FILES, ids=label)
+def test_an_example_is_a_record_of_its_topic(file: Path) -> None:
+    """Strictly: nothing is converted, and no field is unknown to the model, at any depth.
+
+    A configuration is read as loosely as its file: what pydantic has looked at before is no JSON to it any more.
+    """
+    model = topic_of(file).model
+    parsed = model.model_validate_json(value_of(file), strict=model is not AppliedConfig)
+    assert model.from_json(parsed.to_json()) == parsed
+    assert holds(parsed.model_dump(mode="json", by_alias=True), orjson.loads(file.read_bytes()))
+
+
+PUBLIC = [file for file in FILES if topic_of(file).public]
+
+
+@pytest.mark.parametrize("file", PUBLIC, ids=label)
+def test_a_public_example_fits_the_schema_that_is_exported(file: Path) -> None:
+    schema = schemas()[topic_of(file).name]
+    written = orjson.loads(file.read_bytes())
+    assert set(schema["required"]) <= set(written) <= set(schema["properties"])
+    for name, value in written.items():
+        allowed = schema["properties"][name].get("enum")
+        assert allowed is None or value in allowed
+
+
+def test_together_the_public_examples_show_every_field() -> None:
+    for topic in (topic for topic in TOPICS if topic.public and topic.name != MT_REQUESTS_OTP):
+        shown = {name for f in PUBLIC if topic_of(f) is topic for name in orjson.loads(f.read_bytes())}
+        assert shown == set(schemas()[topic.name]["properties"]), topic.name
+
+
+def test_what_is_nested_as_text_is_a_record_too() -> None:
+    dispatched = [Dispatch.from_json(p.values[0]).message for p in of(dispatch_topic("<connector>"))]
+    lanes = of(*(segments_topic("<connector>", lane) for lane in SEGMENT_LANES))
+    messages = [SegmentedMessage.from_json(p.values[0]) for p in lanes]
+    messages += [SegmentedMessage.model_validate_json(text, strict=True) for text in dispatched if text]
+    assert len(messages) > len(lanes)
+    for message in messages:
+        assert Submission.model_validate_json(message.submission, strict=True).message_id == message.message_id
+
+
+@pytest.mark.parametrize("value", of(MT_REQUESTS, MT_REQUESTS_OTP))
+def test_ingress_admits_the_requests(value: bytes) -> None:
+    assert isinstance(admit(value, AT_MS, "txn"), Admitted)
+
+
+def test_ingress_makes_the_submission_and_the_key_out_of_the_request() -> None:
+    def example(topic: str, name: str) -> Any:
+        return orjson.loads((EXAMPLES / topic / "v1" / f"{name}.json").read_bytes())
+
+    request = example(MT_REQUESTS, "keyed-two-segments")
+    home = home_partition(request["account_id"], request["idempotency_key"], 4)
+    config = applied({"to": [{"connector": "acme-1"}]}, connectors=["acme-1"])
+    record = Record(orjson.dumps(request), partition=home, offset=1041, timestamp=AT_MS)
+    made = {out.topic: orjson.loads(out.value or b"") for out in decider(config, partitions=4).decide(record, AT_MS)}
+    assert made[MT_SUBMISSIONS] == example(MT_SUBMISSIONS, "two-segments")
+    assert made[INGRESS_KEYS] == example(INGRESS_KEYS, "taken")
+
+
+@pytest.mark.parametrize("value", of("mt.reroutes"))
+def test_a_rerouted_message_can_still_be_routed(value: bytes) -> None:
+    reroute = Reroute.from_json(value)
+    assert not reroute.submission.pinned
+    assert reroute.submission.connector_id not in reroute.submission.tried
+
+
+@pytest.mark.parametrize("value", of(*(segments_topic("<connector>", lane) for lane in SEGMENT_LANES)))
+def test_the_throttler_begins_a_run_with_each_lane_record(value: bytes) -> None:
+    assert read_run(value).waiting > 0
+
+
+@pytest.mark.parametrize("value", of(dispatch_topic("<connector>")))
+def test_the_binder_reads_the_dispatches(value: bytes) -> None:
+    segment = read_dispatch(Record(value))
+    assert isinstance(segment, Segment)
+    assert segment.submit_sm(AT_MS).destination_addr == Dispatch.from_json(value).destination_addr
+
+
+@pytest.mark.parametrize("value", of(SUBMIT_RESULTS))
+def test_the_join_reads_the_submit_results(value: bytes) -> None:
+    entry, result = read_result(Record(value)).entry, SubmitResult.from_json(value)
+    assert (entry.message_id, entry.segment_index, entry.metadata) == (result.message_id, result.index, result.metadata)
+
+
+@pytest.mark.parametrize("value", of(RECEIPTS))
+def test_the_join_reads_the_receipts(value: bytes) -> None:
+    written = orjson.loads(value)
+    seen = read_receipt(Record(value), {})
+    assert seen.smsc_message_id == written.get("smsc_message_id", "")
+    assert (seen.status in {"delivered", "undeliverable"}) == bool(seen.smsc_message_id)
+
+
+def test_the_state_of_the_correlator_is_packed_as_in_its_changelogs() -> None:
+    joins = [found for p in of(JOINS) if (found := orjson.loads(p.values[0]).get("entries"))]
+    folds = [found for p in of(FOLDS) if (found := orjson.loads(p.values[0]).get("entry"))]
+    assert joins
+    assert folds
+    for entries in joins:
+        assert orjson.loads(join_entries.pack(join_entries.unpack(orjson.dumps(entries)))) == entries
+    for entry in folds:
+        assert orjson.loads(fold.pack(fold.unpack(orjson.dumps(entry)))) == entry
+
+
+@pytest.mark.parametrize("value", of(LIFECYCLE_EVENTS))
+def test_the_recorder_takes_the_events_as_rows(value: bytes) -> None:
+    assert is_row(value)
+    assert problem_of(value, LifecycleEvent.from_json(value).occurred_at_ms) is None
+
+
+@pytest.mark.parametrize("value", of(CONFIG_GATEWAY))
+def test_a_configuration_has_no_secret_in_it(value: bytes) -> None:
+    config = AppliedConfig.from_json(value)
+    for connector in (*config.gateway.connectors, *(d.connector for d in config.draining)):
+        assert set(connector.password.model_dump(exclude_none=True)) <= {"env", "file"}
