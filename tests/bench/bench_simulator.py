@@ -63,8 +63,11 @@ class _Load:
         self._connections.append(connection)
 
     async def pace(self) -> None:
+        last = time.perf_counter()
         while self._to_submit:
-            self._credit = min(self._credit + self._rate * PACE_S, self._rate)
+            now = time.perf_counter()
+            self._credit = min(self._credit + self._rate * (now - last), self._rate)
+            last = now
             for connection in self._connections:
                 self._fill(connection, self._credit / len(self._connections))
             await asyncio.sleep(PACE_S)

@@ -17,11 +17,13 @@ from shared.smpp import pdu
 from shared.smpp.constants import BindMode, SmppCommandStatus
 from shared.smpp.events import BindFailed, Closed, RequestAnswered, SubmitUnknown
 from shared.smpp.listener import serve
+from shared.smpp.tls import ClientTls
 from shared.smpp.tlv import Tag, Tlv
 from shared.sms.inbound import read_inbound
 from shared.sms.message import ConnectorProfile
 from shared.sms.receipt_text import is_receipt, parse_receipt
 from tests.integration.simulator_rig import SUBMIT, Esme, read_log, smsc, smsc_process
+from tests.unit.shared.smpp.test_tls import self_signed
 
 QUICK = "receipts: {delay_ms: 0}"
 
@@ -370,6 +372,17 @@ async def test_the_control_endpoint(tmp_path: Path) -> None:
         )
         await esme.closed()
         assert (await sim.end())[0] == 0
+
+
+async def test_the_port_speaks_tls_when_the_scenario_says_so(tmp_path: Path) -> None:
+    made = self_signed(tmp_path, "server", "localhost")
+    scenario = 'version: 1\ntls: {cert_file: server.pem, key_file: server.key}\naccounts: [{system_id: "*"}]'
+    async with smsc_process(tmp_path, scenario) as sim:
+        assert "SMPP over TLS on" in sim.first_line
+        esme = await Esme().bind(sim.port, tls=ClientTls(pins=(made.pin,)))
+        esme.submit(SUBMIT)
+        await esme.until(lambda: len(esme.answered()) == 1)
+        await esme.leave()
 
 
 async def test_mistakes_end_it_with_a_sentence(tmp_path: Path) -> None:

@@ -22,6 +22,19 @@ def test_the_demo_is_a_scenario() -> None:
     assert scenario.accounts[2].errors[1].command_status == 0x45
 
 
+def test_the_scenario_of_the_docs_is_one_and_shows_every_key() -> None:
+    text = (
+        (DEMO.parents[3] / "docs/simulator.md")
+        .read_text(encoding="utf-8")
+        .partition("```yaml\n")[2]
+        .partition("```")[0]
+    )
+    parse_scenario(text)
+    scenario = parse_scenario(text.replace("# tls:", "tls:").replace("    # ", "    "))
+    for model in (scenario, scenario.session, scenario.accounts[0], scenario.accounts[0].receipts):
+        assert set(type(model).model_fields) == model.model_fields_set
+
+
 def test_defaults_accept_everybody_and_deliver_everything() -> None:
     (account,) = parse_scenario('{version: 1, accounts: [{system_id: "*"}]}').accounts
     assert account.receipts.mix == {"DELIVRD": 1.0}
