@@ -122,13 +122,14 @@ async def poll(
     return found
 
 
-def set_cadence(consumer: AIOKafkaConsumer, cadence_ms: int) -> None:
-    """How long the broker may collect records before it answers a fetch; 0 = answers at the first record.
+def set_cadence(consumer: AIOKafkaConsumer, cadence_ms: int, cadence_bytes: int = CADENCE_BYTES) -> None:
+    """How long the broker may collect records, or until it has so many bytes (as they are stored, compressed), before
+    it answers a fetch; 0 ms = answers at the first record.
 
     Takes effect with the next fetch. A loop sets 0 when it finds nothing, so that an idle process waits in long polls.
     """
     fetcher = consumer._fetcher
-    fetcher._fetch_min_bytes = CADENCE_BYTES if cadence_ms else 1
+    fetcher._fetch_min_bytes = cadence_bytes if cadence_ms else 1
     fetcher._fetch_max_wait_ms = cadence_ms or FETCH_WAIT_MS
 
 

@@ -32,6 +32,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 
 from shared.clock import monotonic_s, now_ms
 from shared.kafka import (
+    CADENCE_BYTES,
     HEARTBEAT_MS,
     REBALANCE_TIMEOUT_MS,
     SESSION_TIMEOUT_MS,
@@ -65,6 +66,7 @@ class StageConfig:
     cadence_ms: int = 0
     max_records: int = 500
     transactional: bool = False
+    cadence_bytes: int = CADENCE_BYTES
 
 
 class GivenUp(Exception):
@@ -213,7 +215,7 @@ class Stage:
         if found:
             # here and not before the poll: one that began before a rebalance may return records of the new assignment
             self._batch_generation = self._generation
-            set_cadence(consumer, self._config.cadence_ms)
+            set_cadence(consumer, self._config.cadence_ms, self._config.cadence_bytes)
             return tuple(chain.from_iterable(found.values()))
         set_cadence(consumer, 0)
         await self._when_idle()
@@ -302,20 +304,26 @@ class Stage:
             self._generation += 1
             await self._commit()
 
-    async def at_end(self, partitions: Iterable[TopicPartition]) -> frozenset[TopicPartition]:
-        """Those of `partitions` whose position has reached the end that the broker names now.
-
-        For a handler, while it handles: all that was committed there before the call has then been handled. None of
-        them when the broker does not answer.
-        """
+    async def high_watermarks(self, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, int]:
+        """Where the committed records of assigned partitions end now; nothing when the broker does not answer."""
         if self._consumer is None:
-            return frozenset()
+            return {}
         try:
-            ends = await self._consumer.end_offsets(list(partitions))
-            return frozenset([tp for tp, end in ends.items() if await self._consumer.position(tp) >= end])
+            found: dict[TopicPartition, int] = await self._consumer.end_offsets(list(partitions))
         except KafkaError as error:
             log.warning("%s: no high watermarks: %s", self._config.group, error)
-            return frozenset()
+            return {}
+        return found
+
+    async def position(self, partition: TopicPartition) -> int:
+        """Up to which offset (exclusive) an assigned partition was read; for a handler while it handles: and handled.
+
+        Markers of transactions count: behind the last one, this equals the high watermark.
+        """
+        if self._consumer is None:
+            return 0
+        position: int = await self._consumer.position(partition)
+        return position
 
     def _lag(self) -> int:
         """Records behind the end of the assigned partitions, as far as the last fetch knows."""
