@@ -1,12 +1,15 @@
 """The scenario file: what it says, and what it says about mistakes."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from services.simulator.scenario import ScenarioError, parse_scenario
 
-DEMO = Path(__file__).parents[3] / "services/cli/demo_data/scenario.yaml"
+ROOT = Path(__file__).parents[3]
+DEMO = ROOT / "services/cli/demo_data/scenario.yaml"
+DOCS = ROOT / "docs/simulator.md"
 
 
 def mistakes(text: str) -> list[str]:
@@ -23,14 +26,9 @@ def test_the_demo_is_a_scenario() -> None:
 
 
 def test_the_scenario_of_the_docs_is_one_and_shows_every_key() -> None:
-    text = (
-        (DEMO.parents[3] / "docs/simulator.md")
-        .read_text(encoding="utf-8")
-        .partition("```yaml\n")[2]
-        .partition("```")[0]
-    )
+    text = DOCS.read_text(encoding="utf-8").partition("```yaml\n")[2].partition("```")[0]
     parse_scenario(text)
-    scenario = parse_scenario(text.replace("# tls:", "tls:").replace("    # ", "    "))
+    scenario = parse_scenario(re.sub(r"^(\s*)# (\w+:)", r"\1\2", text, flags=re.MULTILINE))
     for model in (scenario, scenario.session, scenario.accounts[0], scenario.accounts[0].receipts):
         assert set(type(model).model_fields) == model.model_fields_set
 
