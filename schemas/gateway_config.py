@@ -172,7 +172,7 @@ class Options(Strict):
         description="TLVs on every submit_sm. Keys: the tag (`0x1401`); values: `text:…`, `hex:…` or `int:…`",
     )
     system_type: str = Field(default="", description="system_type of the bind")
-    tls: Tls = Field(default=Tls(), description="Encryption of the connection")
+    tls: Tls = Field(default=Tls(), description="Encryption of the connection: `off`, `verify` or a mapping, see below")
 
     @field_validator("receipt_map", mode="before")
     @classmethod
@@ -190,7 +190,9 @@ class Options(Strict):
 class Connector(Strict):
     """One account at one SMSC, over up to `max_binds` binds."""
 
-    id: ConnectorId = Field(description="Stands in topic names, statuses and views")
+    id: ConnectorId = Field(
+        description="In topic names, statuses and views: lower-case letters, digits and `-`, at most 40"
+    )
     provider: str = Field(
         default="",
         description="Whose account it is: receipts are joined across all connectors of one provider; unless given, "
@@ -225,7 +227,7 @@ class Connector(Strict):
 class Account(Strict):
     """Who may send."""
 
-    id: AccountId = Field(description="`account_id` of its requests")
+    id: AccountId = Field(description="`account_id` of its requests, at most 64 characters")
     default_sender: Sender | None = Field(
         default=None,
         description="Sender of requests without `from`: 3-15 digits, or 1-11 GSM-7 characters with a letter; "

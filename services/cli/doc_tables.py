@@ -5,10 +5,16 @@ A test keeps them current.
 
 import re
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
+from pydantic import BaseModel
+
+from schemas.gateway_config import Account, Connector, Gateway, Match, Options, Route, Target, Tls
 from schemas.reasons import REASONS
 from schemas.topics import TOPICS, Topic
+from services.cli.option_tables import option_table
 
 
 def topics_table() -> str:
@@ -35,7 +41,23 @@ def reasons_table() -> str:
     )
 
 
-BLOCKS = {"README.md": {"topics": topics_table}, "docs/contracts.md": {"reasons": reasons_table}}
+GATEWAY_FILE: dict[str, type[BaseModel]] = {
+    "gateway": Gateway,
+    "connector": Connector,
+    "options": Options,
+    "tls": Tls,
+    "account": Account,
+    "route": Route,
+    "match": Match,
+    "target": Target,
+}
+"""The parts of gateway.yaml, by the name of their block."""
+
+BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
+    "README.md": {"topics": topics_table},
+    "docs/contracts.md": {"reasons": reasons_table},
+    "docs/options.md": {name: partial(option_table, model) for name, model in GATEWAY_FILE.items()},
+}
 
 
 def current(text: str, name: str, table: str) -> str:
