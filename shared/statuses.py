@@ -84,7 +84,7 @@ def status_outs(
         "field": field,
         "smsc_error": smsc_error,
     }
-    record.update((name, value) for name, value in optional.items() if value)
+    record |= {name: value for name, value in optional.items() if value}
     event = events.out(
         "status",
         message_id=about.message_id,

@@ -62,9 +62,18 @@ class Calendar:
         """The keys of the earliest bucket, which stays; raises IndexError when there is none."""
         return self._buckets[self._order[0]]
 
-    def take(self, until_ms: int) -> list[bytes]:
-        """Remove and return the keys of every bucket that is over at `until_ms` (inclusive)."""
+    def take(self, until_ms: int, limit: int) -> list[bytes]:
+        """Remove and return keys of the buckets that are over at `until_ms` (inclusive), earliest first, `limit` at
+        most: what waited while a process was down comes in pieces, and the rest stays due.
+        """
         taken: list[bytes] = []
-        while self._order and (self._order[0] + 1) * self._width_ms - 1 <= until_ms:
-            taken += self._buckets.pop(heappop(self._order))
+        while self._order and (self._order[0] + 1) * self._width_ms - 1 <= until_ms and len(taken) < limit:
+            bucket = self._buckets[self._order[0]]
+            room = limit - len(taken)
+            if len(bucket) > room:
+                taken += bucket[-room:]
+                del bucket[-room:]
+            else:
+                taken += bucket
+                del self._buckets[heappop(self._order)]
         return taken

@@ -25,6 +25,8 @@ from shared.statuses import status_outs
 CLOSED_KEEP_MS: Final = 24 * 3_600_000
 FORGET_WIDTH_MS: Final = 600_000
 RESTORE_SLICE: Final = 5_000
+EXPIRE_MAX: Final = 2_000
+"""Marks forgotten in one cycle at most."""
 
 Folded: TypeAlias = OpenFold | ClosedFold
 
@@ -100,8 +102,8 @@ class FoldPartition:
         return self._forget.next_due_ms
 
     def expire(self, at_ms: int) -> None:
-        """Forget the closed marks whose time is over."""
-        for key in self._forget.take(at_ms):
+        """Forget closed marks whose time is over, up to `EXPIRE_MAX`."""
+        for key in self._forget.take(at_ms, EXPIRE_MAX):
             entry = self.table.get(key)
             if isinstance(entry, ClosedFold) and entry.forget_at_ms <= at_ms:
                 self.table.put(key, None)

@@ -38,6 +38,9 @@ ENTRIES_MAX: Final = 16
 """Under one join key. Beyond it (an SMSC that gives everything the same id) the oldest closed mark goes, which receipts
 could not reach any more; when all are open the new entry lies apart, where no receipt finds it, until its deadline."""
 RESTORE_SLICE: Final = 5_000
+EXPIRE_MAX: Final = 2_000
+"""Keys decided in one cycle at most: those of an hour that nobody ran must not become one transaction."""
+
 EARLY_MAX: Final = 8
 """Early receipts under one join key; what comes beyond them is an orphan at once."""
 
@@ -84,7 +87,7 @@ class JoinPartition:
         entry = self._accepted(opened, answered_at_ms)
         for receipt in early:
             entry = self._apply(entry, Seen._make(receipt[2:]))
-        if isinstance(entry, OpenEntry) and entry.deadline_at_ms <= self.receipts_clock.proven_ms:
+        if isinstance(entry, OpenEntry) and entry.deadline_at_ms <= self._proven_ms:
             entry = self._missing(entry)
         entries.append(entry)
         self.table.put(key, entries)
@@ -115,7 +118,11 @@ class JoinPartition:
     # -- deadlines --------------------------------------------------------------------------------------------------
 
     def next_due_ms(self) -> int | None:
-        """When, by the wall clock, something becomes due that a high watermark fetched then can decide."""
+        """When, by the wall clock, something becomes due that a high watermark fetched then can decide; 0 when
+        something decided is still to be done.
+        """
+        if self._has_passed(self._due, self._proven_ms) or self._has_passed(self._forget, self._both_proven_ms):
+            return 0
         times = [due for due in (self._due.next_due_ms, self._forget.next_due_ms) if due is not None]
         return min(times) + WATERMARK_MARGIN_MS if times else None
 
@@ -124,21 +131,34 @@ class JoinPartition:
 
         A bucket without an open entry needs none: it is settled here, without asking Kafka.
         """
-        latest = at_ms - WATERMARK_MARGIN_MS
-        while (due := self._due.next_due_ms) is not None and due <= latest:
-            if any(may_be_open(self.table.packed(key)) for key in self._due.first()):
-                return True
-            self._settle(self._due.take(due), due)
-        due = self._forget.next_due_ms
-        return due is not None and due <= latest
+        latest, settled = at_ms - WATERMARK_MARGIN_MS, 0
+        while (due := self._due.next_due_ms) is not None and due <= latest and settled < EXPIRE_MAX:
+            keys = self._due.first()
+            if any(may_be_open(self.table.packed(key)) for key in keys):
+                return due > self._proven_ms
+            settled += len(keys)
+            self._settle(self._due.take(due, len(keys)), due)
+        return self._has_passed(self._forget, latest) and not self._has_passed(self._forget, self._both_proven_ms)
 
     def expire(self) -> None:
-        """Decide everything that the log has decided: missing receipts, and what is to be forgotten."""
-        proven = self.receipts_clock.proven_ms
-        self._settle(self._due.take(proven), proven)
-        both = min(proven, self.results_clock.proven_ms)
-        for key in self._forget.take(both):
+        """Decide what the log has decided, up to `EXPIRE_MAX` keys: missing receipts, and what is to be forgotten."""
+        self._settle(self._due.take(self._proven_ms, EXPIRE_MAX), self._proven_ms)
+        both = self._both_proven_ms
+        for key in self._forget.take(both, EXPIRE_MAX):
             self._forget_key(key, both)
+
+    @property
+    def _proven_ms(self) -> int:
+        return self.receipts_clock.proven_ms
+
+    @property
+    def _both_proven_ms(self) -> int:
+        return min(self.receipts_clock.proven_ms, self.results_clock.proven_ms)
+
+    @staticmethod
+    def _has_passed(calendar: Calendar, until_ms: int) -> bool:
+        due = calendar.next_due_ms
+        return due is not None and due <= until_ms
 
     def _settle(self, keys: list[bytes], proven_ms: int) -> None:
         for key in keys:

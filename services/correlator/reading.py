@@ -39,7 +39,11 @@ class FieldReader:
     def read(self, value: bytes | None) -> tuple[Any, ...]:
         """The fields; raises ValueError (pydantic's, with the first wrong field) when the model would."""
         try:
-            values = self._get({**self._defaults, **orjson.loads(value or b"")})
+            found = orjson.loads(value or b"")
+            try:
+                values = self._get(found)
+            except KeyError:
+                values = self._get(self._defaults | found)
         except (ValueError, KeyError, TypeError):
             return self._read_slowly(value)
         if tuple(map(type, values)) != self._types or (self._fits is not None and not self._fits(values)):

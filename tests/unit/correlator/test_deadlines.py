@@ -28,8 +28,8 @@ def test_a_bucket_is_due_when_its_last_millisecond_is_over() -> None:
     calendar.add(2_000, b"c")
     assert calendar.next_due_ms == 1_999
     assert calendar.first() == [b"a", b"b"]
-    assert calendar.take(1_998) == []
-    assert calendar.take(1_999) == [b"a", b"b"]
+    assert calendar.take(1_998, 9) == []
+    assert calendar.take(1_999, 9) == [b"a", b"b"]
     assert calendar.next_due_ms == 2_999
 
 
@@ -37,8 +37,21 @@ def test_buckets_come_in_order_of_time_whatever_the_order_of_adding() -> None:
     calendar = Calendar(10)
     for due in (55, 5, 31, 7):
         calendar.add(due, b"%d" % due)
-    assert calendar.take(1_000) == [b"5", b"7", b"31", b"55"]
+    assert calendar.take(1_000, 9) == [b"5", b"7", b"31", b"55"]
     assert calendar.next_due_ms is None
     assert len(calendar) == 0
     with pytest.raises(IndexError):
         calendar.first()
+
+
+def test_no_more_than_the_limit_is_taken_and_the_rest_stays_due() -> None:
+    calendar = Calendar(10)
+    for n in range(25):
+        calendar.add(n, b"%d" % n)
+    taken: list[bytes] = []
+    while calendar.next_due_ms is not None:
+        piece = calendar.take(100, 4)
+        assert 0 < len(piece) <= 4
+        taken += piece
+    assert sorted(map(int, taken)) == list(range(25))
+    assert calendar.take(100, 4) == []

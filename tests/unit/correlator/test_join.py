@@ -10,7 +10,15 @@ from schemas.outcomes import Outcome
 from schemas.statuses import Status
 from schemas.topics import JOINS, LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES
 from services.correlator.deadlines import WATERMARK_MARGIN_MS
-from services.correlator.join import CLOSED_KEEP_MS, EARLY_KEEP_MS, EARLY_MAX, ENTRIES_MAX, JoinPartition
+from services.correlator.join import (
+    CLOSED_KEEP_MS,
+    EARLY_KEEP_MS,
+    EARLY_MAX,
+    ENTRIES_MAX,
+    EXPIRE_MAX,
+    FORGET_WIDTH_MS,
+    JoinPartition,
+)
 from services.correlator.receipts import Seen, read_receipt
 from shared.ids import status_id_of
 from shared.records import Out
@@ -343,6 +351,28 @@ def test_deadlines_of_closed_entries_need_no_proof() -> None:
     later = join.next_due_ms()
     assert later is not None
     assert later >= DEADLINE_MS + CLOSED_KEEP_MS
+
+
+@pytest.mark.parametrize("closed", [False, True])
+def test_what_waited_while_nobody_ran_is_decided_in_pieces(closed: bool) -> None:
+    join = _join()
+    for number in range(2 * EXPIRE_MAX + 1):
+        key = b"acme|%d" % number
+        join.result(key, submitted(number, smsc_message_id=str(number)))
+        if closed:
+            join.receipt(key, _seen(smsc_id=str(number)))
+    join.flush()
+    _prove(join, DEADLINE_MS + 999)
+    pieces = []
+    while join.next_due_ms() == 0:
+        pieces.append(len(statuses(join.flush())))
+        join.expire()
+    pieces.append(len(statuses(join.flush())))
+    assert max(pieces) <= EXPIRE_MAX
+    assert sum(pieces) == (0 if closed else 2 * EXPIRE_MAX + 1)
+    assert join.next_due_ms() == (DEADLINE_MS + CLOSED_KEEP_MS) // FORGET_WIDTH_MS * FORGET_WIDTH_MS + (
+        FORGET_WIDTH_MS - 1 + WATERMARK_MARGIN_MS
+    )
 
 
 def test_a_closed_mark_is_forgotten_a_day_after_its_deadline_and_a_receipt_after_that_is_an_orphan() -> None:
