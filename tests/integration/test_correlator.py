@@ -172,6 +172,28 @@ async def test_a_receipt_in_time_counts_although_the_correlator_was_away_at_the_
             assert await traffic.until_final([1, 2]) == {1: "delivered", 2: "receipt_missing"}
 
 
+async def test_a_closed_mark_is_forgotten_although_there_is_always_more_to_read(
+    kafka_bootstrap: str, name: str
+) -> None:
+    async with Rig(kafka_bootstrap) as rig, _watch(rig) as watch, rig.running("correlator", run):
+        traffic = Traffic(name, watch)
+        away = asyncio.Event()
+
+        async def keep_busy() -> None:
+            number = 100
+            while not away.is_set():
+                number += 1
+                await rig.producer.send_all([traffic.result(number, index) for index in range(1, 21)])
+
+        busy = asyncio.create_task(keep_busy())
+        key = f"{name}|1-1".encode()
+        await rig.producer.send_all([traffic.result(1, deadline_at_ms=now_ms() - 25 * HOUR_MS)])
+        assert await traffic.until_final([1]) == {1: "receipt_missing"}
+        await watch.until(lambda: {r.key: r.value for r in watch.records[JOINS]}.get(key) is None)
+        away.set()
+        await busy
+
+
 async def test_a_closed_mark_is_forgotten_behind_a_transaction_marker(kafka_bootstrap: str, name: str) -> None:
     """The throttler writes results in transactions: the log then ends with a marker that is no record."""
     async with Rig(kafka_bootstrap) as rig, _watch(rig) as watch, rig.running("correlator", run):
