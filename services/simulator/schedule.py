@@ -5,13 +5,19 @@ out together and in the order in which they went in: whoever answers many of the
 """
 
 import heapq
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 ItemT = TypeVar("ItemT")
 
+LONG_WAIT_S: Final = 0.2
+LONG_WAIT_TICKS: Final = 4
+
 
 class Schedule(Generic[ItemT]):
-    """Times are seconds of any clock that never goes back. Nothing comes out early; up to `tick_s` late."""
+    """Times are seconds of any clock that never goes back. Nothing comes out early.
+
+    Up to `tick_s` late; what waits LONG_WAIT_S or more up to LONG_WAIT_TICKS of them: a tenth of the wait at most.
+    """
 
     def __init__(self, tick_s: float) -> None:
         self._tick_s = tick_s
@@ -22,9 +28,11 @@ class Schedule(Generic[ItemT]):
         """How many items wait."""
         return sum(map(len, self._buckets.values()))
 
-    def add(self, due_at: float, item: ItemT) -> bool:
-        """Keep the item until `due_at`. True when nothing is due earlier: the owner's timer must be set anew."""
-        tick = int(due_at / self._tick_s) + 1
+    def add(self, now: float, wait_s: float, item: ItemT) -> bool:
+        """Keep the item for `wait_s`. True when nothing is due earlier: the owner's timer must be set anew."""
+        tick = int((now + wait_s) / self._tick_s) + 1
+        if wait_s >= LONG_WAIT_S:
+            tick += -tick % LONG_WAIT_TICKS
         bucket = self._buckets.get(tick)
         if bucket is not None:
             bucket.append(item)

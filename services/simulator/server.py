@@ -179,7 +179,7 @@ class Simulator:
             return
         account.mo_started = True
         for mo in account.rule.mo:
-            self._timer.add(now + mo.after_s, partial(self._scheduled_mo, account, mo, mo.count))
+            self._timer.add(now, mo.after_s, partial(self._scheduled_mo, account, mo, mo.count))
 
     def _scheduled_mo(self, account: Account, mo: Mo, left: int | None) -> None:
         times = 1 if mo.every_s is not None else (left or 1)
@@ -191,7 +191,7 @@ class Simulator:
             return
         following = None if left is None else left - 1
         again = partial(self._scheduled_mo, account, mo, following)
-        self._timer.add(self._loop.time() + mo.every_s, again)
+        self._timer.add(self._loop.time(), mo.every_s, again)
 
     # ---------------------------------------------------------------------------------------------------------- binds
 
@@ -214,7 +214,7 @@ class Simulator:
         if bind_mode.receives:
             self._start_mo(account, now)
         if account.rule.disconnect_every_s is not None:
-            self._timer.add(now + account.rule.disconnect_every_s, connection.abort)
+            self._timer.add(now, account.rule.disconnect_every_s, connection.abort)
         return link
 
     # -------------------------------------------------------------------------------------------------------- submits
@@ -242,9 +242,9 @@ class Simulator:
             message = Message(body, account.system_id, names, at_ms, verdict.word, final_at_ms, verdict.tells_final)
             account.recent.add(message)
             if verdict.tells_final:
-                self._timer.add(now + verdict.final_s, message)
+                self._timer.add(now, verdict.final_s, message)
             if verdict.tells_intermediate:
-                self._timer.add(now + verdict.final_s / 2, Notification(message))
+                self._timer.add(now, verdict.final_s / 2, Notification(message))
         if link.submits == account.rule.disconnect_after:
             link.connection.abort()
         elif not verdict.is_answered:
@@ -252,7 +252,7 @@ class Simulator:
         else:
             answer = Answer(link, sequence_number, verdict.command_status, message_id, is_data_sm)
             if verdict.latency_s:
-                self._timer.add(now + verdict.latency_s, answer)
+                self._timer.add(now, verdict.latency_s, answer)
             else:
                 self._answer(answer)
 
@@ -321,7 +321,7 @@ class Simulator:
     def _redeliver(self, delivery: Delivery, now: float) -> None:
         account = delivery.account
         account.counts.redelivered += 1
-        self._timer.add(now + account.rule.receipts.redeliver_after_s, delivery)
+        self._timer.add(now, account.rule.receipts.redeliver_after_s, delivery)
 
     def _on_rare(self, link: Link, event: Event, now: float, at_ms: int) -> None:
         account = link.account

@@ -21,9 +21,9 @@ class Timer(Generic[ItemT]):
         self._schedule: Schedule[ItemT] = Schedule(tick_s)
         self._handle: asyncio.TimerHandle | None = None
 
-    def add(self, due_at: float, item: ItemT) -> None:
-        """Keep the item until `due_at`."""
-        if self._schedule.add(due_at, item):
+    def add(self, now: float, wait_s: float, item: ItemT) -> None:
+        """Keep the item for `wait_s` from `now`."""
+        if self._schedule.add(now, wait_s, item):
             self._arm()
 
     def stop(self) -> list[ItemT]:

@@ -28,8 +28,8 @@ SCENARIO = """
 version: 1
 accounts:
   - system_id: bench
-    latency_ms: [2, 8]
-    receipts: {delay_ms: [20, 200], mix: {DELIVRD: 0.97, UNDELIV: 0.03}}
+    latency_ms: [5, 20]
+    receipts: {delay_ms: [200, 1500], mix: {DELIVRD: 0.97, UNDELIV: 0.03}}
 """
 SUBMIT = SubmitSm(
     source_addr_ton=5,

@@ -11,10 +11,10 @@ TICK = 0.005
 def test_items_come_out_together_in_order_and_the_first_of_a_bucket_says_so() -> None:
     schedule: Schedule[str] = Schedule(TICK)
     assert schedule.next_due() is None
-    assert schedule.add(1.0, "b")
-    assert not schedule.add(1.001, "c")
-    assert schedule.add(0.5, "a")
-    assert not schedule.add(2.0, "d")
+    assert schedule.add(1.0, 0.1, "b")
+    assert not schedule.add(1.001, 0.1, "c")
+    assert schedule.add(0.5, 0.0, "a")
+    assert not schedule.add(2.0, 0.0, "d")
     assert len(schedule) == 4
     due_at = schedule.next_due()
     assert due_at is not None
@@ -25,13 +25,24 @@ def test_items_come_out_together_in_order_and_the_first_of_a_bucket_says_so() ->
     assert schedule.next_due() is None
 
 
-@given(st.lists(st.floats(0, 100), max_size=50), st.floats(0, 100))
-def test_nothing_comes_early_and_nothing_more_than_a_tick_late(dues: list[float], now: float) -> None:
+def test_long_waits_share_fewer_buckets() -> None:
+    schedule: Schedule[int] = Schedule(TICK)
+    for step in range(200):
+        schedule.add(10.0, 0.2 + step * 0.001, step)
+    buckets = 0
+    while (due_at := schedule.next_due()) is not None:
+        assert schedule.take_due(due_at)
+        buckets += 1
+    assert buckets <= 200 / 20 + 1
+
+
+@given(st.lists(st.floats(0, 10), max_size=50), st.floats(0, 12))
+def test_nothing_comes_early_and_nothing_much_late(waits: list[float], now: float) -> None:
     schedule: Schedule[float] = Schedule(TICK)
-    for due_at in dues:
-        schedule.add(due_at, due_at)
+    for wait_s in waits:
+        schedule.add(0.0, wait_s, wait_s)
     taken = schedule.take_due(now)
-    assert all(due_at <= now for due_at in taken)
+    assert all(wait_s <= now for wait_s in taken)
     left = schedule.take_all()
-    assert all(due_at > now - TICK - 1e-9 for due_at in left)
-    assert sorted(taken + left) == sorted(dues)
+    assert all(wait_s + max(TICK, wait_s / 10) > now - 1e-9 for wait_s in left)
+    assert sorted(taken + left) == sorted(waits)
