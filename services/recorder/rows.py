@@ -37,11 +37,6 @@ class Problem:
     sentence: str
 
 
-def is_row(value: bytes | None) -> bool:
-    """The cheap look at every value: a tombstone or what is no JSON object never gets into a body."""
-    return value is not None and value[:1] == b"{" and value[-1:] == b"}"
-
-
 def insert_body(values: Sequence[bytes]) -> bytes:
     """The body of one `INSERT ... FORMAT JSONEachRow`."""
     return b"\n".join(values)

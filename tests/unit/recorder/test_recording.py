@@ -79,13 +79,14 @@ async def test_a_good_batch_is_one_insert() -> None:
     assert (clickhouse.stored, clickhouse.inserts) == (values, 1)
 
 
-async def test_what_is_no_object_never_gets_into_a_body() -> None:
+async def test_no_value_is_no_line_of_a_body() -> None:
+    """ClickHouse would skip an empty line without a word."""
     clickhouse = FakeClickHouse(set())
-    assert await run(clickhouse, [event(0), None, b"hello", event(1)]) == {
+    assert await run(clickhouse, [event(0), None, b"", event(1)]) == {
         1: ("invalid_record", ""),
         2: ("invalid_record", ""),
     }
-    assert clickhouse.stored == [event(0), event(1)]
+    assert (clickhouse.stored, clickhouse.inserts) == ([event(0), event(1)], 1)
 
 
 async def test_bad_rows_are_set_aside_together_and_the_rest_goes_in() -> None:
