@@ -141,6 +141,20 @@ def leave_for_good(consumer: AIOKafkaConsumer) -> None:
     consumer._coordinator._group_instance_id = None
 
 
+def joined_blindly(consumer: AIOKafkaConsumer) -> bool:
+    """Whether this member must join once more, which is then under way. Ask once, at the first assignment.
+
+    A static member that comes back is given its old assignment as a follower, even if it leads the group: it would
+    never learn of topics made meanwhile, nor would anybody watch for new partitions. A second join has the broker
+    begin a rebalance if this member leads, and costs a round trip if it does not.
+    """
+    coordinator = consumer._coordinator
+    if coordinator._group_instance_id is None or coordinator._group_subscription is not None:
+        return False
+    coordinator.request_rejoin()
+    return True
+
+
 class HeartbeatWatch:
     """Knows how old the last heartbeat is that the group coordinator acknowledged (aiokafka does not tell)."""
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from schemas.connector_states import BindState
-from services.throttler.credits import AnswerTime, bind_limit, credit_limit
+from services.throttler.credits import AHEAD_MS, AnswerTime, bind_limit, credit_limit
 from services.throttler.pacing import grant, split_tps
 from services.throttler.policy import Policy
 
@@ -103,6 +103,11 @@ class Binds:
             if share > 0 and self._usable(partition, self._binds[partition], policy)
         }
         return max(0, limit - self.unanswered), room
+
+    def by_window(self, policy: Policy) -> bool:
+        """Whether the windows bound the credits, and not the rate."""
+        binds = sum(1 for share in self.shares.values() if share > 0)
+        return 2 * policy.window * binds < policy.tps * (self.answer_time.smoothed_ms + AHEAD_MS) // 1000
 
     def freest(self, room: Mapping[int, int]) -> int | None:
         """The bind with the least work before it, measured in time; None where there is no room."""

@@ -61,7 +61,7 @@ class Brain:
         self._swept_at_ms = now_ms
         self._budget = 0
         self._credit = 0
-        self._by_credit = False
+        self._by_window = False
         self._room: dict[int, int] = {}
         self._ending: set[str] = set()
         self._outs: list[Out] = []
@@ -184,7 +184,7 @@ class Brain:
         self.binds.reshare(self.policy, now_ms)
         self._credit, self._room = self.binds.room(self.policy)
         paused = now_ms < self._paused_until_ms or not any(left > 0 for left in self._room.values())
-        self._by_credit = not paused and self._credit < tokens
+        self._by_window = not paused and self._credit < tokens and self.binds.by_window(self.policy)
         self._budget = 0 if paused else min(tokens, self._credit, DISPATCHES_MAX)
 
     def wants(self, lane: str) -> int:
@@ -336,14 +336,13 @@ class Brain:
         return bool(otp.heads or otp.begun)
 
     @property
-    def waits(self) -> bool:
-        """Something is in memory and not yet dispatched."""
-        return any(queue.heads or queue.begun for queue in self._lanes.values())
-
-    @property
     def runs_dry(self) -> bool:
-        """Work waits, and answers, not the rate, are what it waits for: the next cycle should follow them soon."""
-        return self._by_credit and self.waits
+        """Work waits for windows, not for the rate: the next cycle should follow the answers soon."""
+        return self._by_window and any(queue.heads or queue.begun for queue in self._lanes.values())
+
+    def reads(self, lane: str) -> bool:
+        """Whether it wants to see what has come in a lane: nothing of it is in memory."""
+        return not self._lanes[lane].heads
 
     def position(self, topic: str, partition: int, default: int) -> int:
         """The next offset to read of a lane or feedback partition; `default` where nothing was read yet."""

@@ -1,34 +1,34 @@
 """Edge: the throttler's loop: one consumer for all lanes and feedback, one Kafka transaction per cycle.
 
 A cycle takes the feedback that came, reads each lane only as far as can be dispatched, and writes all that follows in
-one transaction with the offsets. It sleeps in Kafka's long poll, not in ticks: woken by records, or by what the brains
-have due. Cycles are `CYCLE_MS` apart when nobody waits for them, `BUSY_MS` when an OTP does or binds would run dry.
+one transaction with the offsets. Between cycles it waits for records to be fetched, or for what the brains have due;
+nothing ticks. Cycles are `CYCLE_MS` apart when nobody waits for them, `BUSY_MS` when an OTP does.
 
-A rebalance throws the brains away and makes them again from the logs: what was read and not committed comes again.
+A rebalance throws the brains away and makes them again from the logs (`takeover`).
 """
 
 import asyncio
 import logging
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
 from schemas.connector_states import ConnectorState
-from schemas.topics import CONNECTOR_STATES, SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
+from schemas.topics import CONNECTOR_STATES, dispatch_topic
+from services.throttler.arrivals import Arrivals
 from services.throttler.assignor import ConnectorAssignor
 from services.throttler.connector_state import Brain
-from services.throttler.places import TOPIC_PATTERN, connector_of
-from services.throttler.policy import Policy
-from services.throttler.restore import restore
+from services.throttler.places import TOPIC_PATTERN, connector_of, lane_of
+from services.throttler.takeover import Takeover
 from shared.clock import monotonic_s, now_ms
 from shared.kafka import (
     BatchProducer,
     HeartbeatWatch,
     KafkaUnavailable,
-    committed_with_metadata,
     group_options,
+    joined_blindly,
     leave_for_good,
     make_consumer,
     poll,
@@ -43,10 +43,12 @@ log = logging.getLogger(__name__)
 GROUP: Final = "throttler"
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50
+DRY_MS: Final = 15
+"""Between cycles while windows, not the rate, are what holds work back: binds must not run dry."""
 BUSY_MS: Final = 10
 IDLE_MS: Final = 1_000
-UNBOUND_MS: Final = 100
-"""How soon a waiting message notices that a bind has come up (leases come through a table, which wakes nobody)."""
+"""How long it sleeps at most, to show that it lives."""
+LOOK_S: Final = 5.0
 FEEDBACK_MAX: Final = 1_000
 
 
@@ -56,18 +58,19 @@ class Throttler:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._brains: dict[str, Brain] = {}
+        self._due_ms: dict[str, int | None] = {}
+        """When each brain has something to do although nothing came."""
         self._leases: dict[tuple[str, int], ConnectorState] = {}
         self._held: frozenset[TopicPartition] = frozenset()
-        self._feedback: list[TopicPartition] = []
-        self._lanes: dict[str, list[TopicPartition]] = {}
         self._generation = 0
+        self._joined = False
         self._rebalancing = True
-        self._restore_needed = False
+        self._taken_over = False
         self._config_hash = ""
         self._cycle = asyncio.Lock()
         self._ended_at_s = 0.0
         self._error: BaseException | None = None
-        self._consumer: AIOKafkaConsumer | None = None
+        self._woken = asyncio.Event()
         self._watch: HeartbeatWatch | None = None
         self._producer = BatchProducer(
             service.settings, client_id=GROUP, transactional_id=f"{GROUP}-{service.instance}"
@@ -87,123 +90,148 @@ class Throttler:
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
         await self._producer.start()  # before anything is read: it ends what a predecessor left open
+        followers = [asyncio.ensure_future(f) for f in (self._follow_config(), self._follow_stop())]
         try:
             await self._tables.start()
-            await self._start(consumer)
+            arrivals = await self._start(consumer)
             while not self._service.stopping.is_set():
-                await self._turn(consumer)
+                await self._turn(consumer, arrivals)
                 if self._error is not None:
                     raise self._error
         finally:
+            for follower in followers:
+                follower.cancel()
+            await asyncio.gather(*followers, return_exceptions=True)
             if self._service.settings.leave_groups:
                 leave_for_good(consumer)
             await consumer.stop()
             await self._tables.stop()
             await self._producer.stop()
 
-    async def _start(self, consumer: AIOKafkaConsumer) -> None:
+    async def _start(self, consumer: AIOKafkaConsumer) -> Arrivals:
         try:
             await consumer.start()
+            topics = await consumer.topics()
         except KafkaError as error:
             raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
-        self._consumer = consumer
         self._watch = HeartbeatWatch(consumer)
-        self._service.lags[GROUP] = self._lag
-        consumer.subscribe(pattern=TOPIC_PATTERN, listener=_Listener(self))
+        self._service.lags[GROUP] = lambda: self._lag(consumer)
+        if not any(connector_of(topic) for topic in topics):
+            self._service.set_assignment(GROUP, [])  # no connector yet: as ready as can be
+        consumer.subscribe(pattern=TOPIC_PATTERN, listener=_Listener(self, consumer))
+        return Arrivals(consumer)
 
-    async def _turn(self, consumer: AIOKafkaConsumer) -> None:
-        """Wait for work, and do one cycle of it."""
+    async def _follow_config(self) -> None:
+        while True:
+            await self._service.gateway.changed()
+            self._woken.set()
+
+    async def _follow_stop(self) -> None:
+        await self._service.stopping.wait()
+        self._woken.set()
+
+    async def _turn(self, consumer: AIOKafkaConsumer, arrivals: Arrivals) -> None:
+        """Wait for work, or do one cycle of it."""
         self._service.progress()
         if self._rebalancing:
-            await asyncio.sleep(BUSY_MS / 1000)  # the group is being shared out; nothing is ours to wait for
+            await self._sleep(arrivals, IDLE_MS)
             return
-        if self._restore_needed or self._config_hash != self._service.gateway.hash:
-            await self._adopt()
+        if not self._taken_over or self._config_hash != self._service.gateway.hash:
+            await self._take_over(consumer)
             return
-        generation = self._generation
-        woken = await self._wait(consumer)
+        wait_ms = self._wait_ms(arrivals)
+        if wait_ms > 0:
+            await self._sleep(arrivals, wait_ms)
         async with self._cycle:
-            if generation == self._generation and not self._rebalancing:
-                await self._work(consumer, woken, generation)
+            if wait_ms <= 0:
+                await self._work(consumer, arrivals)
+            elif monotonic_s() - self._ended_at_s > LOOK_S:
+                await self._look(consumer)
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
-    async def _wait(self, consumer: AIOKafkaConsumer) -> dict[TopicPartition, list[ConsumerRecord]]:
-        """Feedback records that came, at the earliest when the next cycle may begin; empty when time has come."""
-        pause_ms = self._pause_ms() - (monotonic_s() - self._ended_at_s) * 1000
-        if pause_ms >= 1:
-            await asyncio.sleep(pause_ms / 1000)
-        wanted = [*self._feedback, *self._wanted_lanes()]
-        if not wanted:
-            await asyncio.sleep(UNBOUND_MS / 1000)
-            return {}
-        # one record only: it says that there are some, the rest is read in the cycle, as far as it is wanted
-        return await poll(consumer, *wanted, timeout_ms=self._timeout_ms(), max_records=1)
+    async def _sleep(self, arrivals: Arrivals, wait_ms: int) -> None:
+        """Until something is fetched, or somebody wakes us, or the time is over."""
+        self._woken.clear()
+        ends: list[asyncio.Future[Any]] = [arrivals.more(), asyncio.ensure_future(self._woken.wait())]
+        await asyncio.wait(ends, timeout=wait_ms / 1000, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
 
-    def _pause_ms(self) -> int:
-        """How far this cycle is to be from the last one."""
-        hurried = any(brain.otp_waits or brain.runs_dry for brain in self._brains.values())
-        return BUSY_MS if hurried else CYCLE_MS
-
-    def _wanted_lanes(self) -> list[TopicPartition]:
-        return [
-            tp
-            for connector_id, brain in self._brains.items()
-            for lane in SEGMENT_LANES
-            if brain.wants(lane) > 0
-            for tp in self._lanes[segments_topic(connector_id, lane)]
-        ]
-
-    def _timeout_ms(self) -> int:
+    def _wait_ms(self, arrivals: Arrivals) -> int:
+        """How long until the next cycle; 0 = now."""
         at_ms = now_ms()
-        times = [due for brain in self._brains.values() if (due := brain.wake_at_ms(at_ms)) is not None]
-        limit = UNBOUND_MS if any(brain.waits for brain in self._brains.values()) else IDLE_MS
-        return max(0, min(limit, *(due - at_ms for due in times))) if times else limit
+        came, otp = self._came(arrivals)
+        due_ms = min((due for due in self._due_ms.values() if due is not None), default=at_ms + IDLE_MS)
+        if not came and due_ms > at_ms:
+            return min(due_ms - at_ms, IDLE_MS)
+        since_ms = int((monotonic_s() - self._ended_at_s) * 1000)
+        return max(0, self._pause_ms(otp=otp) - since_ms)
+
+    def _came(self, arrivals: Arrivals) -> tuple[bool, bool]:
+        """Whether something was fetched that a brain wants to see, and whether an OTP is among it."""
+        came = otp = False
+        for tp in arrivals.buffered():
+            brain = self._brains.get(connector_of(tp.topic) or "")
+            if brain is not None:
+                lane = lane_of(tp.topic)
+                if lane is None or brain.reads(lane):
+                    came = True
+                    otp = otp or lane == "otp"
+        return came, otp
+
+    def _pause_ms(self, *, otp: bool) -> int:
+        """How far the next cycle is to be from the last one."""
+        if otp or any(brain.otp_waits for brain in self._brains.values()):
+            return BUSY_MS
+        return DRY_MS if any(brain.runs_dry for brain in self._brains.values()) else CYCLE_MS
 
     # -- one cycle --------------------------------------------------------------------------------------------------
 
-    async def _work(
-        self, consumer: AIOKafkaConsumer, woken: dict[TopicPartition, list[ConsumerRecord]], generation: int
-    ) -> None:
+    async def _work(self, consumer: AIOKafkaConsumer, arrivals: Arrivals) -> None:
+        """One cycle. Where the brains were given away meanwhile there are none, and nothing is done."""
         started_s = monotonic_s()
         at_ms = now_ms()
-        self._take(woken, at_ms)
-        if self._feedback:
-            self._take(await poll(consumer, *self._feedback, timeout_ms=0, max_records=FEEDBACK_MAX), at_ms)
-        for connector_id, brain in self._brains.items():
-            brain.begin_cycle(at_ms)
-            for lane in SEGMENT_LANES:
-                await self._read_lane(consumer, brain, connector_id, lane, at_ms)
+        fetched = [tp for tp in arrivals.buffered() if connector_of(tp.topic) in self._brains]
+        feedback = [tp for tp in fetched if lane_of(tp.topic) is None]
+        if feedback:
+            self._take(await poll(consumer, *feedback, timeout_ms=0, max_records=FEEDBACK_MAX), at_ms)
+        active = {connector_of(tp.topic) for tp in fetched}
+        active |= {name for name, due in self._due_ms.items() if due is not None and due <= at_ms}
+        for connector_id in active:
+            self._brains[connector_id or ""].begin_cycle(at_ms)
+        for tp in sorted(set(fetched) - set(feedback)):
+            wanted = self._brains[connector_of(tp.topic) or ""].wants(lane_of(tp.topic) or "")
+            if wanted > 0:
+                self._take(await poll(consumer, tp, timeout_ms=0, max_records=wanted), at_ms)
         outs: list[Out] = []
-        for brain in self._brains.values():
+        for connector_id in active:
+            brain = self._brains[connector_id or ""]
             outs += brain.work(at_ms)
-        if generation != self._generation:
-            return  # given away while the lanes were read: nothing of it was written
+            self._due_ms[brain.connector_id] = brain.wake_at_ms(at_ms)
         await self._commit(outs)
         self._ended_at_s = monotonic_s()
         BATCH_SECONDS.labels(GROUP).observe(self._ended_at_s - started_s)
 
+    async def _look(self, consumer: AIOKafkaConsumer) -> None:
+        """Ask the idle consumer for its errors, which it tells in a poll only; group membership hangs on polls too."""
+        quiet = [tp for tp in self._held if lane_of(tp.topic) is None]
+        if quiet:
+            self._take(await poll(consumer, quiet[0], timeout_ms=0, max_records=1), now_ms())
+        self._ended_at_s = monotonic_s()
+
     def _take(self, found: dict[TopicPartition, list[ConsumerRecord]], at_ms: int) -> None:
-        """Hand records to their brains: feedback, or the first record of a lane."""
         for tp, records in found.items():
             RECORDS_IN.labels(tp.topic).inc(len(records))
             brain = self._brains.get(connector_of(tp.topic) or "")
+            lane = lane_of(tp.topic)
             if brain is None:
-                continue
-            if tp in self._feedback:
+                continue  # not configured: whoever takes it over begins at the committed offset
+            if lane is None:
                 for record in records:
                     brain.take_feedback(record, at_ms)
             else:
-                brain.read_lane(tp.topic.rsplit(".", 1)[1], records, at_ms)
-
-    async def _read_lane(
-        self, consumer: AIOKafkaConsumer, brain: Brain, connector_id: str, lane: str, at_ms: int
-    ) -> None:
-        for tp in self._lanes[segments_topic(connector_id, lane)]:
-            if (wanted := brain.wants(lane)) <= 0:
-                return
-            found = await poll(consumer, tp, timeout_ms=0, max_records=wanted)
-            self._take(found, at_ms)
+                brain.read_lane(lane, records, at_ms)
 
     async def _commit(self, outs: list[Out]) -> None:
         """Everything of this cycle, or nothing: an error ends the process, and the restart rebuilds."""
@@ -230,19 +258,32 @@ class Throttler:
             TopicPartition(*place): mark for brain in self._brains.values() for place, mark in brain.commits().items()
         }
 
-    def _lag(self) -> int:
+    def _lag(self, consumer: AIOKafkaConsumer) -> int:
         """Records in the lanes and the feedback that the brains have not read."""
-        if self._consumer is None:
-            return 0
         total = 0
-        for tp in self._held:
+        for tp in self._held & consumer.assignment():
             brain = self._brains.get(connector_of(tp.topic) or "")
-            end = self._consumer.highwater(tp)
+            end = consumer.highwater(tp)
             if end is not None and brain is not None:
                 total += max(0, end - brain.position(tp.topic, tp.partition, end))
         return total
 
     # -- configuration, leases, rebalance ---------------------------------------------------------------------------
+
+    async def _take_over(self, consumer: AIOKafkaConsumer) -> None:
+        """Make the brains fit what is held and configured; those that stay keep what they have."""
+        generation, held, config_hash = self._generation, self._held, self._service.gateway.hash
+        takeover = Takeover(self._service, GROUP, consumer, list(self._leases.values()))
+        brains = await takeover.brains(held, self._brains)
+        if generation != self._generation or self._rebalancing:
+            return  # shared out again meanwhile
+        takeover.seek()
+        self._brains = brains
+        self._due_ms = dict.fromkeys(brains, 0)
+        self._producer.forget_counts()
+        self._config_hash = config_hash
+        self._taken_over = True
+        self._service.set_assignment(GROUP, sorted(f"{tp.topic}:{tp.partition}" for tp in held))
 
     def _on_lease(self, record: ConsumerRecord) -> None:
         connector_id, _, partition = (record.key or b"").decode().rpartition("|")
@@ -254,72 +295,42 @@ class Throttler:
         brain = self._brains.get(state.connector_id)
         if brain is not None:
             brain.lease(state.partition, state.state)
-
-    async def _adopt(self) -> None:
-        """Make the brains fit what is held and configured; those that stay keep what they have."""
-        generation = self._generation
-        gateway = self._service.gateway
-        config_hash = gateway.hash
-        held = self._held
-        committed = await committed_with_metadata(self._service.settings, GROUP)
-        for connector_id in sorted({c for tp in held if (c := connector_of(tp.topic)) is not None}):
-            connector = gateway.connector(connector_id)
-            if connector is None or not self._holds_all(connector_id, held):
-                continue
-            policy = Policy.of(connector, draining=gateway.draining(connector_id) is not None)
-            if connector_id in self._brains:
-                self._brains[connector_id].configure(policy, now_ms())
-                continue
-            mine = frozenset(tp for tp in held if connector_of(tp.topic) == connector_id)
-            brain = await restore(
-                self._service.settings,
-                policy,
-                mine,
-                committed,
-                list(self._leases.values()),
-                self._service.events,
-                self._service.owner,
-            )
-            if generation != self._generation:
-                return
-            self._brains[connector_id] = brain
-        self._producer.forget_counts()
-        self._feedback = [tp for tp in held if tp.topic in {feedback_topic(c) for c in self._brains}]
-        self._lanes = {topic: sorted(tp for tp in held if tp.topic == topic) for topic in {tp.topic for tp in held}}
-        self._config_hash = config_hash
-        self._restore_needed = False
-        self._service.set_assignment(GROUP, sorted(f"{tp.topic}:{tp.partition}" for tp in held))
-
-    def _holds_all(self, connector_id: str, held: frozenset[TopicPartition]) -> bool:
-        topics = {tp.topic for tp in held}
-        wanted = {segments_topic(connector_id, lane) for lane in SEGMENT_LANES} | {feedback_topic(connector_id)}
-        return wanted <= topics
+            self._due_ms[state.connector_id] = 0
+            self._woken.set()
 
     async def on_revoked(self) -> None:
         """Finish the cycle in progress; nothing is decided after it."""
         self._rebalancing = True
         async with self._cycle:
             self._generation += 1
-            self._brains.clear()
-            self._feedback = []
+            self._taken_over = False
+            self._brains = {}
+            self._due_ms = {}
 
-    def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
+    def on_assigned(self, consumer: AIOKafkaConsumer, partitions: frozenset[TopicPartition]) -> None:
+        """Called before heartbeats begin, so it must be quick: the loop does the rest."""
         if self._watch is not None:
             self._watch.joined()
+        if not self._joined:
+            self._joined = True
+            if joined_blindly(consumer):
+                return  # shared out again at once
         self._held = partitions
-        self._restore_needed = True
         self._rebalancing = False
+        self._woken.set()
 
     def fail(self, error: BaseException) -> None:
         """End the loop with this error."""
         self._error = error
+        self._woken.set()
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped here
     """Hands aiokafka's rebalance callbacks to the loop; what they raise would only be logged."""
 
-    def __init__(self, throttler: Throttler) -> None:
+    def __init__(self, throttler: Throttler, consumer: AIOKafkaConsumer) -> None:
         self._throttler = throttler
+        self._consumer = consumer
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         try:
@@ -328,4 +339,4 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is
             self._throttler.fail(error)
 
     async def on_partitions_assigned(self, assigned: set[TopicPartition]) -> None:
-        self._throttler.on_assigned(frozenset(assigned))
+        self._throttler.on_assigned(self._consumer, frozenset(assigned))

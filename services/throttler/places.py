@@ -1,6 +1,7 @@
 """Pure: which topics are a connector's."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from schemas.topics import SEGMENT_LANES
@@ -13,10 +14,17 @@ _PLACE: Final = re.compile(rf"mt\.(?:feedback\.(?P<f>[a-z0-9-]+)|segments\.(?P<s
 _ROUTE: Final = re.compile(rb'"message_id":"([0-9a-f-]{36})"(?:,"route_no":(\d+))?')
 
 
+@lru_cache(maxsize=4096)
 def connector_of(topic: str) -> str | None:
     """The connector of a lane or feedback topic; None for any other topic."""
     found = _PLACE.fullmatch(topic)
     return (found["f"] or found["s"]) if found else None
+
+
+@lru_cache(maxsize=4096)
+def lane_of(topic: str) -> str | None:
+    """The lane of a lane topic; None for a feedback topic."""
+    return topic.rsplit(".", 1)[1] if topic.startswith("mt.segments.") else None
 
 
 def route_of(value: bytes) -> tuple[str, int] | None:

@@ -1,85 +1,139 @@
-"""Edge: reads what a predecessor left behind in the logs of one connector, and makes its brain again."""
+"""Edge: reads what a predecessor left behind in the logs of its connectors, and makes their brains again."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from schemas.connector_states import ConnectorState
-from schemas.topics import dispatch_topic, feedback_topic, segments_topic
+from schemas.topics import SEGMENT_LANES, dispatch_topic
 from schemas.wire import LANES
 from services.throttler.connector_state import Brain
 from services.throttler.ledger import LEDGER_SIZE, Ledger
-from services.throttler.places import route_of
-from services.throttler.policy import Policy
+from services.throttler.places import connector_of, lane_of, route_of
 from services.throttler.rebuild import rebuild
 from services.throttler.under_way import Mark
-from shared.clock import now_ms
-from shared.events import EventMaker
-from shared.kafka import make_consumer, read_range
+from shared.kafka import EARLIEST, make_consumer
 from shared.settings import Settings
 
 Committed = Mapping[TopicPartition, tuple[int, str]]
 
 
-async def restore(
-    settings: Settings,
-    policy: Policy,
-    held: frozenset[TopicPartition],
-    committed: Committed,
-    leases: Iterable[ConnectorState],
-    events: EventMaker,
-    owner: str,
-) -> Brain:
-    """The brain of one connector whose lanes and feedback are all `held`. Raises ValueError for strangers' metadata."""
-    connector_id = policy.connector_id
-    ledger = await _ledger(settings, connector_id, held, committed)
-    brain = Brain(policy, events, owner, now_ms(), ledger)
-    for lease in leases:
-        if lease.connector_id == connector_id:
-            brain.lease(lease.partition, lease.state)
-    feedback = feedback_topic(connector_id)
-    for tp in sorted(tp for tp in held if tp.topic == feedback):
-        await _restore_partition(settings, brain, tp, committed.get(tp))
-    return brain
+@dataclass(slots=True)
+class Owned:
+    """A connector of which every partition is assigned to us."""
+
+    connector_id: str
+    lanes: dict[str, list[TopicPartition]] = field(default_factory=dict)
+    feedback: list[TopicPartition] = field(default_factory=list)
+
+    @property
+    def partitions(self) -> list[TopicPartition]:
+        return [*self.feedback, *(tp for tps in self.lanes.values() for tp in tps)]
 
 
-async def _restore_partition(
-    settings: Settings, brain: Brain, tp: TopicPartition, commit: tuple[int, str] | None
-) -> None:
-    if commit is None:
-        return  # nothing was ever dispatched to it: the first dispatch commits a mark
-    position, text = commit
-    mark = Mark.from_text(text)
-    topic = dispatch_topic(brain.connector_id)
-    end = await _end(settings, TopicPartition(topic, tp.partition))
-    dispatches = await _records(settings, topic, tp.partition, mark.dispatch_from, end)
-    feedback = await _records(settings, tp.topic, tp.partition, mark.feedback_from, None)
-    brain.restore(tp.partition, rebuild(mark, dispatches, end, feedback, position))
+def owned_connectors(assigned: Iterable[TopicPartition], count_of: Callable[[str], int]) -> list[Owned]:
+    """The connectors that are assigned whole. `count_of` tells how many partitions a topic has (0: none known).
+
+    One that lacks a lane or a partition is left alone: its topics are just being made, or deleted.
+    """
+    found: dict[str, Owned] = {}
+    for tp in sorted(assigned):
+        connector_id = connector_of(tp.topic)
+        if connector_id is not None:
+            owned = found.setdefault(connector_id, Owned(connector_id))
+            lane = lane_of(tp.topic)
+            (owned.lanes.setdefault(lane, []) if lane else owned.feedback).append(tp)
+    return [owned for owned in found.values() if _whole(owned, count_of)]
 
 
-async def _records(settings: Settings, topic: str, partition: int, start: int, end: int | None) -> list[ConsumerRecord]:
-    return [record async for batch in read_range(settings, topic, partition, start, end) for record in batch]
+def _whole(owned: Owned, count_of: Callable[[str], int]) -> bool:
+    topics = [*owned.lanes.values(), owned.feedback]
+    return len(owned.lanes) == len(SEGMENT_LANES) and all(tps and len(tps) == count_of(tps[0].topic) for tps in topics)
 
 
-async def _end(settings: Settings, tp: TopicPartition) -> int:
-    consumer = make_consumer(settings)
-    await consumer.start()
-    try:
-        return int((await consumer.end_offsets([tp]))[tp])
-    finally:
-        await consumer.stop()
+class LogReader:
+    """Reads ranges of partitions up to ends that were fixed before, over one connection. An async context manager.
+
+    Ends are those of everything written: the end of a transaction that a predecessor left open is waited for.
+    """
+
+    def __init__(self, settings: Settings, progress: Callable[[], None]) -> None:
+        self._progress = progress
+        self._committed: AIOKafkaConsumer = make_consumer(settings, auto_offset_reset=EARLIEST)
+        self._written: AIOKafkaConsumer = make_consumer(settings, isolation_level="read_uncommitted")
+
+    async def __aenter__(self) -> "LogReader":
+        await self._committed.start()
+        await self._written.start()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._committed.stop()
+        await self._written.stop()
+
+    async def begins(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """The first record that is still there."""
+        found: dict[TopicPartition, int] = await self._written.beginning_offsets(partitions)
+        return found
+
+    async def ends(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Behind the last record written, committed or not."""
+        found: dict[TopicPartition, int] = await self._written.end_offsets(partitions)
+        return found
+
+    async def read(
+        self, ranges: Mapping[TopicPartition, tuple[int, int]], take: Callable[[ConsumerRecord], None]
+    ) -> None:
+        """Give every committed record of `ranges` (first offset, end) to `take`, in order within a partition."""
+        if not ranges:
+            return
+        consumer = self._committed
+        begins = await self.begins(list(ranges))
+        unread = {tp: end for tp, (start, end) in ranges.items() if max(start, begins[tp]) < end}
+        consumer.assign(list(unread))
+        for tp in unread:
+            consumer.seek(tp, max(ranges[tp][0], begins[tp]))
+        while unread:
+            for tp, records in (await consumer.getmany(timeout_ms=200, max_records=2_000)).items():
+                for record in records:
+                    if record.offset < ranges[tp][1]:
+                        take(record)
+            self._progress()
+            for tp in [tp for tp, end in unread.items() if await consumer.position(tp) >= end]:
+                del unread[tp]
+                consumer.pause(tp)
 
 
-async def _ledger(
-    settings: Settings, connector_id: str, held: frozenset[TopicPartition], committed: Committed
-) -> Ledger:
-    """The routes last read from the lanes: their records before the committed offsets."""
+async def restore_binds(reader: LogReader, brain: Brain, owned: Owned, committed: Committed) -> None:
+    """Give `brain` what is in flight on each bind. Raises `ValueError` for metadata that no throttler wrote."""
+    marks = {tp: Mark.from_text(committed[tp][1]) for tp in owned.feedback if tp in committed}
+    dispatch = {tp: TopicPartition(dispatch_topic(owned.connector_id), tp.partition) for tp in marks}
+    ends = await reader.ends([*marks, *dispatch.values()]) if marks else {}
+    ranges = {tp: (mark.feedback_from, ends[tp]) for tp, mark in marks.items()}
+    ranges |= {dispatch[tp]: (mark.dispatch_from, ends[dispatch[tp]]) for tp, mark in marks.items()}
+    records: dict[TopicPartition, list[ConsumerRecord]] = {tp: [] for tp in ranges}
+    await reader.read(ranges, lambda record: records[TopicPartition(record.topic, record.partition)].append(record))
+    for tp, mark in marks.items():
+        rebuilt = rebuild(mark, records[dispatch[tp]], ends[dispatch[tp]], records[tp], committed[tp][0])
+        brain.restore(tp.partition, rebuilt)
+
+
+async def restore_ledger(reader: LogReader, owned: Owned, committed: Committed) -> Ledger:
+    """The routes read last from the lanes: the tails before their committed offsets."""
+    places = sorted((tp for lane in LANES for tp in owned.lanes[lane] if tp in committed), key=lambda t: committed[t])
+    ranges: dict[TopicPartition, tuple[int, int]] = {}
+    left = LEDGER_SIZE
+    for place, tp in enumerate(places):  # shortest first: what it does not need is left for the others
+        end = committed[tp][0]
+        start = max(0, end - left // (len(places) - place))
+        ranges[tp] = (start, end)
+        left -= end - start
     ledger = Ledger()
-    lanes = {segments_topic(connector_id, lane) for lane in LANES}
-    places = sorted(tp for tp in held if tp.topic in lanes and tp in committed)
-    for tp in places:
-        position = committed[tp][0]
-        start = max(0, position - LEDGER_SIZE // len(places))
-        async for batch in read_range(settings, tp.topic, tp.partition, start, position):
-            ledger.restore(route for record in batch if (route := route_of(record.value or b"")))
+
+    def take(record: ConsumerRecord) -> None:
+        route = route_of(record.value or b"")
+        if route is not None:
+            ledger.add(*route)
+
+    await reader.read(ranges, take)
     return ledger
