@@ -68,7 +68,8 @@ async def record(clickhouse: ClickHouse, patience: Patience, records: Sequence[I
     """
     letters: list[Out] = []
     parts: list[Sequence[In]] = [records]
-    if not all([r.value for r in records]):  # a list: faster than a generator, and this is done for every event
+    values = [r.value for r in records]
+    if not all(values):
         parts = [[r for r in records if r.value]]
         letters = [_letter(r, at_ms) for r in records if not r.value]
     while parts:

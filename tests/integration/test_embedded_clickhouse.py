@@ -135,6 +135,11 @@ class TestClient:
             client.query("SELECT groupArray(repeat('x', 1000)) FROM numbers(3000000)")
         assert client.command("SELECT 1") == 1
 
+    def test_a_query_that_does_not_fit_into_memory_goes_on_on_disk(self, client: Client) -> None:
+        sql = "SELECT count() FROM (SELECT number FROM numbers(4000000) GROUP BY number, toString(number))"
+        limits = {"max_bytes_before_external_group_by": 30_000_000, "max_memory_usage": 400_000_000, "max_threads": 2}
+        assert client.query(sql, settings=limits).result_rows == [(4_000_000,)]
+
     def test_an_error_after_the_first_block_ends_the_stream(self, client: Client) -> None:
         sql = "SELECT throwIf(number = 1500000) FROM numbers(2000000) SETTINGS max_block_size = 10000"
         with pytest.raises((StreamFailureError, DatabaseError), match="FUNCTION_THROW_IF_VALUE_IS_NON_ZERO"):

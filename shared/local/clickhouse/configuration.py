@@ -44,11 +44,17 @@ def server_config(limits: EngineLimits, users_file: str) -> str:
 
 
 def users_config(limits: EngineLimits) -> str:
-    """Return users.xml: one user, default, who may do everything inside the engine and nothing outside of it."""
+    """Return users.xml: one user, default, who may do everything inside the engine and nothing outside of it.
+
+    A GROUP BY or ORDER BY that needs more than half of a query's memory goes on on disk.
+    """
+    spill_octets = limits.query_memory_octets_max // 2
     return f"""<clickhouse>
   <profiles>
     <default>
       <max_memory_usage>{limits.query_memory_octets_max}</max_memory_usage>
+      <max_bytes_before_external_group_by>{spill_octets}</max_bytes_before_external_group_by>
+      <max_bytes_before_external_sort>{spill_octets}</max_bytes_before_external_sort>
     </default>
   </profiles>
   <users>
