@@ -278,6 +278,9 @@ class Throttler:
         if generation != self._generation or self._rebalancing:
             return  # shared out again meanwhile
         takeover.seek()
+        for lease in self._leases.values():  # those that came while the logs were read, too
+            if lease.connector_id in brains:
+                brains[lease.connector_id].lease(lease.partition, lease.state)
         self._brains = brains
         self._due_ms = dict.fromkeys(brains, 0)
         self._producer.forget_counts()
