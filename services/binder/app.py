@@ -1,11 +1,14 @@
 """Edge: the binder as a process."""
 
+import gc
+
 from services.binder.loop import Binder
 from shared.service import Service, run_service
 
 
 async def run(service: Service) -> None:
     """Hold the binds of the partitions that the group gives us, until the service is asked to stop."""
+    gc.set_threshold(50_000, 20, 50)
     await Binder(service).run()
 
 

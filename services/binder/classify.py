@@ -5,8 +5,7 @@ parser runs in the correlator), and what cannot be understood must not stop a bi
 """
 
 import re
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.smpp.constants import EsmClass
 from shared.smpp.pdu import DataSm, DeliverSm
@@ -26,8 +25,7 @@ _RECEIPTED_MESSAGE_ID: Final = Tag.RECEIPTED_MESSAGE_ID.value
 _MESSAGE_STATE: Final = Tag.MESSAGE_STATE.value
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The ids as found, "" where there is none: an SMSC may write it differently in the two places, or in one only.
     `octets` is the text, from wherever it came.
     """
@@ -42,8 +40,7 @@ class Receipt:
         return self.id_in_tlv or self.id_in_text
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
+class Inbound(NamedTuple):
     """A message of a handset."""
 
     octets: bytes

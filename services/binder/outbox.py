@@ -1,7 +1,8 @@
 """Edge: everything the binder produces goes out together: one produce request at a time carries all of it.
 
-The cost of a produce is per request, so answers, receipts, messages, states and events wait for each other for at most
-`GATHER_S`. One flush is on its way at a time: order within a partition is order of posting.
+The cost of a produce is per request, so answers, receipts, messages, states and events wait for each other: for
+`GATHER_S`, and while there is much of everything for `GATHER_BUSY_S`. One flush is on its way at a time: order within a
+partition is order of posting.
 """
 
 import asyncio
@@ -12,6 +13,9 @@ from shared.kafka import BatchProducer
 from shared.records import Out
 
 GATHER_S: Final = 0.01
+GATHER_BUSY_S: Final = 0.025
+BUSY: Final = 25
+"""So many records in the last flush: an SMSC whose window for deliver_sm is small keeps it below, and is answered soon."""
 
 Offsets = Mapping[tuple[str, int], int]
 """Offset of the first record of what was produced, by (topic, partition)."""
@@ -36,9 +40,9 @@ class Outbox:
     Whoever waits for an acknowledgement gets none when `run` ends: a produce whose end is unknown ends the process.
     """
 
-    def __init__(self, producer: BatchProducer, gather_s: float = GATHER_S) -> None:
+    def __init__(self, producer: BatchProducer) -> None:
         self._producer = producer
-        self._gather_s = gather_s
+        self._gather_s = GATHER_S
         self._sources: list[Source] = []
         self._posted: list[Out] = []
         self._waiters: list[asyncio.Future[None]] = []
@@ -75,8 +79,7 @@ class Outbox:
         """Flush for ever; raises `FatalKafkaError`."""
         while True:
             await self._something.wait()
-            if self._gather_s:
-                await asyncio.sleep(self._gather_s)
+            await asyncio.sleep(self._gather_s)
             self._something.clear()
             await self._flush()
 
@@ -86,6 +89,7 @@ class Outbox:
         parcels: Iterable[Parcel] = [parcel for source in self._sources if (parcel := source.collect()) is not None]
         for parcel in parcels:
             outs.extend(parcel.outs)
+        self._gather_s = GATHER_BUSY_S if len(outs) >= BUSY else GATHER_S
         offsets = await self._producer.send_all(outs)
         for parcel in parcels:
             parcel.done(offsets)

@@ -36,9 +36,9 @@ SERVICE: Final = "binder"
 QUEUE_HIGH: Final = 2000
 """Records read and not taken: with more, the partition is not fetched. The throttler's credits keep it far below."""
 
-PAUSE_MS: Final = 2
+PAUSE_MS: Final = 4
 """Least time between two looks at the pace. Its lateness allowance makes up for it, timers of the event loop are good
-to a millisecond at best, and five segments a turn cost less than five turns."""
+to a millisecond at best, and what goes out in one write costs one system call."""
 
 
 class Intent(Enum):
@@ -145,7 +145,7 @@ class Submitter:
 
     def _write(self, at_ms: int) -> None:
         link, submissions, pace = self.link, self.submissions, self._pace
-        if link is None:
+        if link is None or self._pace_timer is not None:
             return
         free, written = link.window_free, False
         while free > 0 and (segment := submissions.next_ready(at_ms)) is not None:

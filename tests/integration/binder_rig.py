@@ -3,7 +3,7 @@
 import asyncio
 import base64
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -82,12 +82,17 @@ class Rig:
 
     async def dispatch(self, connector_id: str, count: int, partition: int = 0, **changes: Any) -> list[str]:
         """Write `count` dispatch records; returns their ids."""
+        return await self.dispatch_all(connector_id, count, [partition], **changes)
+
+    async def dispatch_all(self, connector_id: str, count: int, partitions: Iterable[int], **changes: Any) -> list[str]:
+        """The same to each of `partitions`, in one request."""
         outs, ids = [], []
-        for _ in range(count):
-            self.serial += 1
-            record = dispatch_record(self.serial, **changes)
-            ids.append(record.id)
-            outs.append(Out(dispatch_topic(connector_id), b"key", record.to_json(), partition=partition))
+        for partition in partitions:
+            for _ in range(count):
+                self.serial += 1
+                record = dispatch_record(self.serial, **changes)
+                ids.append(record.id)
+                outs.append(Out(dispatch_topic(connector_id), b"key", record.to_json(), partition=partition))
         await self.producer.send_all(outs)
         return ids
 
