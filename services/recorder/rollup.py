@@ -11,8 +11,8 @@ from typing import Final
 
 REFRESH_MS: Final = 10_000
 """How soon after a change the current hours are recomputed."""
-SHARE: Final = 50
-"""At most one part in so many of the time is spent on it: after 1 s of work, 50 s of rest."""
+SHARE: Final = 30
+"""At most one part in so many of the time is spent on it: after 1 s of work, 30 s of rest."""
 OLD_EVERY_MS: Final = 600_000
 """How often hours that are over are recomputed, where late events touch them."""
 HOUR_S: Final = 3600

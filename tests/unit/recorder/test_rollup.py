@@ -1,6 +1,6 @@
 """Unit tests of when hours are recomputed."""
 
-from services.recorder.rollup import LOOK_BACK_S, OLD_EVERY_MS, REFRESH_MS, RollupPlan
+from services.recorder.rollup import LOOK_BACK_S, OLD_EVERY_MS, REFRESH_MS, SHARE, RollupPlan
 
 HOUR = 1_800_000_000
 NOW = HOUR * 1000 + 30 * 60_000
@@ -39,7 +39,7 @@ def test_an_expensive_recomputation_is_followed_by_a_long_rest() -> None:
     plan = begun()
     plan.done(NOW, NOW + 2000)
     plan.changed(NOW + 3000)
-    assert plan.due_at_ms() == NOW + 2000 + 50 * 2000
+    assert plan.due_at_ms() == NOW + 2000 + SHARE * 2000
 
 
 def test_hours_that_are_over_wait_for_each_other() -> None:
