@@ -15,7 +15,7 @@ from shared.records import Out
 GATHER_S: Final = 0.01
 GATHER_BUSY_S: Final = 0.025
 BUSY: Final = 25
-"""So many records in the last flush: an SMSC whose window for deliver_sm is small keeps it below, and is answered soon."""
+"""Records in the last flush: an SMSC whose window for deliver_sm is small keeps them below, and is answered soon."""
 
 Offsets = Mapping[tuple[str, int], int]
 """Offset of the first record of what was produced, by (topic, partition)."""

@@ -19,10 +19,9 @@ import psutil
 from shared.clock import monotonic_s
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import free_port
-from shared.smpp.pdu import DeliverSm, SubmitSm
-from shared.smpp.transport import Connection
+from shared.smpp.pdu import DeliverSm
 from tests.integration.binder_rig import Rig, connector
-from tests.integration.smsc_double import Answered, SmscDouble
+from tests.integration.smsc_double import SmscDouble
 
 BATCH_S = 0.05
 

@@ -1,5 +1,7 @@
 """Pure: when to connect again."""
 
+import itertools
+
 import pytest
 
 from services.binder.backoff import AUTH_RETRY_S, AccountBackoff, Failure, failure_of
@@ -23,7 +25,7 @@ def attempts(backoff: AccountBackoff, failure: Failure, count: int) -> list[floa
 
 def test_q25_delays_grow_from_one_to_sixty_seconds() -> None:
     times = attempts(AccountBackoff(lambda: 0.0), Failure.LINK, 10)
-    delays = [b - a for a, b in zip(times, times[1:], strict=False)]
+    delays = [b - a for a, b in itertools.pairwise(times)]
     assert delays == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 

@@ -1,0 +1,333 @@
+"""Pure: bind leases of one partition over several processes: never two of them bound, whatever dies, stalls or moves.
+
+The model is Kafka (who owns the partition, by generation; the committed epoch; the last record of `connector.states`;
+beats) and the SMSC (who has a connection open). Each process has a real `Lease` and a real `Watch`; what `lease_worker`
+and `loop` do around them is repeated here in small, every step a rule of its own, so that anything may come between.
+Time is the model's: a process that stalls does nothing and beats no more, and finds out when it wakes.
+"""
+
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
+
+from schemas.connector_states import ConnectorState
+from services.binder.lease import DROP_AFTER_S, Command, Do, Happening, Lease, LeaseState, Watch, holder
+
+SESSION_TIMEOUT_S = 10.0
+FRESH_S = SESSION_TIMEOUT_S / 2
+UNBIND_S = 5.0
+BEAT_S = 2.0
+NAMES = ("a", "b", "c")
+
+
+@dataclass
+class Process:
+    """One binder process, as far as this partition is concerned."""
+
+    owner: str
+    born_s: float
+    watch: Watch
+    heartbeat_s: float
+    leases: list[Lease] = field(default_factory=list)
+    assigned: bool = False
+    epoch: int = 0
+    outgoing: list[str] = field(default_factory=list)
+    """States posted and not yet acknowledged by Kafka."""
+    announced: bool = False
+    connection: bool = False
+    draining: Lease | None = None
+    leaving_until_s: float | None = None
+    stalled: bool = False
+    dead: bool = False
+
+
+class LeaseMachine(RuleBasedStateMachine):
+    """A partition, three instances, one SMSC account with one bind."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now_s = 0.0
+        self.serial = 0
+        self.epoch = 0
+        self.owned_by: str | None = None
+        self.last: ConnectorState | None = None
+        self.processes: dict[str, Process] = {}
+        self.open: set[str] = set()
+        self.ever_bound = 0
+        for name in NAMES[:2]:
+            self.start(name)
+
+    # -- processes --------------------------------------------------------------------------------------------------
+
+    def alive(self) -> list[Process]:
+        return [p for p in self.processes.values() if not p.dead]
+
+    def awake(self) -> list[Process]:
+        return [p for p in self.alive() if not p.stalled]
+
+    @rule(name=st.sampled_from(NAMES))
+    def start(self, name: str) -> None:
+        """A process of an instance starts, if none runs."""
+        if name in self.processes and not self.processes[name].dead:
+            return
+        self.serial += 1
+        owner = f"{name}|{self.serial}"
+        self.processes[name] = Process(owner, self.now_s, Watch(owner, self.now_s), self.now_s)
+
+    @rule(name=st.sampled_from(NAMES))
+    def kill(self, name: str) -> None:
+        """SIGKILL: the kernel closes its connection."""
+        process = self.processes.get(name)
+        if process is not None and not process.dead:
+            process.dead = True
+            self.open.discard(process.owner)
+
+    @rule(name=st.sampled_from(NAMES))
+    def stall(self, name: str) -> None:
+        """It cannot reach Kafka any more, but runs: no beats, no heartbeats, no commits; its sockets stay open."""
+        process = self.processes.get(name)
+        if process is not None and not process.dead:
+            process.stalled = True
+
+    @rule(name=st.sampled_from(NAMES))
+    def recover(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is not None:
+            process.stalled = False
+
+    # -- time and beats ---------------------------------------------------------------------------------------------
+
+    @rule(steps=st.integers(1, 12))
+    def time_passes(self, steps: int) -> None:
+        for _ in range(steps):
+            self.now_s += 1.0
+            for process in self.awake():
+                process.heartbeat_s = self.now_s
+            if self.now_s % BEAT_S == 0:
+                beats = [p.owner for p in self.awake()]
+                for process in self.awake():
+                    for owner in beats:
+                        process.watch.beat(owner, self.now_s)
+            for process in self.alive():
+                self._self_fence(process)
+        self._expel()
+
+    def _self_fence(self, process: Process) -> None:
+        """What `loop._turn` does every second, with or without Kafka."""
+        if process.leaving_until_s is None and process.connection and process.watch.must_drop(self.now_s):
+            process.leaving_until_s = self.now_s + UNBIND_S
+        if process.leaving_until_s is not None and self.now_s >= process.leaving_until_s:
+            self._closed(process)
+
+    def _closed(self, process: Process) -> None:
+        process.connection, process.leaving_until_s = False, None
+        self.open.discard(process.owner)
+        for lease in list(process.leases):
+            if lease.state is LeaseState.BOUND:
+                self.tell(process, lease, Happening.DOWN)
+
+    def _expel(self) -> None:
+        """The group coordinator: who has not been heard of for the session timeout is out."""
+        owner = next((p for p in self.alive() if p.owner == self.owned_by), None)
+        if owner is None or self.now_s - owner.heartbeat_s > SESSION_TIMEOUT_S:
+            self.owned_by = None
+
+    # -- the group --------------------------------------------------------------------------------------------------
+
+    @rule(name=st.sampled_from(NAMES))
+    def rebalance(self, name: str) -> None:
+        """The partition goes to a live member. The old owner, if it is in the group, has been told before."""
+        target = self.processes.get(name)
+        if target is None or target.dead or target.stalled or self.owned_by == target.owner:
+            return
+        before = next((p for p in self.alive() if p.owner == self.owned_by), None)
+        if before is not None:
+            if before.stalled:
+                return  # the coordinator waits for it, or expels it
+            self._lost(before)
+        self.owned_by = target.owner
+        for process in self.awake():
+            if process is not target:
+                self._lost(process)  # an expelled one learns it now
+        target.assigned = True
+        target.heartbeat_s = self.now_s
+        target.leases.append(Lease(wanted=True))
+
+    def _lost(self, process: Process) -> None:
+        if process.assigned:
+            process.assigned = False
+            for lease in process.leases:
+                self.tell(process, lease, Happening.LOST)
+
+    @rule(name=st.sampled_from(NAMES))
+    def learns_of_its_loss(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process in self.awake() and process is not None and self.owned_by != process.owner:
+            self._lost(process)
+
+    # -- a lease at work --------------------------------------------------------------------------------------------
+
+    def tell(self, process: Process, lease: Lease, happening: Happening) -> None:
+        for command in lease.tell(happening):
+            self.obey(process, lease, command)
+        process.leases = [one for one in process.leases if one.state is not LeaseState.GONE]
+
+    def obey(self, process: Process, lease: Lease, command: Command) -> None:
+        if command is Do.DRAIN:
+            process.draining = lease
+        elif not isinstance(command, Do):
+            process.outgoing.append(command)
+
+    @rule(name=st.sampled_from(NAMES))
+    def publishes(self, name: str) -> None:
+        """Kafka acknowledges what a process has posted."""
+        process = self.processes.get(name)
+        if process is None or process not in self.awake():
+            return
+        for word in process.outgoing:
+            self.last = ConnectorState.model_validate(
+                {
+                    "connector_id": "c",
+                    "partition": 0,
+                    "state": word,
+                    "owner": process.owner,
+                    "epoch": process.epoch,
+                    "since_ms": 0,
+                }
+            )
+            process.announced = process.announced or word == "binding"
+        process.outgoing.clear()
+
+    @rule(name=st.sampled_from(NAMES))
+    def looks(self, name: str) -> None:
+        """`LeaseWorker.look`: the table has been read to its end after the assignment."""
+        process = self.processes.get(name)
+        if process is None or process not in self.awake() or len(process.leases) != 1:
+            return
+        if self.free(process):
+            self.tell(process, process.leases[0], Happening.FREE)
+
+    def free(self, process: Process) -> bool:
+        return holder(self.last, process.watch) is None
+
+    @rule(name=st.sampled_from(NAMES))
+    def judges(self, name: str) -> None:
+        """The takeover begins with a commit that only the owner can make."""
+        process = self.processes.get(name)
+        if process is None or process not in self.awake() or self.owned_by != process.owner:
+            return
+        for lease in process.leases:
+            if lease.state is LeaseState.JUDGING:
+                self.epoch += 1
+                process.epoch = self.epoch
+                process.announced = False
+                self.tell(process, lease, Happening.JUDGED)
+
+    def may_decide(self, process: Process) -> bool:
+        """`Binder._alive`: no decision after a sleep."""
+        return self.now_s - process.heartbeat_s < FRESH_S and not process.watch.must_drop(self.now_s)
+
+    @rule(name=st.sampled_from(NAMES))
+    def connects(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is None or process.dead or not self.may_decide(process) or process.connection:
+            return
+        for lease in list(process.leases):
+            if lease.state is LeaseState.ANNOUNCING and process.announced and not process.outgoing:
+                self.tell(process, lease, Happening.ANNOUNCED)
+            if lease.state is LeaseState.CONNECTING:
+                process.connection = True
+                self.open.add(process.owner)
+                self.ever_bound += 1
+                self.tell(process, lease, Happening.UP)
+                return
+
+    @rule(name=st.sampled_from(NAMES))
+    def link_breaks(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is not None and process.connection and process.draining is None:
+            self._closed(process)
+
+    @precondition(lambda self: any(p.draining for p in self.processes.values()))
+    @rule(name=st.sampled_from(NAMES))
+    def drained(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is None or process.dead or process.draining is None:
+            return
+        lease, process.draining = process.draining, None
+        process.connection, process.leaving_until_s = False, None
+        self.open.discard(process.owner)
+        self.tell(process, lease, Happening.CLOSED)
+
+    @rule(name=st.sampled_from(NAMES))
+    def all_the_way(self, name: str) -> None:
+        """What usually happens, in one go."""
+        self.rebalance(name)
+        for step in (self.publishes, self.looks, self.judges, self.publishes, self.connects, self.publishes):
+            step(name)
+
+    # -- what must hold ---------------------------------------------------------------------------------------------
+
+    @invariant()
+    def never_two_bound(self) -> None:
+        assert len(self.open) <= 1, f"{self.open} are bound at {self.now_s}"
+
+    def teardown(self) -> None:
+        """In the end, when all is well for a while, the partition's owner is bound."""
+        for name in NAMES:
+            self.recover(name)
+        self.start("a")
+        for _ in range(6):
+            self.time_passes(8)
+            for name in NAMES:
+                self.publishes(name)
+                self.learns_of_its_loss(name)
+                if self.processes.get(name) and self.processes[name].draining:
+                    self.drained(name)
+                self.publishes(name)
+            self.all_the_way("a")
+            self.never_two_bound()
+        assert self.processes["a"].connection
+
+
+machine_settings = settings(max_examples=100, stateful_step_count=60, deadline=None, report_multiple_bugs=False)
+
+
+def test_never_two_owners_bound() -> None:
+    run_state_machine_as_test(LeaseMachine, settings=machine_settings)
+
+
+class TrustsOwnership(LeaseMachine):
+    """Planted: whoever owns the partition binds, whatever the table says."""
+
+    def free(self, process: Process) -> bool:
+        return True
+
+
+class TrustsSilenceAtOnce(LeaseMachine):
+    """Planted: an owner that is not known to beat counts as dead."""
+
+    def free(self, process: Process) -> bool:
+        last = self.last
+        return holder(last, process.watch) is None or (last is not None and last.owner not in process.watch._beats)
+
+
+class NeverDrops(LeaseMachine):
+    """Planted: a process cut off from Kafka keeps its bind."""
+
+    def _self_fence(self, process: Process) -> None:
+        return
+
+
+@pytest.mark.parametrize("planted", [TrustsOwnership, TrustsSilenceAtOnce, NeverDrops])
+def test_planted_faults_are_caught(planted: type[LeaseMachine]) -> None:
+    finding = settings(machine_settings, max_examples=1500, database=None, phases=[Phase.generate], print_blob=False)
+    with pytest.raises(AssertionError, match="are bound at"):
+        run_state_machine_as_test(planted, settings=finding)
+
+
+def test_the_times_leave_room_to_unbind() -> None:
+    assert DROP_AFTER_S + UNBIND_S < SESSION_TIMEOUT_S + 10

@@ -1,0 +1,46 @@
+"""Edge: stand-ins for Kafka's producer and for a connection, driven by the tests."""
+
+import asyncio
+from collections.abc import Iterable
+
+from shared.records import Out
+
+
+class FakeProducer:
+    """Acknowledges a request when told to; keeps what was sent."""
+
+    def __init__(self) -> None:
+        self.requests: list[list[Out]] = []
+        self.open = asyncio.Event()
+        self.open.set()
+        self.failure: Exception | None = None
+
+    async def send_all(self, outs: Iterable[Out]) -> dict[tuple[str, int], int]:
+        sent = list(outs)
+        self.requests.append(sent)
+        await self.open.wait()
+        if self.failure is not None:
+            raise self.failure
+        return {(out.topic, out.partition or 0): len(self.requests) for out in sent}
+
+
+class FakeSession:
+    """Keeps the answers to deliver_sm."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, int]] = []
+
+    def answer_deliver(self, sequence_number: int, command_status: int = 0) -> bool:
+        self.answers.append((sequence_number, command_status))
+        return True
+
+
+class FakeConnection:
+    """A connection whose SMSC does nothing."""
+
+    def __init__(self) -> None:
+        self.session = FakeSession()
+        self.woken = asyncio.Event()
+
+    def wake(self) -> None:
+        self.woken.set()

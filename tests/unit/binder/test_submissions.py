@@ -1,0 +1,147 @@
+"""Pure: segments on their way through a bind."""
+
+from services.binder.journal import Journal, Mark
+from services.binder.status_policy import status_policy
+from services.binder.submissions import Submissions
+from tests.integration.binder_rig import dispatch_record
+from tests.stateful.test_journal_machine import Record
+
+POLICY = status_policy({})
+
+
+def taken(count: int, *, elsewhere: tuple[int, ...] = (), **changes: object) -> Submissions:
+    journal = Journal(Mark(0, 1, 0, 1), 0, waiting=False)
+    journal.inherit([], elsewhere, [])
+    submissions = Submissions(journal)
+    submissions.take([Record(n, dispatch_record(n, **changes).to_json()) for n in range(count)])
+    return submissions
+
+
+def committed(submissions: Submissions) -> None:
+    submissions.committed(submissions.journal.to_commit())
+
+
+def words(submissions: Submissions) -> list[tuple[int, str, str | None]]:
+    return [(a.offset, a.outcome, a.reason) for a in submissions.answers]
+
+
+def test_nothing_is_ready_before_its_commit() -> None:
+    submissions = taken(5)
+    assert submissions.claim(1, 0)
+    assert submissions.next_ready(0) is None
+    committed(submissions)
+    first = submissions.next_ready(0)
+    assert first is not None
+    assert first.offset == 0
+    assert submissions.queued == 3, "two windows"
+
+
+def test_q15_no_answer_is_outcome_unknown_and_a_late_one_changes_nothing() -> None:
+    submissions = taken(1)
+    submissions.claim(1, 0)
+    committed(submissions)
+    assert submissions.next_ready(5)
+    submissions.began(5)
+    submissions.unknown(0, 65)
+    submissions.answered(0, POLICY, 0, "late", 70)
+    (answer,) = submissions.answers
+    assert (answer.outcome, answer.reason, answer.submitted_at_ms) == ("outcome_unknown", "no_submit_response", 5)
+
+
+def test_answers_tell_status_id_and_times() -> None:
+    submissions = taken(2)
+    submissions.claim(2, 0)
+    committed(submissions)
+    for _ in range(2):
+        assert submissions.next_ready(3)
+        submissions.began(3)
+    submissions.answered(1, POLICY, 0, "ab", 4)
+    submissions.answered(0, POLICY, 0x0B, "ab", 5)
+    one, two = submissions.answers
+    assert (one.offset, one.outcome, one.command_status, one.smsc_message_id) == (1, "accepted", 0, "ab")
+    assert (one.submitted_at_ms, one.answered_at_ms) == (3, 4)
+    assert (two.outcome, two.command_status, two.smsc_message_id) == ("permanent", 0x0B, None)
+
+
+def test_q27_accepted_without_an_id_is_accepted() -> None:
+    submissions = taken(1)
+    submissions.claim(1, 0)
+    committed(submissions)
+    assert submissions.next_ready(0)
+    submissions.began(0)
+    submissions.answered(0, POLICY, 0, None, 1)
+    assert submissions.answers[0].outcome == "accepted"
+
+
+def test_past_its_validity_it_is_not_sent_whether_claimed_or_not() -> None:
+    submissions = taken(2, expires_at_ms=100)
+    submissions.claim(1, 50)
+    committed(submissions)
+    assert submissions.next_ready(100) is None
+    assert words(submissions) == [(0, "not_sent", "validity_passed"), (1, "not_sent", "validity_passed")]
+    again = taken(1, expires_at_ms=100)
+    again.claim(1, 100)
+    assert words(again) == [(0, "not_sent", "validity_passed")]
+
+
+def test_what_lay_there_before_the_bind_is_refused_and_the_rest_claimed() -> None:
+    submissions = taken(4)
+    submissions.refuse_below = 2
+    submissions.claim(5, 0)
+    assert words(submissions) == [(0, "not_sent", "no_link"), (1, "not_sent", "no_link")]
+    committed(submissions)
+    ready = submissions.next_ready(0)
+    assert ready is not None
+    assert ready.offset == 2
+
+
+def test_a_lost_link_hands_back_what_was_not_begun() -> None:
+    submissions = taken(6)
+    submissions.claim(2, 0)
+    committed(submissions)
+    assert submissions.next_ready(0)
+    submissions.began(0)
+    submissions.refuse_unbegun(1)
+    assert words(submissions) == [(n, "not_sent", "no_link") for n in (1, 2, 3)]
+    assert submissions.in_flight == 1
+    submissions.refuse_all(1)
+    assert len(submissions.answers) == 5
+
+
+def test_what_was_answered_elsewhere_is_passed_over() -> None:
+    submissions = taken(3, elsewhere=(1,))
+    submissions.claim(5, 0)
+    committed(submissions)
+    offsets = []
+    while (segment := submissions.next_ready(0)) is not None:
+        offsets.append(segment.offset)
+        submissions.began(0)
+    assert offsets == [0, 2]
+
+
+def test_records_read_twice_are_taken_once() -> None:
+    submissions = taken(2)
+    submissions.take([Record(n, dispatch_record(n).to_json()) for n in range(3)])
+    assert submissions.queued == 3
+
+
+def test_an_otp_is_urgent_until_it_is_committed() -> None:
+    submissions = taken(1, lane="otp")
+    submissions.claim(1, 0)
+    assert submissions.otp_waits
+    committed(submissions)
+    assert not submissions.otp_waits
+
+
+def test_the_unreadable_is_buried_with_an_answer() -> None:
+    submissions = taken(0)
+    submissions.take([Record(0, b"{"), Record(1, None)])
+    submissions.claim(1, 0)
+    assert words(submissions) == [(0, "permanent", "invalid_record"), (1, "permanent", "invalid_record")]
+    assert [item.offset for item in submissions.dead] == [0, 1]
+
+
+def test_answers_come_in_records_of_limited_size() -> None:
+    submissions = taken(1200)
+    submissions.refuse_all(0)
+    assert [len(submissions.take_answers()) for _ in range(4)] == [500, 500, 200, 0]
