@@ -1,1 +1,1 @@
-"""Reads mt.dispatch.*; writes mt.feedback.*, smsc.receipts, smsc.inbound, connector.states; owns the SMPP binds."""
+"""Edge: reads mt.dispatch.*; writes mt.feedback.*, smsc.receipts, smsc.inbound, connector.states; owns the binds."""

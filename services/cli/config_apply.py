@@ -92,10 +92,19 @@ async def apply_gateway(settings: Settings, gateway: Gateway, text: str, *, drop
     applied = next_config(gateway, running, now_ms(), partitions=counts[MT_REQUESTS], drop_now=drop_now)
     async with producing(settings) as producer:
         event = EventMaker("cli", "").out(
-            "config_applied", occurred_at_ms=applied.applied_at_ms, identity=(applied.hash,), detail=text
+            "config_applied",
+            occurred_at_ms=applied.applied_at_ms,
+            identity=(applied.hash,),
+            detail=applied_detail(applied, text),
         )
         await producer.send_all([Out(CONFIG_GATEWAY, CONFIG_KEY, applied.to_json()), event])
     return applied
+
+
+def applied_detail(applied: AppliedConfig, text: str) -> str:
+    """What the event `config_applied` tells, JSON: the file as it was, and the binds that `connector_health` counts."""
+    connectors = [{"id": c.id, "max_binds": c.max_binds} for c in applied.gateway.connectors]
+    return orjson.dumps({"hash": applied.hash, "connectors": connectors, "file": text}).decode()
 
 
 async def wait_until_used(

@@ -1,1 +1,1 @@
-"""Embedded Kafka, embedded ClickHouse and process supervision: the parts that run on one machine, for one person."""
+"""Edge: embedded Kafka, embedded ClickHouse and process supervision: the parts of one machine, for one person."""

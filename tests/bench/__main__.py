@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import logging
 import sys
 
 from tests.bench import e2e
@@ -15,6 +16,7 @@ def main() -> int:
     parser.add_argument("--rate", type=float, help="messages per second; default: as many as it takes")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
+    logging.disable(logging.CRITICAL)  # the clients' remarks on a cluster that is just starting
     figures = asyncio.run(e2e.run(options.warm_up, options.steady, options.rate))
     print(json.dumps(figures, indent=2) if options.json else e2e.render(figures))
     return 0
