@@ -30,7 +30,6 @@ def segment_event(events: EventMaker, run: Run, piece: Piece, word: EventWord, a
         word,
         message_id=message.message_id,
         occurred_at_ms=at_ms,
-        identity=(message.run,),
         headers=run.headers,
         segment_index=piece.index,
         attempt=piece.attempt,
@@ -109,7 +108,7 @@ def stop(events: EventMaker, run: Run, end: End, at_ms: int) -> Iterator[Out]:
     On a connector that is removed it gets another route, unless the request pinned this one. Where nothing of the
     route was ever dispatched the status is written here; else the correlator folds the outcomes.
     """
-    if end is CONNECTOR_REMOVED and not run.submission.pinned:
+    if end is CONNECTOR_REMOVED and not run.admitted.pinned:
         yield outputs.reroute(run, end, at_ms)
     elif run.untouched:
         yield from outputs.status(events, run, end.outcome, end, at_ms)

@@ -16,11 +16,12 @@ how the two logs were interleaved: that is what lets `rebuild` derive it again.
 """
 
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
+
+import orjson
 
 from schemas.feedback import Answer
 from schemas.segments import SegmentedMessage
-from schemas.submissions import Submission
 from schemas.topics import RETRY_LANE
 from shared.records import Headers
 
@@ -72,6 +73,23 @@ def verdict_of(answer: Answer) -> Verdict:
     return _VERDICTS[answer.outcome]
 
 
+class Admitted(NamedTuple):
+    """What a status tells of its message (`shared.statuses.About`), and whether it may take another route."""
+
+    message_id: str
+    route_no: int
+    account_id: str
+    idempotency_key: str | None
+    to: str
+    sender: str
+    country: str
+    lane: str
+    connector_id: str
+    accepted_at_ms: int
+    metadata: dict[str, str]
+    pinned: bool
+
+
 class Piece:
     """One segment in its run."""
 
@@ -95,8 +113,8 @@ class Run:
     """A message's stay. `partition` is None until its first dispatch; `value` is `message` as JSON."""
 
     __slots__ = (
+        "_admitted",
         "_context",
-        "_submission",
         "feedback_epoch",
         "feedback_from",
         "first_offset",
@@ -132,7 +150,7 @@ class Run:
             s.index: Piece(s.index, s.octets, s.tlvs, _STEPS[s.step], s.attempt, s.tries) for s in message.segments
         }
         self.waiting = sum(1 for piece in self.pieces.values() if piece.step is Step.WAITING)
-        self._submission: Submission | None = None
+        self._admitted: Admitted | None = None
         self._context: dict[str, Any] | None = None
 
     @property
@@ -193,15 +211,15 @@ class Run:
     def context(self) -> dict[str, Any]:
         """What results, outcomes and statuses tell of the message (`schemas.status_context`), without empty fields."""
         if self._context is None:
-            self._context = _context_of(self.message, self.submission)
+            self._context = _context_of(self.message, self.admitted)
         return self._context
 
     @property
-    def submission(self) -> Submission:
+    def admitted(self) -> Admitted:
         """What ingress admitted; raises `ValueError` where it cannot be read, which `read_run` has ruled out."""
-        if self._submission is None:
-            self._submission = Submission.from_json(self.message.submission)
-        return self._submission
+        if self._admitted is None:
+            self._admitted = _admitted(self.message)
+        return self._admitted
 
     def next_stay(self, due_at_ms: int) -> SegmentedMessage:
         """The message as the next run of it begins with: what is neither accepted nor failed waits again."""
@@ -225,13 +243,35 @@ _KEPT: Final = frozenset({Step.ACCEPTED, Step.FAILED})
 _BINDING: Final = frozenset({Step.IN_FLIGHT, Step.ACCEPTED, Step.FAILED})
 
 
-def _context_of(message: SegmentedMessage, submission: Submission) -> dict[str, Any]:
+def _admitted(message: SegmentedMessage) -> Admitted:
+    """Read without a model: only the few fields that are used, on the way of every message."""
+    found = orjson.loads(message.submission)
+    if not isinstance(found, dict) or not isinstance(found.get("to"), str):
+        raise ValueError("the submission inside is none")
+    metadata = found.get("metadata")
+    return Admitted(
+        message_id=message.message_id,
+        route_no=message.route_no,
+        account_id=message.account_id,
+        idempotency_key=found.get("idempotency_key"),
+        to=found["to"],
+        sender=found.get("sender") or "",
+        country=found.get("country") or "",
+        lane=message.lane,
+        connector_id=message.connector_id,
+        accepted_at_ms=message.accepted_at_ms,
+        metadata=metadata if isinstance(metadata, dict) else {},
+        pinned=bool(found.get("pinned")),
+    )
+
+
+def _context_of(message: SegmentedMessage, admitted: Admitted) -> dict[str, Any]:
     context: dict[str, Any] = {
         "schema_version": 1,
         "message_id": message.message_id,
         "route_no": message.route_no,
         "account_id": message.account_id,
-        "to": submission.to,
+        "to": admitted.to,
         "lane": message.lane,
         "receipt": message.receipt,
         "encoding": message.encoding,
@@ -240,7 +280,7 @@ def _context_of(message: SegmentedMessage, submission: Submission) -> dict[str, 
         "accepted_at_ms": message.accepted_at_ms,
     }
     for name in ("idempotency_key", "sender", "country", "metadata"):
-        if value := getattr(submission, name):
+        if value := getattr(admitted, name):
             context[name] = value
     return context
 
@@ -255,5 +295,5 @@ def read_run(value: bytes | None, headers: Headers = ()) -> Run:
     run = Run(message, value or b"", headers)
     if run.waiting == 0:
         raise ValueError("no segment waits to be dispatched")
-    _ = run.submission
+    _ = run.admitted
     return run

@@ -9,7 +9,7 @@ A rebalance throws the brains away and makes them again from the logs (`takeover
 
 import asyncio
 import logging
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
@@ -36,7 +36,7 @@ from shared.kafka import (
 from shared.records import Out
 from shared.service import Service
 from shared.tables import TableReader
-from shared.telemetry import BATCH_SECONDS, RECORDS_IN, RECORDS_OUT
+from shared.telemetry import BATCH_SECONDS, RECORDS_OUT
 
 log = logging.getLogger(__name__)
 
@@ -90,10 +90,11 @@ class Throttler:
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
         )
         await self._producer.start()  # before anything is read: it ends what a predecessor left open
-        followers = [asyncio.ensure_future(f) for f in (self._follow_config(), self._follow_stop())]
+        followers = [asyncio.ensure_future(follow) for follow in (self._follow_config(), self._follow_stop())]
         try:
             await self._tables.start()
             arrivals = await self._start(consumer)
+            followers.append(asyncio.ensure_future(self._follow_arrivals(arrivals)))
             while not self._service.stopping.is_set():
                 await self._turn(consumer, arrivals)
                 if self._error is not None:
@@ -118,45 +119,55 @@ class Throttler:
         self._service.lags[GROUP] = lambda: self._lag(consumer)
         if not any(connector_of(topic) for topic in topics):
             self._service.set_assignment(GROUP, [])  # no connector yet: as ready as can be
-        consumer.subscribe(pattern=TOPIC_PATTERN, listener=_Listener(self, consumer))
-        return Arrivals(consumer)
+        arrivals = Arrivals(consumer, self._wake)
+        consumer.subscribe(pattern=TOPIC_PATTERN, listener=_Listener(self, consumer, arrivals))
+        return arrivals
+
+    def _wake(self) -> None:
+        self._woken.set()
 
     async def _follow_config(self) -> None:
         while True:
             await self._service.gateway.changed()
-            self._woken.set()
+            self._wake()
 
     async def _follow_stop(self) -> None:
         await self._service.stopping.wait()
-        self._woken.set()
+        self._wake()
+
+    async def _follow_arrivals(self, arrivals: Arrivals) -> None:
+        try:
+            await arrivals.follow()
+        except Exception as error:
+            self.fail(error)
 
     async def _turn(self, consumer: AIOKafkaConsumer, arrivals: Arrivals) -> None:
         """Wait for work, or do one cycle of it."""
         self._service.progress()
         if self._rebalancing:
-            await self._sleep(arrivals, IDLE_MS)
+            await self._sleep(IDLE_MS)
+            arrivals.check()
             return
         if not self._taken_over or self._config_hash != self._service.gateway.hash:
-            await self._take_over(consumer)
+            await self._take_over(consumer, arrivals)
             return
         wait_ms = self._wait_ms(arrivals)
         if wait_ms > 0:
-            await self._sleep(arrivals, wait_ms)
+            await self._sleep(wait_ms)
         async with self._cycle:
             if wait_ms <= 0:
-                await self._work(consumer, arrivals)
+                await self._work(arrivals)
             elif monotonic_s() - self._ended_at_s > LOOK_S:
                 await self._look(consumer)
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
-    async def _sleep(self, arrivals: Arrivals, wait_ms: int) -> None:
-        """Until something is fetched, or somebody wakes us, or the time is over."""
+    async def _sleep(self, wait_ms: int) -> None:
+        """Until something has come, or somebody wakes us, or the time is over."""
         self._woken.clear()
-        ends: list[asyncio.Future[Any]] = [arrivals.more(), asyncio.ensure_future(self._woken.wait())]
-        await asyncio.wait(ends, timeout=wait_ms / 1000, return_when=asyncio.FIRST_COMPLETED)
-        for end in ends:
-            end.cancel()
+        woken = asyncio.ensure_future(self._woken.wait())
+        await asyncio.wait([woken], timeout=wait_ms / 1000)
+        woken.cancel()
 
     def _wait_ms(self, arrivals: Arrivals) -> int:
         """How long until the next cycle; 0 = now."""
@@ -169,15 +180,13 @@ class Throttler:
         return max(0, self._pause_ms(otp=otp) - since_ms)
 
     def _came(self, arrivals: Arrivals) -> tuple[bool, bool]:
-        """Whether something was fetched that a brain wants to see, and whether an OTP is among it."""
+        """Whether something has come that a brain wants to see, and whether an OTP is among it."""
         came = otp = False
-        for tp in arrivals.buffered():
-            brain = self._brains.get(connector_of(tp.topic) or "")
-            if brain is not None:
-                lane = lane_of(tp.topic)
-                if lane is None or brain.reads(lane):
-                    came = True
-                    otp = otp or lane == "otp"
+        for tp in arrivals.waiting():
+            lane = lane_of(tp.topic)
+            if lane is None or self._brains[connector_of(tp.topic) or ""].reads(lane):
+                came = True
+                otp = otp or lane == "otp"
         return came, otp
 
     def _pause_ms(self, *, otp: bool) -> int:
@@ -188,50 +197,43 @@ class Throttler:
 
     # -- one cycle --------------------------------------------------------------------------------------------------
 
-    async def _work(self, consumer: AIOKafkaConsumer, arrivals: Arrivals) -> None:
+    async def _work(self, arrivals: Arrivals) -> None:
         """One cycle. Where the brains were given away meanwhile there are none, and nothing is done."""
         started_s = monotonic_s()
         at_ms = now_ms()
-        fetched = [tp for tp in arrivals.buffered() if connector_of(tp.topic) in self._brains]
-        feedback = [tp for tp in fetched if lane_of(tp.topic) is None]
-        if feedback:
-            self._take(await poll(consumer, *feedback, timeout_ms=0, max_records=FEEDBACK_MAX), at_ms)
-        active = {connector_of(tp.topic) for tp in fetched}
-        active |= {name for name, due in self._due_ms.items() if due is not None and due <= at_ms}
-        for connector_id in active:
-            self._brains[connector_id or ""].begin_cycle(at_ms)
-        for tp in sorted(set(fetched) - set(feedback)):
-            wanted = self._brains[connector_of(tp.topic) or ""].wants(lane_of(tp.topic) or "")
-            if wanted > 0:
-                self._take(await poll(consumer, tp, timeout_ms=0, max_records=wanted), at_ms)
+        came: dict[str, list[TopicPartition]] = {name: [] for name in self._due(at_ms)}
+        for tp in arrivals.waiting():
+            came.setdefault(connector_of(tp.topic) or "", []).append(tp)
         outs: list[Out] = []
-        for connector_id in active:
-            brain = self._brains[connector_id or ""]
+        for connector_id, places in came.items():
+            brain = self._brains[connector_id]
+            self._feed(brain, arrivals, places, at_ms)
             outs += brain.work(at_ms)
-            self._due_ms[brain.connector_id] = brain.wake_at_ms(at_ms)
+            self._due_ms[connector_id] = brain.wake_at_ms(at_ms)
         await self._commit(outs)
+        await arrivals.read()  # there is room for more of the lanes now
         self._ended_at_s = monotonic_s()
         BATCH_SECONDS.labels(GROUP).observe(self._ended_at_s - started_s)
 
-    async def _look(self, consumer: AIOKafkaConsumer) -> None:
-        """Ask the idle consumer for its errors, which it tells in a poll only; group membership hangs on polls too."""
-        quiet = [tp for tp in self._held if lane_of(tp.topic) is None]
-        if quiet:
-            self._take(await poll(consumer, quiet[0], timeout_ms=0, max_records=1), now_ms())
-        self._ended_at_s = monotonic_s()
+    def _due(self, at_ms: int) -> list[str]:
+        return [name for name, due_ms in self._due_ms.items() if due_ms is not None and due_ms <= at_ms]
 
-    def _take(self, found: dict[TopicPartition, list[ConsumerRecord]], at_ms: int) -> None:
-        for tp, records in found.items():
-            RECORDS_IN.labels(tp.topic).inc(len(records))
-            brain = self._brains.get(connector_of(tp.topic) or "")
-            lane = lane_of(tp.topic)
-            if brain is None:
-                continue  # not configured: whoever takes it over begins at the committed offset
-            if lane is None:
-                for record in records:
+    def _feed(self, brain: Brain, arrivals: Arrivals, places: list[TopicPartition], at_ms: int) -> None:
+        for tp in places:
+            if lane_of(tp.topic) is None:
+                for record in arrivals.take(tp, FEEDBACK_MAX):
                     brain.take_feedback(record, at_ms)
-            else:
-                brain.read_lane(lane, records, at_ms)
+        brain.begin_cycle(at_ms)
+        for tp in places:
+            lane = lane_of(tp.topic)
+            if lane is not None:
+                brain.read_lane(lane, arrivals.take(tp, brain.wants(lane)), at_ms)
+
+    async def _look(self, consumer: AIOKafkaConsumer) -> None:
+        """Poll, although nothing came: the membership hangs on it (max.poll.interval), and errors are told in it."""
+        quiet = TopicPartition(GROUP, 0)  # never fetched: nothing is read by this
+        await poll(consumer, quiet, timeout_ms=0, max_records=1)
+        self._ended_at_s = monotonic_s()
 
     async def _commit(self, outs: list[Out]) -> None:
         """Everything of this cycle, or nothing: an error ends the process, and the restart rebuilds."""
@@ -270,17 +272,16 @@ class Throttler:
 
     # -- configuration, leases, rebalance ---------------------------------------------------------------------------
 
-    async def _take_over(self, consumer: AIOKafkaConsumer) -> None:
+    async def _take_over(self, consumer: AIOKafkaConsumer, arrivals: Arrivals) -> None:
         """Make the brains fit what is held and configured; those that stay keep what they have."""
         generation, held, config_hash = self._generation, self._held, self._service.gateway.hash
         takeover = Takeover(self._service, GROUP, consumer, list(self._leases.values()))
         brains = await takeover.brains(held, self._brains)
         if generation != self._generation or self._rebalancing:
             return  # shared out again meanwhile
+        kept = {tp for tp in held if connector_of(tp.topic) in self._brains}
         takeover.seek()
-        for lease in self._leases.values():  # those that came while the logs were read, too
-            if lease.connector_id in brains:
-                brains[lease.connector_id].lease(lease.partition, lease.state)
+        arrivals.open([tp for tp in held if connector_of(tp.topic) in brains], kept)
         self._brains = brains
         self._due_ms = dict.fromkeys(brains, 0)
         self._producer.forget_counts()
@@ -299,12 +300,13 @@ class Throttler:
         if brain is not None:
             brain.lease(state.partition, state.state)
             self._due_ms[state.connector_id] = 0
-            self._woken.set()
+            self._wake()
 
-    async def on_revoked(self) -> None:
+    async def on_revoked(self, arrivals: Arrivals) -> None:
         """Finish the cycle in progress; nothing is decided after it."""
         self._rebalancing = True
         async with self._cycle:
+            arrivals.open(())
             self._generation += 1
             self._taken_over = False
             self._brains = {}
@@ -320,24 +322,25 @@ class Throttler:
                 return  # shared out again at once
         self._held = partitions
         self._rebalancing = False
-        self._woken.set()
+        self._wake()
 
     def fail(self, error: BaseException) -> None:
         """End the loop with this error."""
         self._error = error
-        self._woken.set()
+        self._wake()
 
 
 class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped here
     """Hands aiokafka's rebalance callbacks to the loop; what they raise would only be logged."""
 
-    def __init__(self, throttler: Throttler, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, throttler: Throttler, consumer: AIOKafkaConsumer, arrivals: Arrivals) -> None:
         self._throttler = throttler
         self._consumer = consumer
+        self._arrivals = arrivals
 
     async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
         try:
-            await self._throttler.on_revoked()
+            await self._throttler.on_revoked(self._arrivals)
         except Exception as error:
             self._throttler.fail(error)
 

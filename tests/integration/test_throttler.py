@@ -26,7 +26,7 @@ from schemas.topics import (
     segments_topic,
 )
 from services.throttler.app import run
-from services.throttler.arrivals import Arrivals
+from services.throttler.arrivals import AHEAD_MAX, Arrivals
 from services.throttler.loop import GROUP
 from shared.clock import now_ms
 from shared.kafka import committed_with_metadata, make_consumer
@@ -277,24 +277,40 @@ async def test_a_connector_that_comes_later_is_taken_up_and_a_removed_one_given_
         )
 
 
-async def test_the_view_of_what_is_fetched_is_that_of_aiokafka(rig: Rig, connector_id: str) -> None:
-    """Private names of the library: this fails when a new version has others."""
+async def test_reading_ahead_takes_over_what_was_fetched_and_no_more_than_its_limit(
+    rig: Rig, connector_id: str
+) -> None:
+    """It stands on private names of aiokafka: this fails when a new version has others."""
     await rig.apply(config(connector(connector_id)))
     lane = TopicPartition(segments_topic(connector_id, "bulk"), 0)
-    consumer: AIOKafkaConsumer = make_consumer(rig.settings, auto_offset_reset="earliest", fetch_max_wait_ms=50)
+    other = TopicPartition(segments_topic(connector_id, "otp"), 0)
+    consumer: AIOKafkaConsumer = make_consumer(rig.settings, auto_offset_reset="earliest")
     await consumer.start()
+    consumer.assign([lane, other])
+    woken = asyncio.Event()
+    arrivals = Arrivals(consumer, woken.set)
+    arrivals.open([lane, other])
+    task = asyncio.create_task(arrivals.follow())
+    lanes = Lanes(rig, connector_id)
     try:
-        arrivals = Arrivals(consumer)
-        consumer.assign([lane])
-        lanes = Lanes(rig, connector_id)
-        more = arrivals.more()
-        await lanes.publish(lanes.make(lane="bulk"))
+        for count in (AHEAD_MAX, 200):
+            await lanes.publish(*(lanes.make(lane="bulk") for _ in range(count)))
         async with asyncio.timeout(20):
-            await more
-        assert set(arrivals.buffered()) == {lane}
-        found = await consumer.getmany(lane, timeout_ms=0)
-        assert len(found[lane]) == 1
-        assert not arrivals.buffered()
-        arrivals.more().cancel()
+            while not arrivals.waiting():
+                await woken.wait()
+            await lanes.publish(lanes.make(lane="otp"))
+            while other not in arrivals.waiting():  # a full lane does not hold up the others
+                woken.clear()
+                await woken.wait()
+            taken = 0
+            while taken < AHEAD_MAX + 200:
+                taken += len(arrivals.take(lane, 300))
+                await arrivals.read()
+                await asyncio.sleep(0)
+        assert len(arrivals.take(other, 10)) == 1
+        arrivals.open([])
+        assert arrivals.waiting() == []
     finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
         await consumer.stop()
