@@ -77,6 +77,7 @@ class LeaseWorker:
         self._busy = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
         self._may_commit = True
+        self._stopped = False
         self._reason = ""
         self.lease = Lease(wanted=wanted)
         self.submitter = Submitter(
@@ -218,6 +219,9 @@ class LeaseWorker:
 
     def _start(self, work: Coroutine[Any, Any, None]) -> None:
         """Do `work` instead of what was going on, once that has ended: never two connections of one lease."""
+        if self._stopped:
+            work.close()
+            return
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._task = asyncio.create_task(self._guarded(work), name=f"lease-{self.tp.topic}:{self.tp.partition}")
@@ -240,6 +244,7 @@ class LeaseWorker:
 
     async def stop(self) -> None:
         """End at once, for the end of a process that failed: nothing is finished or told."""
+        self._stopped = True
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])

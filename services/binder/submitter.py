@@ -150,7 +150,7 @@ class Submitter:
         free, written = link.window_free, False
         while free > 0 and (segment := submissions.next_ready(at_ms)) is not None:
             now_ns = monotonic_us() * 1000
-            if wait_ns := pace.wait_ns(now_ns):
+            if wait_ns := pace.wait_ns(segment.spacing_us, now_ns):
                 self._resume_in(wait_ns)
                 break
             try:

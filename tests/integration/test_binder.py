@@ -1,15 +1,20 @@
 """Edge: the binder on a real Kafka and over real TCP."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
+import orjson
 import pytest
 
 from schemas.dead_letters import DLQ_TOPIC
+from schemas.gateway_config import Draining
 from schemas.receipts import RawReceipt
 from schemas.smsc_inbound import RawInbound
 from schemas.topics import DISPATCH_DLQ, LIFECYCLE_EVENTS, RECEIPTS, SMSC_INBOUND, dispatch_topic
+from services.binder import lease
+from shared.clock import now_ms
 from shared.records import Out
 from shared.smpp.pdu import DeliverSm
 from tests.integration.binder_rig import Rig, RunningBinder, connector
@@ -227,3 +232,119 @@ async def test_a_second_binder_shares_the_binds_and_never_more_than_max_binds_ar
     await first.stop()
     await second.stop()
     assert smsc.most_bound == 4
+
+
+async def test_killed_one_of_two_the_other_takes_over_when_it_is_dead_for_sure(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lease, "SILENT_FOR_S", 4.0)
+    await rig.apply(connector(connector_id, smsc.port, max_binds=2, window=5))
+    first = await run_binder("b0")
+    second = await run_binder("b1")
+    theirs = {(await rig.state(connector_id, "bound", p)).owner.split("|")[0]: p for p in (0, 1)}
+    async with asyncio.timeout(30):
+        while len(theirs) < 2:
+            theirs = {(await rig.state(connector_id, "bound", p)).owner.split("|")[0]: p for p in (0, 1)}
+    lost = theirs["b0"]
+    smsc.answer = lambda _: None
+    ids = await rig.dispatch(connector_id, 20, lost)
+    await smsc.until(lambda: len(smsc.submits) == 5)
+    await first.kill()
+    smsc.answer = None
+    await rig.state(connector_id, "bound", lost, owner="b1")
+    answers = await rig.answers(connector_id, 20, lost)
+    assert sorted(a.id for a in answers) == sorted(ids)
+    doubtful = [a for a in answers if a.outcome == "outcome_unknown"]
+    assert {a.reason for a in doubtful} == {"in_doubt"}
+    assert 5 <= len(doubtful) <= 10
+    assert {a.outcome for a in answers} == {"outcome_unknown", "not_sent"}
+    assert len(smsc.submits) == 5
+    assert smsc.most_bound == 2
+    await rig.dispatch(connector_id, 3, lost)
+    assert [a.outcome for a in (await rig.answers(connector_id, 23, lost))[20:]] == ["accepted"] * 3
+    await second.stop()
+
+
+async def test_the_spacing_is_kept_at_the_socket_and_most_of_it_is_used(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    await rig.apply(connector(connector_id, smsc.port, window=100, tps=200))
+    await run_binder()
+    await rig.state(connector_id, "bound")
+    await rig.dispatch(connector_id, 500, spacing_us=5000)
+    await smsc.until(lambda: len(smsc.times) == 500)
+    times = smsc.times
+    most = max(sum(1 for t in times if at <= t < at + 1) for at in times)
+    assert most <= 200 + 2, "the double's clock sees the network's jitter too"
+    assert 499 / (times[-1] - times[0]) >= 0.9 * 200
+
+
+async def test_configuration_counts_at_once(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    smsc.answer = lambda _: None
+    other = await SmscDouble().start()
+    quick = {"response_timeout_s": 1}
+    await rig.apply(connector(connector_id, smsc.port, window=2, max_binds=2, options=quick))
+    await run_binder()
+    for partition in (0, 1):
+        await rig.state(connector_id, "bound", partition)
+    await rig.dispatch(connector_id, 20)
+    await smsc.until(lambda: len(smsc.submits) == 2)
+    await rig.apply(connector(connector_id, smsc.port, window=6, max_binds=2, options=quick))
+    await smsc.until(lambda: len(smsc.submits) == 6)
+    await rig.apply(connector(connector_id, smsc.port, window=6, max_binds=1, options=quick))
+    await rig.state(connector_id, "released", 1)
+    assert len(smsc.bound) == 1
+    await rig.apply(connector(connector_id, other.port, window=6, max_binds=1, options=quick))
+    await other.until(lambda: len(other.bound) == 1)
+    assert smsc.bound == []
+    await other.stop()
+
+
+async def test_a_removed_connector_stays_bound_for_receipts_until_its_time_is_over(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    made = connector(connector_id, smsc.port, receipt_deadline_s=3600)
+    await rig.apply(made)
+    await run_binder()
+    await rig.state(connector_id, "bound")
+    await rig.apply(draining=[Draining(connector=made, removed_at_ms=now_ms())])
+    assert smsc.deliver(DeliverSm(esm_class=4, short_message=b"id:1 stat:DELIVRD", destination_addr=connector_id), 1)
+    await smsc.until(lambda: smsc.delivered == [(1, 0)])
+    assert len(smsc.bound) == 1
+    await rig.apply(draining=[Draining(connector=made, removed_at_ms=now_ms() - 3_600_000)])
+    await rig.state(connector_id, "released")
+    assert smsc.bound == []
+
+
+async def test_q19_wrong_credentials_wait_and_a_new_configuration_tries_at_once(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    smsc.admit = lambda request: 0 if request.password == "right" else 0x0E
+    await rig.apply(connector(connector_id, smsc.port))
+    await run_binder()
+    assert "0x0000000e" in (await rig.state(connector_id, "auth_failed")).reason
+    assert smsc.refused == 1
+    monkeypatch.setenv("SMSC_PASSWORD", "right")
+    await rig.apply(connector(connector_id, smsc.port))
+    await rig.state(connector_id, "bound")
+    assert smsc.refused == 1
+
+
+async def test_a_lost_link_is_bound_again_and_what_was_on_its_way_is_unknown(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    smsc.answer = lambda _: None
+    await rig.apply(connector(connector_id, smsc.port, window=3))
+    await run_binder()
+    await rig.state(connector_id, "bound")
+    await rig.dispatch(connector_id, 8)
+    await smsc.until(lambda: len(smsc.submits) == 3)
+    smsc.bound[0].abort()
+    await smsc.until(lambda: smsc.binds == 2)
+    answers = sorted(await rig.answers(connector_id, 8), key=lambda a: a.offset)
+    assert [(a.outcome, a.reason) for a in answers[:3]] == [("outcome_unknown", "no_submit_response")] * 3
+    assert {(a.outcome, a.reason) for a in answers[3:]} == {("not_sent", "no_link")}
+    words = [v for v in await rig.values(LIFECYCLE_EVENTS, connector_id, 3) if b"bind_" in v]
+    assert [orjson.loads(w)["event"] for w in words[:3]] == ["bind_up", "bind_down", "bind_up"]

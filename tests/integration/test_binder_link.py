@@ -1,0 +1,207 @@
+"""Edge: one bind over real TCP against an SMSC of the test's."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from services.binder.dispatch_record import Segment, read_dispatch
+from services.binder.link import EsmeConnection, Link, NotBound
+from services.binder.link_plan import link_plan
+from shared.smpp.pdu import DataSm, DeliverSm
+from tests.integration.binder_rig import connector, dispatch_record
+from tests.integration.smsc_double import SmscDouble
+from tests.stateful.test_journal_machine import Record
+
+
+@dataclass
+class Owner:
+    """Remembers what a link tells."""
+
+    answered: list[tuple[int, int, str | None]] = field(default_factory=list)
+    unknown: list[int] = field(default_factory=list)
+    late: list[int] = field(default_factory=list)
+    deliveries: list[DeliverSm | DataSm] = field(default_factory=list)
+    down: list[str] = field(default_factory=list)
+    moved: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def submit_answered(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
+        self.answered.append((token.offset, command_status, smsc_message_id))
+
+    def submit_unknown(self, token: Segment) -> None:
+        self.unknown.append(token.offset)
+
+    def late_response(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
+        self.late.append(token.offset)
+
+    def delivered(self, connection: EsmeConnection, sequence_number: int, pdu: DeliverSm | DataSm) -> None:
+        self.deliveries.append(pdu)
+        connection.session.answer_deliver(sequence_number)
+
+    def link_moved(self) -> None:
+        self.moved.set()
+
+    def link_down(self, reason: str) -> None:
+        self.down.append(reason)
+
+    async def until_moved(self) -> None:
+        self.moved.clear()
+        async with asyncio.timeout(10):
+            await self.moved.wait()
+
+
+@pytest.fixture
+async def smsc() -> AsyncIterator[SmscDouble]:
+    double = await SmscDouble().start()
+    yield double
+    await double.stop()
+
+
+async def opened(smsc: SmscDouble, owner: Owner, **changes: object) -> Link:
+    link = Link(owner)
+    made = connector("c", smsc.port, **changes)
+    assert await link.open(made, link_plan(made), "secret") is None
+    return link
+
+
+def submit(link: Link, *offsets: int) -> None:
+    for offset in offsets:
+        segment = read_dispatch(Record(offset, dispatch_record(offset).to_json()))
+        assert isinstance(segment, Segment)
+        assert link.submit(segment, segment.submit_sm(0))
+    link.flush()
+
+
+async def test_submits_and_is_delivered_to(smsc: SmscDouble) -> None:
+    owner = Owner()
+    link = await opened(smsc, owner)
+    submit(link, 1, 2)
+    await smsc.until(lambda: len(smsc.submits) == 2)
+    assert smsc.deliver(DeliverSm(short_message=b"hi"), "x")
+    await smsc.until(lambda: smsc.delivered == [("x", 0)])
+    assert owner.answered == [(1, 0, "m1"), (2, 0, "m2")]
+    await link.drain()
+    assert owner.down == ["unbound"]
+    assert smsc.bound == []
+
+
+async def test_a_pair_lives_and_dies_together(smsc: SmscDouble) -> None:
+    owner = Owner()
+    link = await opened(smsc, owner, bind="transmitter+receiver")
+    assert [c.session.bind_mode.value for c in smsc.bound if c.session.bind_mode] == ["transmitter", "receiver"]
+    submit(link, 1)
+    await smsc.until(lambda: len(smsc.submits) == 1)
+    assert smsc.deliver(DeliverSm(short_message=b"hi"), "x")
+    await smsc.until(lambda: smsc.delivered == [("x", 0)])
+    smsc.bound[1].abort()
+    await smsc.until(lambda: not smsc.bound)
+    async with asyncio.timeout(10):
+        while not owner.down:
+            await owner.until_moved()
+    assert len(owner.down) == 1
+    assert not link.up
+    await link.abort()
+
+
+async def test_q21_a_pair_that_gets_only_one_half_keeps_none(smsc: SmscDouble) -> None:
+    smsc.admit = lambda request: 0x05 if request.bind_mode.value == "receiver" else 0
+    made = connector("c", smsc.port, bind="transmitter+receiver")
+    refused = await Link(Owner()).open(made, link_plan(made), "secret")
+    assert isinstance(refused, NotBound)
+    assert refused.command_status == 0x05
+    await smsc.until(lambda: not smsc.bound)
+
+
+@pytest.mark.parametrize("status", [0x0D, 0x0E, 0x0F, 0x05, 0x401])
+async def test_q19_q20_a_refusal_tells_its_status(smsc: SmscDouble, status: int) -> None:
+    smsc.admit = lambda _: status
+    made = connector("c", smsc.port)
+    refused = await Link(Owner()).open(made, link_plan(made), "secret")
+    assert refused is not None
+    assert refused.command_status == status
+    assert "secret" not in refused.reason
+
+
+async def test_nobody_listens() -> None:
+    made = connector("c", 1)
+    refused = await Link(Owner()).open(made, link_plan(made), "secret")
+    assert refused is not None
+    assert refused.command_status is None
+    assert refused.reason.startswith("127.0.0.1:1:")
+
+
+async def test_q15_no_answer_in_time_is_unknown_and_a_late_one_is_told(smsc: SmscDouble) -> None:
+    smsc.answer = lambda _: None
+    owner = Owner()
+    link = await opened(smsc, owner, options={"response_timeout_s": 0.2})
+    submit(link, 7)
+    await smsc.until(lambda: len(smsc.submits) == 1)
+    await owner.until_moved()
+    assert owner.unknown == [7]
+    connection = smsc.bound[0]
+    connection.session.answer_submit(next(iter(connection.session._unanswered)), 0, "late")
+    connection.wake()
+    await owner.until_moved()
+    assert (owner.late, owner.answered) == ([7], [])
+    await link.drain()
+
+
+async def test_q20_drains_its_window_and_unbinds_before_it_closes(smsc: SmscDouble) -> None:
+    smsc.answer = lambda _: None
+    owner = Owner()
+    link = await opened(smsc, owner)
+    submit(link, 1)
+    await smsc.until(lambda: len(smsc.submits) == 1)
+    draining = asyncio.create_task(link.drain())
+    await asyncio.sleep(0)
+    assert not link.window_free
+    assert not draining.done()
+    connection = smsc.bound[0]
+    connection.session.answer_submit(next(iter(connection.session._unanswered)), 0, "m")
+    connection.wake()
+    await draining
+    assert owner.answered == [(1, 0, "m")]
+    assert owner.unknown == []
+    assert owner.down == ["unbound"], "the SMSC has answered our unbind"
+
+
+async def test_q52_a_lost_link_ends_what_was_on_its_way(smsc: SmscDouble) -> None:
+    smsc.answer = lambda _: None
+    owner = Owner()
+    link = await opened(smsc, owner)
+    submit(link, 1, 2)
+    await smsc.until(lambda: len(smsc.submits) == 2)
+    smsc.bound[0].abort()
+    await owner.until_moved()
+    assert owner.unknown == [1, 2]
+    assert len(owner.down) == 1
+    assert not link.up
+
+
+async def test_q14_never_more_than_the_window_and_changed_at_once(smsc: SmscDouble) -> None:
+    smsc.answer = lambda _: None
+    link = await opened(smsc, Owner(), window=2)
+    submit(link, 1, 2)
+    assert link.window_free == 0
+    link.resize_window(3)
+    assert link.window_free == 1
+    link.cut()
+    await smsc.until(lambda: not smsc.bound)
+
+
+async def test_cancelled_while_it_binds_it_leaves_nothing_open() -> None:
+    smsc = SmscDouble()
+    waiting = asyncio.Event()
+    smsc._bind = lambda connection, event: waiting.set()  # type: ignore[method-assign]  # never answers
+    await smsc.start()
+    made = connector("c", smsc.port)
+    opening = asyncio.create_task(Link(Owner()).open(made, link_plan(made), "secret"))
+    async with asyncio.timeout(10):
+        await waiting.wait()
+    opening.cancel()
+    await asyncio.gather(opening, return_exceptions=True)
+    async with asyncio.timeout(10):
+        while smsc.listener is not None and smsc.listener.connections:
+            await asyncio.sleep(0.01)
+    await smsc.stop()
