@@ -13,7 +13,6 @@ from shared.events import EventMaker
 from shared.records import Out
 
 _EVENTS: dict[Verdict, EventWord] = {
-    Verdict.ACCEPTED: "submitted",
     Verdict.NOT_SENT: "not_sent",
     Verdict.THROTTLED: "throttled",
     Verdict.TEMPORARY: "temporary_error",
@@ -47,22 +46,31 @@ def follow(
     policy: Policy, events: EventMaker, run: Run, piece: Piece, verdict: Verdict, answer: Answer
 ) -> Iterator[Out]:
     """What follows at once from one answer, whatever becomes of the rest of the message."""
+    at_ms = answer.answered_at_ms
     if verdict is Verdict.ACCEPTED:
         yield outputs.submit_result(policy, run, piece, answer)
-    elif verdict is Verdict.UNKNOWN:
-        yield outputs.outcome(run, piece, _end_of(verdict, answer), answer.answered_at_ms)
+        yield segment_event(
+            events,
+            run,
+            piece,
+            "submitted",
+            at_ms,
+            smsc_message_id=answer.smsc_message_id,
+            latency_ms=max(0, (answer.submitted_at_ms or at_ms) - run.message.accepted_at_ms),
+            deadline_at_ms=0 if run.message.receipt == "none" else at_ms + policy.receipt_deadline_ms,
+        )
+        return
+    if verdict is Verdict.UNKNOWN:
+        yield outputs.outcome(run, piece, _end_of(verdict, answer), at_ms)
     yield segment_event(
         events,
         run,
         piece,
         _EVENTS[verdict],
-        answer.answered_at_ms,
+        at_ms,
         reason=answer.reason,
         command_status=answer.command_status,
         smsc_error=smsc_error_of(answer),
-        smsc_message_id=answer.smsc_message_id,
-        latency_ms=max(0, answer.submitted_at_ms - run.message.accepted_at_ms) if answer.submitted_at_ms else 0,
-        deadline_at_ms=_deadline(policy, run, answer) if verdict is Verdict.ACCEPTED else 0,
     )
 
 
@@ -126,7 +134,3 @@ def _end_of(verdict: Verdict, answer: Answer) -> End:
     if verdict is Verdict.UNKNOWN:
         return End("outcome_unknown", answer.reason or "no_submit_response")
     return End("undeliverable", "smsc_refused", smsc_error_of(answer))
-
-
-def _deadline(policy: Policy, run: Run, answer: Answer) -> int:
-    return 0 if run.message.receipt == "none" else answer.answered_at_ms + policy.receipt_deadline_ms

@@ -25,6 +25,8 @@ class LanePicker:
 
     def pick(self, waiting: Collection[str]) -> str:
         """The lane of the next token; `waiting` is not empty and names the lanes with a segment to dispatch now."""
+        if len(waiting) == 1 and self._last in waiting:
+            return self._last  # alone and picked before: there is no claim to keep
         chosen = self._choose(waiting)
         claims = self._claims
         for lane in LANES:

@@ -9,6 +9,7 @@ A rebalance throws the brains away and makes them again from the logs (`takeover
 
 import asyncio
 import logging
+from collections import Counter
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -251,8 +252,8 @@ class Throttler:
         if self._watch is not None:
             self._watch.check()
         await self._producer.commit()
-        for out in outs:
-            RECORDS_OUT.labels(out.topic).inc()
+        for topic, count in Counter(out.topic for out in outs).items():
+            RECORDS_OUT.labels(topic).inc(count)
 
     def _offsets(self) -> dict[TopicPartition, tuple[int, str]]:
         """What has moved since the last cycle. Only once the dispatches of this cycle have their places."""

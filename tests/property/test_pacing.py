@@ -144,16 +144,16 @@ class Socket:
             self.read = offset + 1
 
     def answer(self, world: World, partition: int) -> None:
-        ready = [
-            offset
+        ready = {
+            offset: at_us // 1_000
             for at_us, offset in self.submits
             if at_us + self.answer_ms * 1_000 <= world.now_ms * 1_000 and (partition, offset) not in world.answered
-        ]
+        }
         if ready:
-            world.answer(ready, partition=partition)
+            world.answer(ready, partition=partition, submitted_at_ms=ready)
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=20, deadline=None)
 @given(tps=st.integers(1, 120), binds=st.integers(1, 4), answer_ms=st.integers(0, 60), step_ms=st.integers(5, 90))
 def test_at_the_socket_never_more_than_tps_and_nearly_all_of_it(
     tps: int, binds: int, answer_ms: int, step_ms: int

@@ -6,7 +6,7 @@ stateful tests and by the bench.
 
 import base64
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -247,8 +247,9 @@ class World:
         reason: str | None = None,
         smsc_message_id: str | None = None,
         with_id: bool = True,
+        submitted_at_ms: Mapping[int, int] | None = None,
     ) -> None:
-        """The bind answers the dispatches at `offsets` in one feedback record."""
+        """The bind answers the dispatches at `offsets` in one feedback record; `submitted_at_ms` by offset."""
         dispatches = self.dispatches(partition)
         answers = []
         for offset in offsets:
@@ -263,7 +264,7 @@ class World:
                     reason=reason,
                     command_status=0 if outcome == "accepted" else command_status,
                     smsc_message_id=accepted_id if outcome == "accepted" else None,
-                    submitted_at_ms=self.now_ms - 5 if sent else None,
+                    submitted_at_ms=(submitted_at_ms or {}).get(offset, self.now_ms - 5) if sent else None,
                     answered_at_ms=self.now_ms,
                 )
             )
