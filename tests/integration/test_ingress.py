@@ -84,7 +84,7 @@ async def test_every_kind_of_request_ends_where_it_belongs(kafka_bootstrap: str,
     assert dead.value == f"not json {account}".encode()
     ids = [s.message_id for s in submissions]
     assert len(events(watch, "accepted", ids)) == 201
-    assert {tp.topic for tp in committed} == {"mt.requests"}
+    assert "mt.requests" in {tp.topic for tp in committed}
     assert all(now_ms() - 60_000 < int(text) <= now_ms() for _, text in committed.values())
 
 
