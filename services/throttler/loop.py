@@ -282,6 +282,9 @@ class Throttler:
             return  # shared out again meanwhile
         kept = {tp for tp in held if connector_of(tp.topic) in self._brains}
         takeover.seek()
+        for lease in self._leases.values():  # those that came while the logs were read, too
+            if lease.connector_id in brains:
+                brains[lease.connector_id].lease(lease.partition, lease.state)
         arrivals.open([tp for tp in held if connector_of(tp.topic) in brains], kept)
         self._brains = brains
         self._due_ms = dict.fromkeys(brains, 0)
