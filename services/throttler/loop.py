@@ -276,13 +276,13 @@ class Throttler:
     async def _take_over(self, consumer: AIOKafkaConsumer, arrivals: Arrivals) -> None:
         """Make the brains fit what is held and configured; those that stay keep what they have."""
         generation, held, config_hash = self._generation, self._held, self._service.gateway.hash
-        takeover = Takeover(self._service, GROUP, consumer, list(self._leases.values()))
+        takeover = Takeover(self._service, GROUP, consumer)
         brains = await takeover.brains(held, self._brains)
         if generation != self._generation or self._rebalancing:
             return  # shared out again meanwhile
         kept = {tp for tp in held if connector_of(tp.topic) in self._brains}
         takeover.seek()
-        for lease in self._leases.values():  # those that came while the logs were read, too
+        for lease in self._leases.values():  # also those that came while the logs were read
             if lease.connector_id in brains:
                 brains[lease.connector_id].lease(lease.partition, lease.state)
         arrivals.open([tp for tp in held if connector_of(tp.topic) in brains], kept)

@@ -1,12 +1,10 @@
 """Edge: makes the brains of the connectors that are ours, from Kafka's logs and the running configuration."""
 
 import logging
-from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
 
-from schemas.connector_states import ConnectorState
 from services.throttler.connector_state import Brain
 from services.throttler.policy import Policy
 from services.throttler.restore import LogReader, Owned, owned_connectors, restore_binds, restore_ledger
@@ -20,19 +18,17 @@ log = logging.getLogger(__name__)
 class Takeover:
     """One attempt, for one assignment and one configuration."""
 
-    def __init__(
-        self, service: Service, group: str, consumer: AIOKafkaConsumer, leases: Iterable[ConnectorState]
-    ) -> None:
+    def __init__(self, service: Service, group: str, consumer: AIOKafkaConsumer) -> None:
         self._service = service
         self._group = group
         self._consumer = consumer
-        self._leases = list(leases)
         self._new: list[Owned] = []
         self._committed: dict[TopicPartition, tuple[int, str]] = {}
         self._begins: dict[TopicPartition, int] = {}
 
     async def brains(self, held: frozenset[TopicPartition], existing: dict[str, Brain]) -> dict[str, Brain]:
         """The brain of every connector that is held whole and configured; `existing` ones are kept, and configured.
+        New ones know of no bind yet.
 
         A connector that is not configured has none: its records wait, and an id that comes back takes up where it was.
         """
@@ -90,9 +86,6 @@ class Takeover:
         policy = policies[owned.connector_id]
         brain = Brain(policy, self._service.events, self._service.owner, now_ms(), ledger)
         await restore_binds(reader, brain, owned, committed)
-        for lease in self._leases:
-            if lease.connector_id == owned.connector_id:
-                brain.lease(lease.partition, lease.state)
         log.info("%s: %d segments in flight, ledger of %d", owned.connector_id, brain.binds.unanswered, len(ledger))
         return brain
 
