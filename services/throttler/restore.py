@@ -104,22 +104,60 @@ class LogReader:
                 consumer.pause(tp)
 
 
-async def restore_binds(reader: LogReader, brain: Brain, owned: Owned, committed: Committed) -> None:
-    """Give `brain` what is in flight on each bind. Raises `ValueError` for metadata that no throttler wrote."""
-    marks = {tp: Mark.from_text(committed[tp][1]) for tp in owned.feedback if tp in committed}
-    dispatch = {tp: TopicPartition(dispatch_topic(owned.connector_id), tp.partition) for tp in marks}
-    ends = await reader.ends([*marks, *dispatch.values()]) if marks else {}
-    ranges = {tp: (mark.feedback_from, ends[tp]) for tp, mark in marks.items()}
-    ranges |= {dispatch[tp]: (mark.dispatch_from, ends[dispatch[tp]]) for tp, mark in marks.items()}
-    records: dict[TopicPartition, list[ConsumerRecord]] = {tp: [] for tp in ranges}
-    await reader.read(ranges, lambda record: records[TopicPartition(record.topic, record.partition)].append(record))
-    for tp, mark in marks.items():
-        rebuilt = rebuild(mark, records[dispatch[tp]], ends[dispatch[tp]], records[tp], committed[tp][0])
-        brain.restore(tp.partition, rebuilt)
+class Remains:
+    """What is to be read of some connectors, and what was found: all of it in one go, however many they are."""
+
+    def __init__(self, owned: Iterable[Owned], committed: Committed) -> None:
+        """Raises `ValueError` for metadata that no throttler wrote."""
+        self._owned = list(owned)
+        self._committed = committed
+        places = [tp for one in self._owned for tp in one.feedback if tp in committed]
+        self._marks = {tp: Mark.from_text(committed[tp][1]) for tp in places}
+        self._dispatch_of = {tp: _dispatch_of(tp) for tp in places}
+        self._ends: dict[TopicPartition, int] = {}
+        self._records: dict[TopicPartition, list[ConsumerRecord]] = {}
+        self._ledgers: dict[str, Ledger] = {one.connector_id: Ledger() for one in self._owned}
+
+    async def read(self, reader: LogReader) -> None:
+        """Returns when everything is here."""
+        places = [*self._marks, *self._dispatch_of.values()]
+        self._ends = await reader.ends(places) if places else {}
+        self._records = {tp: [] for tp in places}
+        ranges = {tp: (mark.feedback_from, self._ends[tp]) for tp, mark in self._marks.items()}
+        for tp, mark in self._marks.items():
+            dispatch = self._dispatch_of[tp]
+            ranges[dispatch] = (mark.dispatch_from, self._ends[dispatch])
+        for owned in self._owned:
+            ranges |= ledger_ranges(owned, self._committed)
+        await reader.read(ranges, self._take)
+
+    def _take(self, record: ConsumerRecord) -> None:
+        place = TopicPartition(record.topic, record.partition)
+        if place in self._records:
+            self._records[place].append(record)
+        elif route := route_of(record.value or b""):
+            self._ledgers[connector_of(record.topic) or ""].add(*route)
+
+    def ledger(self, connector_id: str) -> Ledger:
+        """The routes read last from the connector's lanes."""
+        return self._ledgers[connector_id]
+
+    def restore(self, brain: Brain) -> None:
+        """Give `brain` what is in flight on each of its binds."""
+        for tp, mark in self._marks.items():
+            if connector_of(tp.topic) == brain.connector_id:
+                dispatch = self._dispatch_of[tp]
+                position = self._committed[tp][0]
+                rebuilt = rebuild(mark, self._records[dispatch], self._ends[dispatch], self._records[tp], position)
+                brain.restore(tp.partition, rebuilt)
 
 
-async def restore_ledger(reader: LogReader, owned: Owned, committed: Committed) -> Ledger:
-    """The routes read last from the lanes: the tails before their committed offsets."""
+def _dispatch_of(feedback: TopicPartition) -> TopicPartition:
+    return TopicPartition(dispatch_topic(connector_of(feedback.topic) or ""), feedback.partition)
+
+
+def ledger_ranges(owned: Owned, committed: Committed) -> dict[TopicPartition, tuple[int, int]]:
+    """The tails of a connector's lanes, before their committed offsets, together at most the size of a ledger."""
     places = sorted((tp for lane in LANES for tp in owned.lanes[lane] if tp in committed), key=lambda t: committed[t])
     ranges: dict[TopicPartition, tuple[int, int]] = {}
     left = LEDGER_SIZE
@@ -128,12 +166,4 @@ async def restore_ledger(reader: LogReader, owned: Owned, committed: Committed) 
         start = max(0, end - left // (len(places) - place))
         ranges[tp] = (start, end)
         left -= end - start
-    ledger = Ledger()
-
-    def take(record: ConsumerRecord) -> None:
-        route = route_of(record.value or b"")
-        if route is not None:
-            ledger.add(*route)
-
-    await reader.read(ranges, take)
-    return ledger
+    return ranges

@@ -7,7 +7,7 @@ from aiokafka.errors import IllegalStateError
 
 from services.throttler.connector_state import Brain
 from services.throttler.policy import Policy
-from services.throttler.restore import LogReader, Owned, owned_connectors, restore_binds, restore_ledger
+from services.throttler.restore import LogReader, Owned, Remains, owned_connectors
 from shared.clock import now_ms
 from shared.kafka import committed_with_metadata
 from shared.service import Service
@@ -65,28 +65,22 @@ class Takeover:
         self._begins = await reader.begins(places)
         committed = await self._commits(places)
         while True:
-            found = {owned.connector_id: await self._brain(reader, owned, policies, committed) for owned in self._new}
+            remains = Remains(self._new, committed)
+            await remains.read(reader)
             self._committed = await self._commits(places)
             if self._committed == committed:
-                return found
+                return {owned.connector_id: self._brain(owned.connector_id, policies, remains) for owned in self._new}
             committed = self._committed
 
     async def _commits(self, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
         found = await committed_with_metadata(self._service.settings, self._group)
         return {tp: found[tp] for tp in places if tp in found}
 
-    async def _brain(
-        self,
-        reader: LogReader,
-        owned: Owned,
-        policies: dict[str, Policy],
-        committed: dict[TopicPartition, tuple[int, str]],
-    ) -> Brain:
-        ledger = await restore_ledger(reader, owned, committed)
-        policy = policies[owned.connector_id]
-        brain = Brain(policy, self._service.events, self._service.owner, now_ms(), ledger)
-        await restore_binds(reader, brain, owned, committed)
-        log.info("%s: %d segments in flight, ledger of %d", owned.connector_id, brain.binds.unanswered, len(ledger))
+    def _brain(self, connector_id: str, policies: dict[str, Policy], remains: Remains) -> Brain:
+        ledger = remains.ledger(connector_id)
+        brain = Brain(policies[connector_id], self._service.events, self._service.owner, now_ms(), ledger)
+        remains.restore(brain)
+        log.info("%s: %d segments in flight, ledger of %d", connector_id, brain.binds.unanswered, len(ledger))
         return brain
 
     def seek(self) -> None:

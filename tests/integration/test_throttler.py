@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -275,6 +275,34 @@ async def test_a_connector_that_comes_later_is_taken_up_and_a_removed_one_given_
                 and any(v["message_id"] in left.written for v in watch.values(MT_STATUSES))
             )
         )
+
+
+async def test_from_one_to_two_and_back(rig: Rig, kafka_bootstrap: str, connector_id: str) -> None:
+    """Connectors move as a whole, with what is in flight; nothing is lost or sent twice."""
+    ids = [f"{connector_id}-{n}" for n in range(4)]
+    await rig.apply(config(*(connector(each) for each in ids)))
+    lanes = {each: Lanes(rig, each) for each in ids}
+    second = Rig(kafka_bootstrap)
+    second.settings = rig.settings.model_copy(update={"instance": "1", "leave_groups": True})
+
+    async def publish() -> None:
+        for each in lanes.values():
+            await each.publish(*(each.make(lane="bulk", segments=2) for _ in range(40)))
+
+    async with AsyncExitStack() as stack:
+        watch = await stack.enter_async_context(Watch(rig.settings, *ENDS))
+        played = [await stack.enter_async_context(binds(rig, each, 2)) for each in ids]
+        async with rig.running("throttler", run) as first:
+            await publish()
+            async with second.running("throttler", run) as other:
+                held = [set(service.state(0).assignment) for service in (first, other)]
+                await watch.until(lambda: all(len(ends(watch, each)) == 80 for each in lanes.values()))
+                await publish()
+                assert not held[0] & held[1]
+            await watch.until(lambda: all(len(ends(watch, each)) == 160 for each in lanes.values()))
+        assert all(set(ends(watch, each).values()) == {1} for each in lanes.values())
+        for bind in played:
+            assert len({d.id for d in bind.all_seen}) == len(bind.all_seen) == 160
 
 
 async def test_reading_ahead_takes_over_what_was_fetched_and_no_more_than_its_limit(
