@@ -90,9 +90,10 @@ class StateTable(Generic[T]):
         outs: list[Out] = []
         for key, value in self._changed.items():
             if value is not None:
-                packed = self._pack(value)
-                self._packed[key] = packed
-                outs.append(Out(self._topic, key, self._prefix + packed + b"}", (), self._partition))
+                record = self._prefix + self._pack(value) + b"}"
+                # A copy: what the encoder returns keeps the 4 KiB that it was written into.
+                self._packed[key] = record[len(self._prefix) : -1]
+                outs.append(Out(self._topic, key, record, (), self._partition))
             elif self._packed.pop(key, None) is not None:
                 outs.append(Out(self._topic, key, None, (), self._partition))
         self._changed.clear()
