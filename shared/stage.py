@@ -141,6 +141,8 @@ class Stage:
         )
         # FastStream's own poll sleeps deaf after an empty one, and survives errors that must end the process
         subscriber.get_msg = self._next_batch
+        # and what it does around a handler (parsing, scopes, acknowledgements: 170 microseconds a batch) is not used
+        subscriber.consume_one = self._on_batch
         subscriber(self._on_batch)
         stop: asyncio.Future[Any] = asyncio.ensure_future(self._service.stopping.wait())
         try:
@@ -234,7 +236,7 @@ class Stage:
         async with self._cycle:
             await self._commit()
 
-    async def _on_batch(self, records: list[ConsumerRecord]) -> None:
+    async def _on_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """FastStream's handler. Nothing may escape it: FastStream would log it and go on with the next batch."""
         try:
             generation = self._batch_generation
@@ -402,18 +404,12 @@ class _Drain(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
         await self._stage.on_assigned(frozenset(assigned))
 
 
-async def _raw(message: Any) -> Any:
-    """FastStream's decoder, async on purpose: a plain function would run in a thread (300 microseconds a batch)."""
-    return message.raw_message
-
-
 def _subscriber_options(settings: Settings, group: str) -> dict[str, Any]:
     return {
         "group_id": group,
         "group_instance_id": f"{group}-{settings.instance}" if settings.static else None,
         "ack_policy": AckPolicy.MANUAL,
         "no_reply": True,
-        "decoder": _raw,
         "batch_timeout_ms": 1,
         "auto_offset_reset": "none",
         "isolation_level": "read_committed",

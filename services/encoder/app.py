@@ -18,15 +18,18 @@ from shared.stage import Stage, StageConfig, StageHandler, run_stages
 
 log = logging.getLogger(__name__)
 
-CADENCE_MS: Final = 10
+CADENCE_MS: Final = 20
 """`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
+
+OTP_CADENCE_MS: Final = 5
+"""Under load only: the first OTP after a pause is not held up, and a stream of them is no stream of round trips."""
 
 REFS_DESTINATIONS_MAX: Final = 20_000
 """Handsets whose last concatenation references are remembered; about half a kilobyte each."""
 
 FLOWS: Final = (
     StageConfig("encoder", (MT_SUBMISSIONS,), CADENCE_MS),
-    StageConfig("encoder-otp", (MT_SUBMISSIONS_OTP,), 0),
+    StageConfig("encoder-otp", (MT_SUBMISSIONS_OTP,), OTP_CADENCE_MS),
 )
 
 
