@@ -112,6 +112,7 @@ class Committer:
         try:
             await self._consumer.commit(marks)
         except (CommitFailedError, IllegalStateError) as error:
+            self.suspended = True  # until the rebalance that follows is over
             raise NotOwner(str(error)) from error
         except Exception as error:
             raise FatalKafkaError(f"a commit of the journal ended unknown: {error!r}") from error

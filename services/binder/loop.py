@@ -39,6 +39,8 @@ from shared.kafka import (
     HeartbeatWatch,
     committed_with_metadata,
     group_options,
+    joined_blindly,
+    leave_for_good,
     make_consumer,
     poll,
 )
@@ -111,6 +113,7 @@ class Binder:
             failed=self._failed,
         )
         service.expect(GROUP)
+        service.lags[GROUP] = self._lag
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -163,6 +166,8 @@ class Binder:
         for worker in (*self._workers.values(), *self._draining):
             await worker.stop()
         await self._tables.stop()
+        if self._service.settings.leave_groups and self._service.stopping.is_set():
+            leave_for_good(self._consumer)
         await self._consumer.stop()
         await self._producer.stop()
 
@@ -211,6 +216,14 @@ class Binder:
             elif queued < QUEUE_HIGH // 2 and tp in self._paused:
                 self._consumer.resume(tp)
                 self._paused.discard(tp)
+
+    def _lag(self) -> int:
+        """Records of our partitions that are neither claimed nor refused yet."""
+        assigned = self._consumer.assignment()
+        ends = {tp: self._consumer.highwater(tp) or 0 for tp in self._workers if tp in assigned}
+        return sum(
+            max(0, end - self._workers[tp].submitter.submissions.journal.next_offset) for tp, end in ends.items()
+        )
 
     def _fresh(self) -> bool:
         heartbeat = self._heartbeat
@@ -392,20 +405,6 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
 def generation_of(consumer: AIOKafkaConsumer) -> int:
     """The group's generation that this member is in (aiokafka does not tell)."""
     return int(consumer._coordinator.generation)
-
-
-def joined_blindly(consumer: AIOKafkaConsumer) -> bool:
-    """Whether this member must join once more, which is then under way.
-
-    A static member that comes back is given its old assignment as a follower, even if it leads the group: it would
-    never learn of topics made meanwhile, nor would anybody watch for new partitions. A second join has the broker
-    begin a rebalance if this member leads, and costs a round trip if it does not.
-    """
-    coordinator = consumer._coordinator
-    if coordinator._group_instance_id is None or coordinator._group_subscription is not None:
-        return False
-    coordinator.request_rejoin()
-    return True
 
 
 def unknown_connector(connector_id: str) -> Connector:

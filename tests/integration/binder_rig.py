@@ -31,7 +31,7 @@ from shared.settings import Settings
 
 
 def settings_for(bootstrap: str, instance: str) -> Settings:
-    return Settings(kafka_bootstrap_servers=bootstrap, instance=instance)
+    return Settings(kafka_bootstrap_servers=bootstrap, instance=instance, leave_groups=True)
 
 
 class Rig:
@@ -152,6 +152,17 @@ class Rig:
         found = last()
         assert found is not None
         return found
+
+    async def holders(self, connector_id: str, instances: set[str]) -> dict[str, int]:
+        """Wait until just these instances are bound; returns a partition of each."""
+        tail = await self.tail(CONNECTOR_STATES)
+
+        def bound() -> dict[str, int]:
+            last = {s.partition: s for s in self._states(tail, connector_id)}
+            return {s.owner.split("|")[0]: p for p, s in last.items() if s.state == "bound"}
+
+        await tail.until(lambda: set(bound()) == instances, 40)
+        return bound()
 
 
 class Tail:

@@ -2,6 +2,9 @@
 
 import asyncio
 import base64
+import os
+import sys
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from uuid import uuid4
 
@@ -220,10 +223,9 @@ async def test_a_second_binder_shares_the_binds_and_never_more_than_max_binds_ar
     binds = smsc.binds
     second = await run_binder("b1")
     await smsc.until(lambda: smsc.binds == binds + 2)
-    owners = set()
+    await rig.holders(connector_id, {"b0", "b1"})
     for partition in range(4):
-        owners.add((await rig.state(connector_id, "bound", partition)).owner.split("|")[0])
-    assert owners == {"b0", "b1"}
+        await rig.state(connector_id, "bound", partition)
     assert smsc.most_bound == 4
     assert smsc.binds == 6, "what was kept was not bound again"
     for partition in range(4):
@@ -241,10 +243,7 @@ async def test_killed_one_of_two_the_other_takes_over_when_it_is_dead_for_sure(
     await rig.apply(connector(connector_id, smsc.port, max_binds=2, window=5))
     first = await run_binder("b0")
     second = await run_binder("b1")
-    theirs = {(await rig.state(connector_id, "bound", p)).owner.split("|")[0]: p for p in (0, 1)}
-    async with asyncio.timeout(30):
-        while len(theirs) < 2:
-            theirs = {(await rig.state(connector_id, "bound", p)).owner.split("|")[0]: p for p in (0, 1)}
+    theirs = await rig.holders(connector_id, {"b0", "b1"})
     lost = theirs["b0"]
     smsc.answer = lambda _: None
     ids = await rig.dispatch(connector_id, 20, lost)
@@ -348,3 +347,45 @@ async def test_a_lost_link_is_bound_again_and_what_was_on_its_way_is_unknown(
     assert {(a.outcome, a.reason) for a in answers[3:]} == {("not_sent", "no_link")}
     words = [v for v in await rig.values(LIFECYCLE_EVENTS, connector_id, 3) if b"bind_" in v]
     assert [orjson.loads(w)["event"] for w in words[:3]] == ["bind_up", "bind_down", "bind_up"]
+
+
+async def test_sigkill_under_load_loses_and_doubles_nothing(
+    rig: Rig, smsc: SmscDouble, kafka_bootstrap: str, connector_id: str
+) -> None:
+    """As a process of its own, killed twice while dispatches come: one answer for each, none sent twice."""
+    await rig.apply(connector(connector_id, smsc.port, max_binds=2, window=20))
+    environment = os.environ | {
+        "SMSGW_KAFKA_BOOTSTRAP_SERVERS": kafka_bootstrap,
+        "SMSGW_INSTANCE": "k0",
+        "SMSGW_LEAVE_GROUPS": "1",
+    }
+
+    async def spawn() -> asyncio.subprocess.Process:
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "services", "binder", env=environment, stderr=asyncio.subprocess.DEVNULL
+        )
+
+    process = await spawn()
+    try:
+        ids: list[str] = []
+        for _ in range(2):
+            await smsc.until(lambda: len(smsc.bound) == 2, 40)
+            for _ in range(20):
+                ids += await rig.dispatch_all(connector_id, 10, (0, 1), spacing_us=1000)
+                await asyncio.sleep(0.02)
+            process.kill()
+            await process.wait()
+            process = await spawn()
+        answers = [await rig.answers(connector_id, len(ids) // 2, partition, 50) for partition in (0, 1)]
+    finally:
+        process.terminate()
+        await process.wait()
+    told = Counter(a.id for a in (*answers[0], *answers[1]) if a.outcome != "not_sent")
+    handed_back = {a.id for a in (*answers[0], *answers[1]) if a.outcome == "not_sent"}
+    assert set(told) | handed_back == set(ids)
+    assert not set(told) & handed_back
+    assert set(told.values()) <= {1}
+    sent = Counter(pdu.destination_addr for pdu in smsc.submits)
+    assert set(sent.values()) <= {1}
+    assert not {f"49{i.split('/')[0][-10:]}" for i in handed_back} & set(sent)
+    assert smsc.most_bound <= 2
