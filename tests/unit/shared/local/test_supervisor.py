@@ -57,14 +57,14 @@ def spec(tmp_path: Path) -> Callable[..., ChildSpec]:
 async def logged(path: Path, word: str) -> None:
     """Wait until the child has written `word`: files have no event."""
     async with asyncio.timeout(10):
-        while word not in path.read_text():  # noqa: ASYNC110
+        while word not in path.read_text():
             await asyncio.sleep(0.01)
 
 
 async def ended(pid: int) -> None:
     """Wait until a process that is not our child has ended (a zombie waits for init only)."""
     async with asyncio.timeout(10):
-        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:  # noqa: ASYNC110
+        while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
             await asyncio.sleep(0.01)
 
 
