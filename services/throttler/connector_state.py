@@ -61,7 +61,11 @@ class Brain:
         self._swept_at_ms = now_ms
         self._budget = 0
         self._credit = 0
+        self._credit_limit = 0
         self._by_window = False
+        self._answers = 0
+        self._answers_per_s = 0
+        self._cycle_at_ms = now_ms
         self._room: dict[int, int] = {}
         self._ending: set[str] = set()
         self._outs: list[Out] = []
@@ -150,6 +154,7 @@ class Brain:
         if found is None:
             return
         run, piece = found
+        self._answers += 1
         self.binds.answered(partition, piece.share, now_ms)
         if answer.submitted_at_ms is not None and answer.outcome != "outcome_unknown":
             self.binds.answer_time.sample(answer.submitted_at_ms, answer.answered_at_ms, now_ms)
@@ -180,9 +185,13 @@ class Brain:
 
     def begin_cycle(self, now_ms: int) -> None:
         """Work out how much may be dispatched now."""
+        if now_ms > self._cycle_at_ms:
+            self._answers_per_s = self._answers * 1000 // (now_ms - self._cycle_at_ms)
+            self._answers, self._cycle_at_ms = 0, now_ms
         tokens = self._bucket.refill(now_ms)
         self.binds.reshare(self.policy, now_ms)
         self._credit, self._room = self.binds.room(self.policy)
+        self._credit_limit = self._credit + self.binds.unanswered
         paused = now_ms < self._paused_until_ms or not any(left > 0 for left in self._room.values())
         self._by_window = not paused and self._credit < tokens and self.binds.by_window(self.policy)
         self._budget = 0 if paused else min(tokens, self._credit, DISPATCHES_MAX)
@@ -211,18 +220,28 @@ class Brain:
         return outs
 
     def _dispatch(self, now_ms: int) -> None:
+        ready: dict[str, tuple[Run, int]] = {}
+        stale = list(self._lanes)
         while self._budget > 0:
-            ready: dict[str, tuple[Run, int]] = {}
-            for lane, queue in self._lanes.items():
-                if queue.begun or queue.heads:
-                    found = self._next_begun(queue, now_ms) or self._next_head(lane, queue, now_ms)
-                    if found is not None:
-                        ready[lane] = found
+            for lane in stale:
+                found = self._next(lane, now_ms)
+                if found is not None:
+                    ready[lane] = found
+                else:
+                    ready.pop(lane, None)
             if not ready:
                 return
             lane = self._picker.pick(ready)
             run, bind = ready[lane]
             self._send(self._lanes[lane], run, bind, now_ms)
+            # What other lanes were about to dispatch still holds, until the bind is full.
+            stale = [lane] if self._room[bind] > 0 else list(self._lanes)
+
+    def _next(self, lane: str, now_ms: int) -> tuple[Run, int] | None:
+        """What the lane would dispatch now, and to which bind."""
+        queue = self._lanes[lane]
+        found = self._next_begun(queue, now_ms) if queue.begun else None
+        return found or (self._next_head(lane, queue, now_ms) if queue.heads else None)
 
     def _next_begun(self, queue: LaneQueue, now_ms: int) -> tuple[Run, int] | None:
         begun = queue.begun
@@ -336,9 +355,16 @@ class Brain:
         return bool(otp.heads or otp.begun)
 
     @property
-    def runs_dry(self) -> bool:
-        """Work waits for windows, not for the rate: the next cycle should follow the answers soon."""
-        return self._by_window and any(queue.heads or queue.begun for queue in self._lanes.values())
+    def dry_in_ms(self) -> int | None:
+        """When the binds will have answered half of what they hold, where windows and not the rate hold work back.
+
+        At the pace of the last answers; the next cycle should not come later. None: no hurry.
+        """
+        if not self._by_window or not any(queue.heads or queue.begun for queue in self._lanes.values()):
+            return None
+        if self._answers_per_s == 0:
+            return 0
+        return max(0, self.binds.unanswered - self._credit_limit // 2) * 1000 // self._answers_per_s
 
     def reads(self, lane: str) -> bool:
         """Whether it wants to see what has come in a lane: nothing of it is in memory."""

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
+import orjson
+
 from schemas.feedback import Answer
 from schemas.lifecycle_events import EventWord
 from services.throttler import outputs
@@ -23,22 +25,20 @@ _UNFINISHED = frozenset({Step.WAITING, Step.DELAYED})
 
 
 def segment_event(events: EventMaker, run: Run, piece: Piece, word: EventWord, at_ms: int, **columns: Any) -> Out:
-    """An event of one segment."""
+    """An event of one segment; empty columns are left out."""
+    found = {name: value for name, value in columns.items() if value}
+    members = run.event_members + b"," + orjson.dumps(found)[1:-1] if found else run.event_members
     message = run.message
-    return events.out(
+    return events.encoded(
         word,
-        message_id=message.message_id,
+        members,
         occurred_at_ms=at_ms,
-        headers=run.headers,
+        message_id=message.message_id,
+        accepted_at_ms=message.accepted_at_ms,
         segment_index=piece.index,
         attempt=piece.attempt,
         route_no=message.route_no,
-        connector_id=message.connector_id,
-        account_id=message.account_id,
-        lane=message.lane,
-        segments=len(message.segments),
-        accepted_at_ms=message.accepted_at_ms,
-        **columns,
+        headers=run.headers,
     )
 
 
@@ -116,7 +116,7 @@ def stop(events: EventMaker, run: Run, end: End, at_ms: int) -> Iterator[Out]:
     On a connector that is removed it gets another route, unless the request pinned this one. Where nothing of the
     route was ever dispatched the status is written here; else the correlator folds the outcomes.
     """
-    if end is CONNECTOR_REMOVED and not run.admitted.pinned:
+    if end is CONNECTOR_REMOVED and not run.pinned:
         yield outputs.reroute(run, end, at_ms)
     elif run.untouched:
         yield from outputs.status(events, run, end.outcome, end, at_ms)

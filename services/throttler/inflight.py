@@ -73,8 +73,8 @@ def verdict_of(answer: Answer) -> Verdict:
     return _VERDICTS[answer.outcome]
 
 
-class Admitted(NamedTuple):
-    """What a status tells of its message (`shared.statuses.About`), and whether it may take another route."""
+class About(NamedTuple):
+    """A `shared.statuses.About`."""
 
     message_id: str
     route_no: int
@@ -87,7 +87,6 @@ class Admitted(NamedTuple):
     connector_id: str
     accepted_at_ms: int
     metadata: dict[str, str]
-    pinned: bool
 
 
 class Piece:
@@ -113,8 +112,8 @@ class Run:
     """A message's stay. `partition` is None until its first dispatch; `value` is `message` as JSON."""
 
     __slots__ = (
-        "_admitted",
         "_context",
+        "_event_members",
         "feedback_epoch",
         "feedback_from",
         "first_offset",
@@ -150,7 +149,7 @@ class Run:
             s.index: Piece(s.index, s.octets, s.tlvs, _STEPS[s.step], s.attempt, s.tries) for s in message.segments
         }
         self.waiting = sum(1 for piece in self.pieces.values() if piece.step is Step.WAITING)
-        self._admitted: Admitted | None = None
+        self._event_members: bytes | None = None
         self._context: dict[str, Any] | None = None
 
     @property
@@ -176,7 +175,10 @@ class Run:
 
     def next_waiting(self) -> Piece:
         """The waiting segment with the lowest index; only where `waiting` > 0."""
-        return next(piece for piece in self.pieces.values() if piece.step is Step.WAITING)
+        for piece in self.pieces.values():
+            if piece.step is Step.WAITING:
+                return piece
+        raise LookupError(f"{self.key}: nothing waits")
 
     def dispatch_id(self, piece: Piece) -> str:
         return f"{self.message.message_id}/{self.message.route_no}/{piece.index}/{piece.attempt}"
@@ -211,15 +213,45 @@ class Run:
     def context(self) -> dict[str, Any]:
         """What results, outcomes and statuses tell of the message (`schemas.status_context`), without empty fields."""
         if self._context is None:
-            self._context = _context_of(self.message, self.admitted)
+            self._context = _context_of(self.message)
         return self._context
 
     @property
-    def admitted(self) -> Admitted:
-        """What ingress admitted; raises `ValueError` where it cannot be read, which `read_run` has ruled out."""
-        if self._admitted is None:
-            self._admitted = _admitted(self.message)
-        return self._admitted
+    def about(self) -> About:
+        """The message as a status tells of it. For the few that end here."""
+        message, context = self.message, self.context
+        return About(
+            message_id=message.message_id,
+            route_no=message.route_no,
+            account_id=message.account_id,
+            idempotency_key=context.get("idempotency_key"),
+            to=context["to"],
+            sender=context.get("sender", ""),
+            country=context.get("country", ""),
+            lane=message.lane,
+            connector_id=message.connector_id,
+            accepted_at_ms=message.accepted_at_ms,
+            metadata=context.get("metadata", {}),
+        )
+
+    @property
+    def pinned(self) -> bool:
+        """The request named the connector."""
+        return bool(orjson.loads(self.message.submission).get("pinned"))
+
+    @property
+    def event_members(self) -> bytes:
+        """The columns that all events of the message share, as JSON members."""
+        if self._event_members is None:
+            message = self.message
+            columns = {
+                "connector_id": message.connector_id,
+                "account_id": message.account_id,
+                "lane": message.lane,
+                "segments": len(self.pieces),
+            }
+            self._event_members = orjson.dumps(columns)[1:-1]
+        return self._event_members
 
     def next_stay(self, due_at_ms: int) -> SegmentedMessage:
         """The message as the next run of it begins with: what is neither accepted nor failed waits again."""
@@ -243,35 +275,17 @@ _KEPT: Final = frozenset({Step.ACCEPTED, Step.FAILED})
 _BINDING: Final = frozenset({Step.IN_FLIGHT, Step.ACCEPTED, Step.FAILED})
 
 
-def _admitted(message: SegmentedMessage) -> Admitted:
+def _context_of(message: SegmentedMessage) -> dict[str, Any]:
     """Read without a model: only the few fields that are used, on the way of every message."""
-    found = orjson.loads(message.submission)
-    if not isinstance(found, dict) or not isinstance(found.get("to"), str):
+    admitted = orjson.loads(message.submission)
+    if not isinstance(admitted, dict) or not isinstance(admitted.get("to"), str):
         raise ValueError("the submission inside is none")
-    metadata = found.get("metadata")
-    return Admitted(
-        message_id=message.message_id,
-        route_no=message.route_no,
-        account_id=message.account_id,
-        idempotency_key=found.get("idempotency_key"),
-        to=found["to"],
-        sender=found.get("sender") or "",
-        country=found.get("country") or "",
-        lane=message.lane,
-        connector_id=message.connector_id,
-        accepted_at_ms=message.accepted_at_ms,
-        metadata=metadata if isinstance(metadata, dict) else {},
-        pinned=bool(found.get("pinned")),
-    )
-
-
-def _context_of(message: SegmentedMessage, admitted: Admitted) -> dict[str, Any]:
     context: dict[str, Any] = {
         "schema_version": 1,
         "message_id": message.message_id,
         "route_no": message.route_no,
         "account_id": message.account_id,
-        "to": admitted.to,
+        "to": admitted["to"],
         "lane": message.lane,
         "receipt": message.receipt,
         "encoding": message.encoding,
@@ -279,9 +293,11 @@ def _context_of(message: SegmentedMessage, admitted: Admitted) -> dict[str, Any]
         "segments": len(message.segments),
         "accepted_at_ms": message.accepted_at_ms,
     }
-    for name in ("idempotency_key", "sender", "country", "metadata"):
-        if value := getattr(admitted, name):
+    for name in ("idempotency_key", "sender", "country"):
+        if value := admitted.get(name):
             context[name] = value
+    if isinstance(metadata := admitted.get("metadata"), dict) and metadata:
+        context["metadata"] = metadata
     return context
 
 
@@ -295,5 +311,5 @@ def read_run(value: bytes | None, headers: Headers = ()) -> Run:
     run = Run(message, value or b"", headers)
     if run.waiting == 0:
         raise ValueError("no segment waits to be dispatched")
-    _ = run.admitted
+    _ = run.context
     return run

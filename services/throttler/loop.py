@@ -44,9 +44,10 @@ log = logging.getLogger(__name__)
 GROUP: Final = "throttler"
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50
-DRY_MS: Final = 15
-"""Between cycles while windows, not the rate, are what holds work back: binds must not run dry."""
 BUSY_MS: Final = 10
+"""Or as long as the last cycle took, so that a busy machine is not given to transactions alone."""
+DRY_MS: Final = 15
+"""At least, while windows and not the rate are what holds work back: binds must not run dry."""
 IDLE_MS: Final = 1_000
 """How long it sleeps at most, to show that it lives."""
 LOOK_S: Final = 5.0
@@ -70,6 +71,7 @@ class Throttler:
         self._config_hash = ""
         self._cycle = asyncio.Lock()
         self._ended_at_s = 0.0
+        self._took_ms = 0
         self._error: BaseException | None = None
         self._woken = asyncio.Event()
         self._watch: HeartbeatWatch | None = None
@@ -192,9 +194,11 @@ class Throttler:
 
     def _pause_ms(self, *, otp: bool) -> int:
         """How far the next cycle is to be from the last one."""
-        if otp or any(brain.otp_waits for brain in self._brains.values()):
-            return BUSY_MS
-        return DRY_MS if any(brain.runs_dry for brain in self._brains.values()) else CYCLE_MS
+        brains = self._brains.values()
+        if otp or any(brain.otp_waits for brain in brains):
+            return min(max(BUSY_MS, self._took_ms), CYCLE_MS)
+        dry_ms = min((dry for brain in brains if (dry := brain.dry_in_ms) is not None), default=CYCLE_MS)
+        return min(max(DRY_MS, dry_ms), CYCLE_MS)
 
     # -- one cycle --------------------------------------------------------------------------------------------------
 
@@ -214,6 +218,7 @@ class Throttler:
         await self._commit(outs)
         await arrivals.read()  # there is room for more of the lanes now
         self._ended_at_s = monotonic_s()
+        self._took_ms = int((self._ended_at_s - started_s) * 1000)
         BATCH_SECONDS.labels(GROUP).observe(self._ended_at_s - started_s)
 
     def _due(self, at_ms: int) -> list[str]:

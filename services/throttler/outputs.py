@@ -156,7 +156,7 @@ def status(events: EventMaker, run: Run, word: StatusWord, end: End | None, at_m
     which nothing was dispatched."""
     return status_outs(
         events,
-        run.admitted,
+        run.about,
         word,
         final=end is not None,
         occurred_at_ms=at_ms,
