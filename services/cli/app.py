@@ -104,7 +104,7 @@ def send_command(
 def track_command(
     message_id: Annotated[str, typer.Argument(help="The message_id of a send, a status or a view")],
     data_dir: DataDir = None,
-    wait: Annotated[float, typer.Option(help="Wait this many seconds for it to be recorded")] = 5,
+    wait: Annotated[float, typer.Option(help="Wait at most this many seconds for its end")] = 5,
     as_json: Json = False,
 ) -> None:
     """The whole life of one message."""

@@ -59,14 +59,14 @@ async def run(message_id: str, data_dir: Path | None, *, wait_s: float, as_json:
 async def _wait_for(
     client: Client, message_id: str, wait_s: float
 ) -> tuple[list[dict[str, Any]], dict[str, Any]] | None:
+    """Its events and its state: as soon as it is final, else what there is when the time is over."""
     deadline = now_ms() + wait_s * 1000
     while True:
         events = await asyncio.to_thread(client.query, _EVENTS, parameters={"id": message_id})
-        if events.result_rows:
-            state = await asyncio.to_thread(client.query, _STATE, parameters={"id": message_id})
-            return list(events.named_results()), next(iter(state.named_results()), {})
-        if now_ms() >= deadline:
-            return None
+        found = await asyncio.to_thread(client.query, _STATE, parameters={"id": message_id})
+        state = next(iter(found.named_results()), {})
+        if state.get("final") or now_ms() >= deadline:
+            return (list(events.named_results()), state) if events.result_rows else None
         await asyncio.sleep(POLL_S)
 
 

@@ -98,10 +98,10 @@ def lone_surrogate(text: str) -> int | None:
 
 
 def named(text: str, position: int) -> str:
-    """A character and its place, for people: `U+0416 'Ж' at position 3`; positions count from 0."""
+    """A character and its place, for people: `U+0416 'Ж' at position 3`; here, for people, positions count from 1."""
     character = text[position]
     shown = f" '{character}'" if character.isprintable() else ""
-    return f"U+{ord(character):04X}{shown} at position {position}"
+    return f"U+{ord(character):04X}{shown} at position {position + 1}"
 
 
 def _seven_bit(text: str, profile: ConnectorProfile) -> Choice | None:
