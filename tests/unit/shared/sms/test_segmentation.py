@@ -162,8 +162,8 @@ def test_contradictions_have_a_field() -> None:
 
 
 def test_why_names_the_character_and_its_place() -> None:
-    assert encoded("abЖ").why == "U+0416 'Ж' at position 2 is not in the GSM 7-bit default alphabet"
-    assert encoded("ab\t").why == "U+0009 at position 2 is not in the GSM 7-bit default alphabet"
+    assert encoded("abЖ").why == "U+0416 'Ж' at position 3 is not in the GSM 7-bit default alphabet"
+    assert encoded("ab\t").why == "U+0009 at position 3 is not in the GSM 7-bit default alphabet"
     assert encoded("ab").why == "every character is in the GSM 7-bit default alphabet or its extension"
     assert encoded("ab", encoding="ucs2").why == "the request asks for it"
 
