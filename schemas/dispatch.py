@@ -8,8 +8,9 @@ from schemas.wire import Lane, Wire
 class Dispatch(Wire):
     """A segment to submit now. `id` = message_id/route_no/index/attempt names this dispatch and its answer.
 
-    `message` (a `SegmentedMessage`, JSON, as it was when this run of it began) is on the first record of a run in
-    each partition: a throttler that takes over rebuilds what is in flight from these records alone.
+    `message` (a `SegmentedMessage`, JSON, as it was when this run of it began) is on the first record of a run. All
+    records of a run lie in one partition (a message that must move to another bind begins another run), so that a
+    throttler that takes over rebuilds what is in flight partition by partition, from these records and their answers.
     """
 
     id: str

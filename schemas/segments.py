@@ -24,8 +24,8 @@ class SegmentState(Wire):
 class SegmentedMessage(Wire):
     """All that dispatching, retrying, re-routing and ending a message needs, in one place.
 
-    `run` counts the times the message came from a lane: 0 from the encoder, one more for each stay in the retry lane,
-    so that `message_id`/`route_no`/`run` names one stay in the throttler.
+    `run` counts the message's stays in the throttler: 0 from the encoder, one more for each time it comes back from the
+    retry lane or moves to another bind, so that `message_id`/`route_no`/`run` names one stay.
     """
 
     message_id: str

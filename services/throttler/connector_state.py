@@ -14,7 +14,8 @@ from schemas.topics import SEGMENT_LANES, feedback_topic, segments_topic
 from services.throttler import outputs
 from services.throttler.binds import Binds
 from services.throttler.endings import follow, segment_event, settle, stop
-from services.throttler.inflight import Run, Verdict, read_run
+from services.throttler.inflight import Run, Verdict
+from services.throttler.intake import SERVICE, take_in
 from services.throttler.lanes import LanePicker
 from services.throttler.ledger import Ledger
 from services.throttler.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED, End
@@ -24,9 +25,8 @@ from services.throttler.queues import LaneQueue
 from services.throttler.rebuild import Rebuilt
 from services.throttler.under_way import UnderWay
 from shared.events import EventMaker
-from shared.records import In, Out, dead_letter_of_error, trace_headers
+from shared.records import In, Out, dead_letter_of_error
 
-SERVICE: Final = "throttler"
 THROTTLED_PAUSE_MS: Final = 1_000
 SWEEP_MS: Final = 1_000
 """How often runs under way are looked through for those that may not be dispatched any more."""
@@ -98,38 +98,11 @@ class Brain:
         """Records of a lane, in order. Repeats are dropped, what cannot be read goes to the dead letters."""
         queue = self._lanes[lane]
         for record in records:
-            run = self._read(record, now_ms)
+            run, outs = take_in(record, self.ledger, self._events, now_ms)
             if run is not None:
                 run.lane = lane
+            self._outs += outs
             queue.read(record.partition, record.offset, run)
-
-    def _read(self, record: In, now_ms: int) -> Run | None:
-        try:
-            run = read_run(record.value, trace_headers(record))
-        except ValueError as error:
-            self._outs.append(dead_letter_of_error(record, error, at_ms=now_ms, service=SERVICE))
-            return None
-        message = run.message
-        if message.run > 0:
-            return run
-        if not self.ledger.add(message.message_id, message.route_no):
-            self._outs.append(
-                self._events.out(
-                    "duplicate",
-                    message_id=message.message_id,
-                    occurred_at_ms=now_ms,
-                    identity=(SERVICE, record.offset),
-                    connector_id=self.connector_id,
-                    account_id=message.account_id,
-                    route_no=message.route_no,
-                    accepted_at_ms=message.accepted_at_ms,
-                    reason="upstream_repeat",
-                )
-            )
-            return None
-        if message.receipt == "all":
-            self._outs.extend(outputs.status(self._events, run, "queued", None, now_ms))
-        return run
 
     def take_feedback(self, record: In, now_ms: int) -> None:
         """One record of the connector's feedback, next in its partition."""
