@@ -1,4 +1,4 @@
-"""Pure: a lane record on its way in: read, recognised where upstream wrote it twice, `queued` where that was asked for."""
+"""Pure: a lane record on its way in: read, recognised where upstream wrote it twice, `queued` where asked for."""
 
 from typing import Final
 
