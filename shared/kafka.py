@@ -28,7 +28,7 @@ TRANSACTION_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS
 
 BATCH_BYTES: Final = 262_144
 REQUEST_BYTES: Final = 4 << 20
-FETCH_WAIT_MS: Final = 500
+FETCH_WAIT_MS: Final = 1000
 CADENCE_BYTES: Final = 1 << 20
 """With a cadence the broker answers a fetch when this much has come or the cadence is over."""
 
