@@ -26,6 +26,7 @@ from services.throttler.takeover import Takeover
 from shared.clock import monotonic_s, now_ms
 from shared.kafka import (
     BatchProducer,
+    FatalKafkaError,
     HeartbeatWatch,
     KafkaUnavailable,
     group_options,
@@ -282,7 +283,10 @@ class Throttler:
         """Make the brains fit what is held and configured; those that stay keep what they have."""
         generation, held, config_hash = self._generation, self._held, self._service.gateway.hash
         takeover = Takeover(self._service, GROUP, consumer)
-        brains = await takeover.brains(held, self._brains)
+        try:
+            brains = await takeover.brains(held, self._brains)
+        except (KafkaError, ValueError) as error:
+            raise FatalKafkaError(f"what a predecessor left could not be read: {error!r}") from error
         if generation != self._generation or self._rebalancing:
             return  # shared out again meanwhile
         kept = {tp for tp in held if connector_of(tp.topic) in self._brains}
