@@ -1,9 +1,10 @@
 """Edge: the throttler against any order of answers, lost binds, aborted transactions and crashes.
 
-Planted faults that this machine must catch (each was tried once): a successor that does not read `closed` marks; one
-that counts answers behind the committed offset; one that takes a finished run for open because its mark points too far
-ahead; a mark whose feedback position is that of the commit and not of the dispatch; a message decided while one of its
-segments is in flight; a throttled segment dispatched twice.
+Planted faults, each tried once and caught: a successor that ignores `closed` marks, or counts answers behind the
+committed offset; a mark that points behind its run, or has the feedback position of the commit in place of the
+dispatch's; a message decided while one of its segments is in flight; a second answer that counts; a run that moves, or
+expires, without a `closed` mark; no ledger; a lane committed past what was begun; segments forgotten after a failure;
+a dead bind heard behind the fence.
 """
 
 from collections import Counter, defaultdict
