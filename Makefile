@@ -36,7 +36,7 @@ demo: setup ## everything embedded, real traffic, live progress, a report at the
 	@exec $(BIN)/python -m services.cli demo $(ARGS)
 
 test: lint jars ## linters, type checks and all tests, on a real Kafka and a real ClickHouse
-	@exec $(BIN)/python -m pytest -q $(ARGS)
+	@exec $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile $(ARGS)
 
 lint: setup ## ruff and mypy --strict, over sources and tests
 	@$(BIN)/ruff check --quiet .

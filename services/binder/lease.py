@@ -160,11 +160,11 @@ class Lease:
 
 @dataclass(slots=True)
 class Watch:
-    """Who beats. Fed with the records of `service.states` as they are read; times are this process's own monotonic
-    seconds, so no clocks are compared.
+    """Who lives. Fed with the records of `service.states` and `connector.states` as they are read; times are this
+    process's own monotonic seconds, so no clocks are compared.
 
-    An owner is silent when no beat of his came for `SILENT_FOR_S` in which this process's own beats came through Kafka
-    all the time. A clean stop (tombstone) counts as a last beat: whoever stops cleanly has released first.
+    An owner is silent when no record of his came for `SILENT_FOR_S` in which this process's own beats came through
+    Kafka all the time. A clean stop (tombstone) counts as a last beat: whoever stops cleanly has released first.
     """
 
     owner: str
@@ -189,6 +189,15 @@ class Watch:
                 self._steady_since_s = at_s
             self._own_s = at_s
         else:
+            self._beats[owner] = at_s
+
+    def wrote(self, owner: str, at_s: float) -> None:
+        """A record of `owner` in `connector.states` was read: a sign of life, and often the first one.
+
+        A new process may have said `binding` before its first beat is read, and must not count as silent ever since.
+        Our own records say nothing about our beats.
+        """
+        if owner != self.owner:
             self._beats[owner] = at_s
 
     def silent(self, owner: str) -> bool:

@@ -326,6 +326,9 @@ class Binder:
     # -- who else is there ------------------------------------------------------------------------------------------
 
     def _on_lease_record(self, place: Place) -> None:
+        last = self._board.last(place)
+        if last is not None:
+            self._watch.wrote(last.owner, monotonic_s())
         for worker in list(self._workers.values()):
             if worker.place == place:
                 worker.look()

@@ -320,6 +320,16 @@ class SmppMachine(RuleBasedStateMachine):
         self.handle(self.session.handle_timer(end))  # more often than asked for is harmless
         self.look()
 
+    @precondition(lambda self: self.open and not self.closed)
+    @rule(early_s=st.sampled_from((0.1, 0.9)))
+    def the_oldest_is_almost_overdue(self, early_s: float) -> None:
+        """Just before a deadline nothing has ended yet, unless the peer was given up first."""
+        oldest = min(self.open, key=lambda token: self.open[token])
+        almost = self.open[oldest] + RESPONSE_TIMEOUT_S - early_s
+        if almost > self.now:
+            self.time_passes(almost - self.now)
+        assert oldest in self.open or self.closed
+
     def fire_if_due(self) -> None:
         deadline = self.session.next_deadline()
         if deadline is not None and deadline <= self.now:

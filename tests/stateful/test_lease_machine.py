@@ -199,7 +199,13 @@ class LeaseMachine(RuleBasedStateMachine):
                 }
             )
             process.announced = process.announced or word == "binding"
+            for other in self.alive():
+                self.reads_state(other, process.owner)
         process.outgoing.clear()
+
+    def reads_state(self, process: Process, owner: str) -> None:
+        """`Binder._on_lease_record`; one that is stalled reads it later, which only makes it wait longer."""
+        process.watch.wrote(owner, self.now_s)
 
     @rule(name=st.sampled_from(NAMES))
     def looks(self, name: str) -> None:
@@ -315,6 +321,13 @@ class TrustsSilenceAtOnce(LeaseMachine):
         return holder(last, process.watch) is None or (last is not None and last.owner not in process.watch._beats)
 
 
+class KnowsBeatsOnly(LeaseMachine):
+    """Planted: a new owner whose first beat was not read yet counts as silent since ever."""
+
+    def reads_state(self, process: Process, owner: str) -> None:
+        return
+
+
 class NeverDrops(LeaseMachine):
     """Planted: a process cut off from Kafka keeps its bind."""
 
@@ -327,6 +340,24 @@ def test_planted_faults_are_caught(planted: type[LeaseMachine]) -> None:
     finding = settings(machine_settings, max_examples=1500, database=None, phases=[Phase.generate], print_blob=False)
     with pytest.raises(AssertionError, match="are bound at"):
         run_state_machine_as_test(planted, settings=finding)
+
+
+def test_a_new_owner_whose_first_beat_was_not_read_yet_is_alive() -> None:
+    """A schedule that hypothesis once found: `a` comes back for what `c`, just started, has bound."""
+
+    def play(machine: LeaseMachine) -> set[str]:
+        machine.all_the_way("a")
+        machine.all_the_way("b")
+        machine.drained("a")
+        machine.publishes("a")
+        machine.time_passes(20)
+        machine.start("c")
+        machine.all_the_way("c")
+        machine.all_the_way("a")
+        return machine.open
+
+    assert play(LeaseMachine()) == {"c|3"}
+    assert play(KnowsBeatsOnly()) == {"a|1", "c|3"}
 
 
 def test_the_times_leave_room_to_unbind() -> None:

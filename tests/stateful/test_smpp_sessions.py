@@ -10,7 +10,7 @@ from tests.stateful.smpp_machines import MACHINES
 
 CLEAN = settings(max_examples=100, stateful_step_count=40, deadline=None)
 HUNT = settings(
-    max_examples=400,
+    max_examples=2_000,  # it ends with the first finding
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
