@@ -133,14 +133,45 @@ def preview_command(
     file: Annotated[Path | None, typer.Option(help="Read the text from this file (UTF-8)")] = None,
     encoding: Annotated[str, typer.Option(help="auto, gsm7, ucs2 or latin1")] = "auto",
     transliterate: Annotated[
-        bool, typer.Option("--transliterate", help="Replace look-alikes to save segments")
+        bool | None,
+        typer.Option(
+            "--transliterate/--no-transliterate",
+            help="Replace quotes, dashes, accents and the like where it saves segments (the account's)",
+        ),
+    ] = None,
+    lookalikes: Annotated[
+        bool, typer.Option("--lookalikes", help="Also Cyrillic and Greek letters of Latin shape; with --transliterate")
     ] = False,
-    long_message: Annotated[str, typer.Option(help="udh8, udh16, sar or payload")] = "udh8",
-    octets: Annotated[bool, typer.Option("--octets", help="Show the octets of each segment")] = False,
+    flash: Annotated[bool, typer.Option("--flash", help="As a message that is shown at once")] = False,
+    connector: Annotated[str | None, typer.Option(help="As this connector wants it")] = None,
+    account: Annotated[str | None, typer.Option(help="Within the limits and defaults of this account")] = None,
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="Where they are defined: a gateway.yaml (what is applied)")
+    ] = None,
+    long_message: Annotated[
+        str | None, typer.Option(help="udh8, udh16, sar or payload (the connector's, udh8)")
+    ] = None,
+    national_tables: Annotated[
+        str | None, typer.Option(help="Languages, with commas between: turkish,spanish (the connector's, none)")
+    ] = None,
+    default_alphabet: Annotated[
+        str | None, typer.Option(help="gsm7, latin1 or ascii: what data_coding 0 is (the connector's, gsm7)")
+    ] = None,
+    packed: Annotated[
+        bool | None, typer.Option("--packed/--no-packed", help="GSM 7-bit septets packed (the connector's, no)")
+    ] = None,
+    max_segments: Annotated[int | None, typer.Option(help="Longer is refused (the account's, 40)")] = None,
+    octets: Annotated[bool, typer.Option("--octets", help="Show the octets and TLVs of each submit_sm")] = False,
+    data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
     """What a text would cost: alphabet and why, segments, what is left in the last."""
-    finish(preview.run(text, file, encoding, transliterate, long_message, octets=octets, as_json=as_json))
+    options = preview.PreviewOptions(
+        text=text, file=file, encoding=encoding, transliterate=transliterate, lookalikes=lookalikes, flash=flash,
+        connector=connector, account=account, config=config_file, data_dir=data_dir, long_message=long_message,
+        national_tables=national_tables, default_alphabet=default_alphabet, packed=packed, max_segments=max_segments,
+    )  # fmt: skip
+    finish(preview.run(options, octets=octets, as_json=as_json))
 
 
 @app.command("demo")

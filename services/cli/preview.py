@@ -1,92 +1,165 @@
 """Edge: `smsgw preview`: what a text would cost, before it is sent."""
 
 import sys
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
+from schemas.gateway_config import Account, Connector, Gateway, Options
 from schemas.wire import NIL_UUID, EncodingWish
-from services.cli.errors import EXIT_FAILED, Invalid
-from services.cli.output import console, print_json
-from shared.sms.message import ConnectorProfile, EncodeRequest
-from shared.sms.preview import Preview, preview
+from services.cli.config_apply import read_applied
+from services.cli.errors import EXIT_FAILED, CliError, Invalid
+from services.cli.gateway_yaml import parse_gateway
+from services.cli.output import print_json
+from services.cli.preview_output import as_dict, show
+from services.cli.preview_text import read_text, typed_text
+from services.cli.runtime import find_runtime, kafka_errors
+from services.cli.stack import read_gateway_file
+from shared.sms.data_coding import read_map
+from shared.sms.message import (
+    MAX_SEGMENTS_DEFAULT,
+    MAX_SEGMENTS_LIMIT,
+    ConnectorProfile,
+    DefaultAlphabet,
+    EncodeRequest,
+    LongMessage,
+)
+from shared.sms.preview import preview
+from shared.sms.profile_check import profile_problems
 
-LONG_MESSAGE = ("udh8", "udh16", "sar", "payload")
+
+@dataclass(frozen=True, slots=True)
+class PreviewOptions:
+    """What was typed. None: the connector's (or the account's) own, else the gateway's default."""
+
+    text: str | None = None
+    file: Path | None = None
+    encoding: str = "auto"
+    transliterate: bool | None = None
+    lookalikes: bool = False
+    flash: bool = False
+    connector: str | None = None
+    account: str | None = None
+    config: Path | None = None
+    data_dir: Path | None = None
+    long_message: str | None = None
+    national_tables: str | None = None
+    default_alphabet: str | None = None
+    packed: bool | None = None
+    max_segments: int | None = None
 
 
-async def run(
-    text: str | None,
-    file: Path | None,
-    encoding: str,
-    transliterate: bool,
-    long_message: str,
-    *,
-    octets: bool,
-    as_json: bool,
-) -> int:
+async def run(options: PreviewOptions, *, octets: bool, as_json: bool) -> int:
     """0 when it can be sent like this, 1 when not."""
-    if encoding not in get_args(EncodingWish):
-        raise Invalid(f"--encoding: {encoding!r} is unknown", f"allowed: {', '.join(get_args(EncodingWish))}")
-    if long_message not in LONG_MESSAGE:
-        raise Invalid(f"--long-message: {long_message!r} is unknown", f"allowed: {', '.join(LONG_MESSAGE)}")
-    request = EncodeRequest(
-        message_id=NIL_UUID,
-        to="",
-        text=_text(text, file),
-        encoding=encoding,  # type: ignore[arg-type]  # checked above
-        transliterate=transliterate,
-        max_segments=255,
-    )
-    found = preview(request, ConnectorProfile(long_message=long_message))  # type: ignore[arg-type]  # checked above
+    _check_words(options)
+    text, notes = _text(options.text, options.file)
+    connector, account = await _configured(options)
+    request = _request(text, options, account)
+    profile = _profile(options, connector)
+    found = preview(request, profile)
     if as_json:
-        print_json(_as_dict(found, octets))
+        print_json(as_dict(found, notes, octets=octets))
     else:
-        _print(found, octets)
+        show(found, notes, octets=octets)
     return EXIT_FAILED if found.refused else 0
 
 
-def _text(text: str | None, file: Path | None) -> str:
+def _check_words(options: PreviewOptions) -> None:
+    for name, given, allowed in (
+        ("--encoding", options.encoding, get_args(EncodingWish)),
+        ("--long-message", options.long_message, get_args(LongMessage)),
+        ("--default-alphabet", options.default_alphabet, get_args(DefaultAlphabet)),
+    ):
+        if given is not None and given not in allowed:
+            raise Invalid(f"{name}: {given!r} is unknown", f"allowed: {', '.join(allowed)}")
+    if options.max_segments is not None and not 1 <= options.max_segments <= MAX_SEGMENTS_LIMIT:
+        raise Invalid(f"--max-segments: {options.max_segments} is not within 1 to {MAX_SEGMENTS_LIMIT}")
+    if options.config is not None and options.connector is None and options.account is None:
+        raise Invalid("--config alone says nothing", "name a --connector or an --account of it")
+
+
+def _text(text: str | None, file: Path | None) -> tuple[str, list[str]]:
     if (text is None) == (file is None):
         raise Invalid("give a text or --file, one of the two", "a text of - reads standard input")
     if file is not None:
         try:
-            return file.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise Invalid(f"cannot read {file}: {error}") from error
-    return sys.stdin.read() if text == "-" else text or ""
+            return read_text(file.read_bytes(), str(file))
+        except OSError as error:
+            raise Invalid(f"cannot read {file}: {error.strerror}") from error
+    if text == "-":
+        return read_text(sys.stdin.buffer.read(), "standard input")
+    return typed_text(text or ""), []
 
 
-def _as_dict(found: Preview, octets: bool) -> dict[str, Any]:
-    shown: dict[str, Any] = {
-        "sendable": found.refused is None,
-        "alphabet": found.alphabet,
-        "why": found.why,
-        "data_coding": found.data_coding,
-        "segments": found.segments,
-        "units": found.units,
-        "units_used": found.units_used,
-        "units_left": found.units_left,
-        "forcing": [{"character": f.character, "position": f.position, "times": f.times} for f in found.forcing],
-        "saving": {"segments": found.saving.segments} if found.saving else None,
+async def _configured(options: PreviewOptions) -> tuple[Connector | None, Account | None]:
+    """The connector and the account that were named, from the file that was named or from what is applied."""
+    if options.connector is None and options.account is None:
+        return None, None
+    gateway = await _gateway(options)
+    connectors = {connector.id: connector for connector in gateway.connectors}
+    accounts = {account.id: account for account in gateway.accounts}
+    for name, given, defined in (
+        ("--connector", options.connector, connectors.keys()),
+        ("--account", options.account, accounts.keys()),
+    ):
+        if given is not None and given not in defined:
+            raise Invalid(f"{name}: {given!r} is not defined", f"defined: {', '.join(defined) or 'none'}")
+    return connectors.get(options.connector or ""), accounts.get(options.account or "")
+
+
+async def _gateway(options: PreviewOptions) -> Gateway:
+    if options.config is not None:
+        return parse_gateway(read_gateway_file(options.config))
+    settings = find_runtime(options.data_dir).settings
+    async with kafka_errors(settings):
+        applied = await read_applied(settings)
+    if applied is None:
+        raise CliError("no configuration has been applied", hint="name the file: --config gateway.yaml")
+    return applied.gateway
+
+
+def _request(text: str, options: PreviewOptions, account: Account | None) -> EncodeRequest:
+    max_segments = account.max_segments if account else MAX_SEGMENTS_DEFAULT
+    transliterate = account.transliterate if account else False
+    return EncodeRequest(
+        message_id=NIL_UUID,
+        to="",
+        text=text,
+        encoding=options.encoding,  # type: ignore[arg-type]  # checked above
+        transliterate=transliterate if options.transliterate is None else options.transliterate,
+        lookalikes=options.lookalikes,
+        flash=options.flash,
+        max_segments=options.max_segments or max_segments,
+    )
+
+
+def _profile(options: PreviewOptions, connector: Connector | None) -> ConnectorProfile:
+    """The connector's own profile, with what was typed in place of its options."""
+    profile = profile_of(connector.options) if connector else ConnectorProfile()
+    typed: dict[str, Any] = {
+        "long_message": options.long_message,
+        "default_alphabet": options.default_alphabet,
+        "gsm7_packed": options.packed,
+        "national_tables": _words(options.national_tables),
     }
-    if found.refused is not None:
-        shown |= {"reason": found.refused.reason, "field": found.refused.field, "detail": found.refused.detail}
-    if octets:
-        shown["octets"] = [segment.octets.hex() for segment in found.submissions]
-    return shown
+    profile = replace(profile, **{name: value for name, value in typed.items() if value is not None})
+    problems = profile_problems(profile)
+    if problems:
+        raise Invalid("\n".join(problems))
+    return profile
 
 
-def _print(found: Preview, octets: bool) -> None:
-    if found.refused is not None:
-        console.print(f"[red]cannot be sent:[/red] {found.refused.reason}: {found.refused.detail}")
-    else:
-        plural = "" if found.segments == 1 else "s"
-        console.print(f"[bold]{found.segments} segment{plural}[/bold], {found.alphabet}: {found.why}")
-        console.print(f"{found.units_used} {found.units} used, {found.units_left} left in the last segment")
-    for forcing in found.forcing:
-        name = f"U+{ord(forcing.character[0]):04X}"
-        console.print(f"  {forcing.character!r} ({name}) at position {forcing.position + 1}, {forcing.times} times")
-    if found.saving is not None:
-        console.print(f"with --transliterate: {found.saving.segments} segment(s)")
-    if octets:
-        for number, segment in enumerate(found.submissions, 1):
-            console.print(f"{number}: {segment.octets.hex()}")
+def _words(listed: str | None) -> tuple[str, ...] | None:
+    return None if listed is None else tuple(word.strip() for word in listed.split(",") if word.strip())
+
+
+def profile_of(options: Options) -> ConnectorProfile:
+    """What the encoder makes of the options of a connector that was validated."""
+    return ConnectorProfile(
+        long_message=options.long_message,
+        default_alphabet=options.default_alphabet,
+        gsm7_packed=options.gsm7_packed,
+        national_tables=options.national_tables,
+        data_coding_map=read_map(options.data_coding_map),
+        flash_variant=options.flash_variant,
+    )

@@ -1,12 +1,15 @@
 """Pure: what a message will be before it is sent: alphabet and why, segments, what is left in the last one, octets,
 and what transliteration would save. Serves the CLI, and later the HTTP API and the console."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from shared.sms import gsm7
 from shared.sms.alphabet import Choice, Room, choose, default_characters, room
 from shared.sms.binary import cut_binary
 from shared.sms.message import Change, ConnectorProfile, Encoded, EncodeRequest, NotEncodable, Segment
+from shared.sms.national_tables import LANGUAGES
 from shared.sms.segmentation import encode_message
 
 FORCING_MAX: Final = 20
@@ -17,7 +20,8 @@ _UNITS: Final = {"gsm7": "septets", "ucs2": "code units", "latin1": "octets", "b
 
 @dataclass(frozen=True, slots=True)
 class Forcing:
-    """One character that the default alphabet does not hold, and where it stands first; positions count from 0."""
+    """One character that no alphabet holds which was asked for or is cheaper than the one taken, and where it stands
+    first; positions count from 0."""
 
     character: str
     position: int
@@ -37,7 +41,10 @@ class Preview:
     """`refused` is None and the rest filled, or the reverse.
 
     `units` is septets, code units or octets; `units_used` counts all segments, `units_left` is what the last segment
-    still holds. `segments` counts what is paid for; `octets` are those of each submit_sm.
+    still holds. `segments` counts what is paid for; `submissions` has the octets and TLVs of each submit_sm.
+
+    `forcing` lists the characters behind UCS-2 that nobody asked for, or behind a refusal, in the order of the text;
+    `forcing_more` says how many others there are. It is empty where the text fits the alphabet that was asked for.
     """
 
     refused: NotEncodable | None
@@ -52,15 +59,22 @@ class Preview:
     submissions: tuple[Segment, ...] = ()
     changes: tuple[Change, ...] = ()
     forcing: tuple[Forcing, ...] = ()
+    forcing_more: int = 0
     saving: Saving | None = None
 
 
 def preview(request: EncodeRequest, profile: ConnectorProfile) -> Preview:
     """The preview of one message for one connector. Never raises on any request."""
-    forcing = _forcing(request.text or "", profile)
     encoded = encode_message(request, profile)
     if isinstance(encoded, NotEncodable):
-        return Preview(refused=encoded, forcing=forcing, saving=_saving(request, profile, None))
+        forcing = _forcing(request, profile)
+        return Preview(
+            refused=encoded,
+            forcing=tuple(forcing[:FORCING_MAX]),
+            forcing_more=max(0, len(forcing) - FORCING_MAX),
+            saving=_saving(request, profile, None),
+        )
+    forcing = _forcing(request, profile) if encoded.alphabet == "ucs2" else []
     used, left = _units(request, profile)
     return Preview(
         refused=None,
@@ -74,19 +88,40 @@ def preview(request: EncodeRequest, profile: ConnectorProfile) -> Preview:
         units_left=left,
         submissions=encoded.segments,
         changes=encoded.changes,
-        forcing=forcing,
+        forcing=tuple(forcing[:FORCING_MAX]),
+        forcing_more=max(0, len(forcing) - FORCING_MAX),
         saving=_saving(request, profile, encoded),
     )
 
 
-def _forcing(text: str, profile: ConnectorProfile) -> tuple[Forcing, ...]:
-    kept = default_characters(profile.default_alphabet)
+def _forcing(request: EncodeRequest, profile: ConnectorProfile) -> list[Forcing]:
+    """The characters outside what was asked for. With national tables allowed, those that no table holds; where each
+    is in one of them and the text went another way all the same, those outside the default alphabet."""
+    text = request.text or ""
+    match request.encoding:
+        case "ucs2":
+            return _outside(text, lambda character: not "\ud800" <= character <= "\udfff")
+        case "latin1":
+            return _outside(text, lambda character: character <= "\xff")
+        case "auto" | "gsm7":
+            default = default_characters(profile.default_alphabet)
+            allowed = default | _national_characters(profile)
+            return _outside(text, allowed.__contains__) or _outside(text, default.__contains__)
+
+
+def _national_characters(profile: ConnectorProfile) -> frozenset[str]:
+    if profile.default_alphabet != "gsm7":
+        return frozenset()
+    languages = [LANGUAGES[word] for word in profile.national_tables if word in LANGUAGES]
+    return frozenset().union(*(gsm7.alphabet(language, language).characters for language in languages))
+
+
+def _outside(text: str, fits: Callable[[str], bool]) -> list[Forcing]:
     found: dict[str, list[int]] = {}
     for position, character in enumerate(text):
-        if character not in kept:
+        if not fits(character):
             found.setdefault(character, []).append(position)
-    listed = [Forcing(character, places[0], len(places)) for character, places in found.items()]
-    return tuple(listed[:FORCING_MAX])
+    return [Forcing(character, places[0], len(places)) for character, places in found.items()]
 
 
 def _saving(request: EncodeRequest, profile: ConnectorProfile, encoded: Encoded | None) -> Saving | None:

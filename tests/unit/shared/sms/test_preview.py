@@ -1,5 +1,7 @@
 """What a message will be, before it is sent."""
 
+from typing import Any
+
 from shared.sms.message import ConnectorProfile, EncodeRequest
 from shared.sms.preview import Forcing, preview
 
@@ -52,3 +54,39 @@ def test_long_texts_national_tables_and_data() -> None:
 def test_payload_counts_what_is_paid_for() -> None:
     seen = preview(EncodeRequest("m1", "4915", text="a" * 400), ConnectorProfile(long_message="payload"))
     assert (seen.segments, len(seen.submissions), seen.units_left) == (3, 1, 59)
+
+
+# Which characters force an alphabet
+
+
+def forcing(text: str, profile: ConnectorProfile = PLAIN, **request: Any) -> str:
+    return "".join(f.character for f in preview(EncodeRequest("m1", "4915", text=text, **request), profile).forcing)
+
+
+def test_forcing_is_about_the_alphabet_that_was_asked_for() -> None:
+    assert forcing("aáЖ") == "áЖ"
+    assert forcing("aáЖ", encoding="gsm7") == "áЖ"
+    assert forcing("aáЖ", encoding="latin1") == "Ж"
+    assert forcing("aá", encoding="latin1") == ""
+    assert forcing("aáЖ", encoding="ucs2") == ""
+    assert forcing("a\ud800Ж", encoding="ucs2") == "\ud800"
+    assert forcing("éa", ConnectorProfile(default_alphabet="ascii")) == "é"
+
+
+def test_forcing_knows_the_national_tables_that_are_allowed() -> None:
+    turkish = ConnectorProfile(national_tables=("turkish",))
+    assert forcing("ş" * 75, turkish) == ""  # fits, with the table
+    assert forcing("şЖ" * 50, turkish) == "Ж"
+    assert forcing("ş", turkish) == "ş"  # would fit, but UCS-2 takes no more segments
+    both = ConnectorProfile(national_tables=("turkish", "portuguese"))
+    assert forcing("ş日õ" * 50, both) == "日"
+    assert forcing("ş" * 75, ConnectorProfile(national_tables=("turkish",), default_alphabet="latin1")) == "ş"
+
+
+def test_what_is_replaced_forces_nothing() -> None:
+    assert forcing("“" + "a" * 100, transliterate=True) == ""
+
+
+def test_what_is_not_listed_is_counted() -> None:
+    seen = preview(EncodeRequest("m1", "4915", text="".join(map(chr, range(0x4E00, 0x4E19)))), PLAIN)
+    assert (len(seen.forcing), seen.forcing_more) == (20, 5)

@@ -1,0 +1,148 @@
+"""Edge: how `smsgw preview` shows what it found: tables for people, a dictionary for programs."""
+
+import unicodedata
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from rich.markup import escape
+
+from services.cli.output import console, table
+from shared.smpp.tlv import Tag
+from shared.sms import udh
+from shared.sms.assembly import ESM_CLASS_UDHI
+from shared.sms.message import Change, Segment
+from shared.sms.preview import Preview
+
+ROWS_MAX: Final = 20
+"""How many replacements a person is shown; a program gets all."""
+
+_ALPHABETS: Final = {"gsm7": "GSM 7-bit", "ucs2": "UCS-2", "latin1": "Latin-1", "binary": "binary"}
+
+
+def as_dict(found: Preview, notes: Sequence[str], *, octets: bool) -> dict[str, Any]:
+    """For programs; positions count from 0."""
+    shown: dict[str, Any] = {
+        "sendable": found.refused is None,
+        "alphabet": found.alphabet,
+        "why": found.why,
+        "data_coding": found.data_coding,
+        "esm_class": found.esm_class,
+        "segments": found.segments,
+        "units": found.units,
+        "units_used": found.units_used,
+        "units_left": found.units_left,
+        "changes": _changes(found.changes),
+        "forcing": [{"character": f.character, "position": f.position, "times": f.times} for f in found.forcing],
+        "forcing_more": found.forcing_more,
+        "saving": None,
+        "notes": list(notes),
+    }
+    if found.saving is not None:
+        shown["saving"] = {"segments": found.saving.segments, "changes": _changes(found.saving.changes)}
+    if found.refused is not None:
+        shown |= {"reason": found.refused.reason, "field": found.refused.field, "detail": found.refused.detail}
+    if octets:
+        shown["submissions"] = [_submission(segment) for segment in found.submissions]
+    return shown
+
+
+def _changes(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    return [
+        {"position": c.position, "original": c.original, "replacement": c.replacement, "reason": c.reason}
+        for c in changes
+    ]
+
+
+def _submission(segment: Segment) -> dict[str, Any]:
+    tlvs = [{"tag": tag, "name": _tag_name(tag), "value": value.hex()} for tag, value in segment.tlvs]
+    return {"short_message": segment.octets.hex(), "tlvs": tlvs}
+
+
+def _tag_name(tag: int) -> str:
+    return Tag(tag).name.lower()
+
+
+def show(found: Preview, notes: Sequence[str], *, octets: bool) -> None:
+    """For people; positions count from 1."""
+    if found.refused is not None:
+        console.print(f"[red]cannot be sent:[/red] {found.refused.reason}: {escape(found.refused.detail)}")
+    else:
+        _show_cost(found)
+    for note in notes:
+        console.print(f"[yellow]note:[/yellow] {note}")
+    if found.forcing:
+        _show_forcing(found)
+    if found.changes:
+        _show_changes("replaced", found.changes)
+    if found.saving is not None:
+        instead = f" instead of {found.segments}" if found.segments else ""
+        console.print(f"\n[green]with --transliterate: {_count(found.saving.segments, 'segment')}{instead}[/green]")
+        _show_changes("would be replaced", found.saving.changes)
+    if octets and found.submissions:
+        _show_octets(found)
+
+
+def _show_cost(found: Preview) -> None:
+    alphabet = _ALPHABETS[found.alphabet]
+    header = ", with a user data header" if found.esm_class & ESM_CLASS_UDHI else ""
+    console.print(f"[bold]{_count(found.segments, 'segment')}[/bold], {alphabet}: {escape(found.why)}")
+    console.print(f"{found.units_used} {found.units} used, {found.units_left} left in the last segment")
+    console.print(f"[dim]data_coding {found.data_coding}, esm_class 0x{found.esm_class:02x}{header}[/dim]")
+
+
+def _show_forcing(found: Preview) -> None:
+    title = "characters behind the refusal" if found.refused else "characters that force UCS-2"
+    columns = ("character", "code", "first at", "times", "name")
+    rows = [
+        (_shown(f.character), f"U+{ord(f.character):04X}", f.position + 1, f.times, _name(f.character))
+        for f in found.forcing
+    ]
+    console.print()
+    console.print(table(title, columns, rows, right=("first at", "times")))
+    _show_more(found.forcing_more)
+
+
+def _show_changes(title: str, changes: Sequence[Change]) -> None:
+    columns = ("at", "character", "becomes", "because")
+    rows = [(c.position + 1, _shown(c.original), _shown(c.replacement), c.reason) for c in changes[:ROWS_MAX]]
+    console.print()
+    console.print(table(title, columns, rows, right=("at",)))
+    _show_more(len(changes) - ROWS_MAX)
+
+
+def _show_more(count: int) -> None:
+    if count > 0:
+        console.print(f"[dim]and {count} more[/dim]")
+
+
+def _show_octets(found: Preview) -> None:
+    columns = ("submit_sm", "field", "octets", "value")
+    rows = [row for segment in found.submissions for row in _octet_rows(segment, found.esm_class)]
+    console.print()
+    console.print(table("octets", columns, rows, right=("submit_sm", "octets")))
+
+
+def _octet_rows(segment: Segment, esm_class: int) -> Iterator[tuple[str, str, str, str]]:
+    head = udh.parse(segment.octets).length if esm_class & ESM_CLASS_UDHI else 0
+    fields = [("user data header", segment.octets[:head])] if head else []
+    fields.append(("short_message", segment.octets[head:]))
+    fields += [(_tag_name(tag), value) for tag, value in segment.tlvs]
+    for place, (name, value) in enumerate(fields):
+        yield (str(segment.index) if place == 0 else "", name, str(len(value)), value.hex(" "))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _shown(text: str) -> str:
+    """Something to look at: a mark on a circle, an invisible character by its code."""
+    if not text:
+        return "nothing"
+    if any(not character.isprintable() or character.isspace() for character in text):
+        return " ".join(f"U+{ord(character):04X}" for character in text)
+    return escape(f"◌{text}" if unicodedata.combining(text[0]) else text)
+
+
+def _name(character: str) -> str:
+    return unicodedata.name(character, "").lower()
