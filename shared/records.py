@@ -1,7 +1,8 @@
 """Pure: records on their way out, where they go, and dead letters."""
 
+import re
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Final, NamedTuple, Protocol
 from zlib import crc32
 
 from aiokafka.partitioner import murmur2
@@ -10,6 +11,7 @@ from schemas.dead_letters import (
     DLQ_AT_MS,
     DLQ_ERROR,
     DLQ_FIELD,
+    DLQ_HEADERS,
     DLQ_OFFSET,
     DLQ_PARTITION,
     DLQ_REASON,
@@ -18,9 +20,17 @@ from schemas.dead_letters import (
 )
 from schemas.topics import dlq_of
 
-Headers = tuple[tuple[str, bytes], ...]
+Headers = tuple[tuple[str, bytes | None], ...]
+"""Kafka allows null as a header's value, so a client's record may have it."""
 
 TRACEPARENT = "traceparent"
+TRACEPARENT_MAX: Final = 256
+"""Octets. A trace context goes on with every record of its message; version 00 has 55."""
+
+_TRACE_CONTEXT: Final = re.compile(
+    rb"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-[!-~]*)?"
+)
+"""W3C Trace Context, section 3.2: version, trace-id, parent-id, flags; what later versions append is passed on."""
 
 
 class Out(NamedTuple):
@@ -49,7 +59,7 @@ class In(Protocol):
     @property
     def value(self) -> bytes | None: ...
     @property
-    def headers(self) -> Sequence[tuple[str, bytes]]: ...
+    def headers(self) -> Sequence[tuple[str, bytes | None]]: ...
 
 
 def partition_of(key: bytes, count: int) -> int:
@@ -65,12 +75,22 @@ def murmur2_partition(key: bytes, count: int) -> int:
     return int((murmur2(key) & 0x7FFFFFFF) % count)
 
 
-def trace_headers(record: In) -> Headers:
-    """The W3C trace context of a record, to be passed on untouched; empty for most."""
+def traceparent_of(record: In) -> bytes | None:
+    """The W3C trace context of a record; None for most.
+
+    The header is the client's, so it may be anything, null or a megabyte: what is no trace context is left behind.
+    """
     for name, value in record.headers:
         if name == TRACEPARENT:
-            return ((TRACEPARENT, value),)
-    return ()
+            fits = value is not None and len(value) <= TRACEPARENT_MAX and _TRACE_CONTEXT.fullmatch(value)
+            return value if fits else None
+    return None
+
+
+def trace_headers(record: In) -> Headers:
+    """The trace context of a record as the headers of all that follows from it."""
+    value = traceparent_of(record)
+    return () if value is None else ((TRACEPARENT, value),)
 
 
 def dead_letter(
@@ -81,7 +101,7 @@ def dead_letter(
     `error` is a sentence for people; `topic` overrides the dead-letter topic (default: that of the record's topic).
     """
     headers: Headers = (
-        *((name, value) for name, value in record.headers),
+        *((name, value) for name, value in record.headers if name not in DLQ_HEADERS),
         (DLQ_TOPIC, record.topic.encode()),
         (DLQ_PARTITION, str(record.partition).encode()),
         (DLQ_OFFSET, str(record.offset).encode()),

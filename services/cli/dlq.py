@@ -43,7 +43,7 @@ async def _records(settings: Settings, topic: str) -> list[ConsumerRecord]:
 
 def as_row(record: ConsumerRecord) -> dict[str, Any]:
     """A dead letter for people and programs. The value is cut: it may be anything."""
-    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
     return {
         "dlq": record.topic,
         "offset": record.offset,

@@ -13,7 +13,7 @@ from schemas.joins import ClosedEntry, EarlyEntry, OpenEntry
 from schemas.submit_results import SubmitResult
 from schemas.wire import ReceiptWish
 from services.correlator.reading import FieldReader
-from shared.records import In, trace_headers
+from shared.records import In, traceparent_of
 
 Entry: TypeAlias = OpenEntry | ClosedEntry | EarlyEntry
 Entries: TypeAlias = list[Entry]
@@ -51,8 +51,7 @@ class Accepted(NamedTuple):
 def read_result(record: In) -> Accepted:
     """The segment in a record of `smsc.submit_results`; raises ValueError when the record does not fit its schema."""
     values = _RESULT.read(record.value)
-    trace = trace_headers(record)
-    traceparent = trace[0][1].decode("ascii", "replace") if trace else ""
+    traceparent = (traceparent_of(record) or b"").decode("ascii")
     return Accepted(OpenEntry._make(("open", *values[:-1], traceparent)), values[-1])
 
 

@@ -24,14 +24,15 @@ from services.ingress.outputs import (
     submission_out,
 )
 from services.ingress.own_output import OwnOutput
-from services.ingress.place import Place, home_partition, place_of
+from services.ingress.place import Place, can_be_copy, home_partition, own_place, place_of
 from services.ingress.routing import Chosen, GatewayView, NotRouted
 from shared.events import EventMaker
 from shared.records import Headers, In, Out, dead_letter, trace_headers
 from shared.statuses import status_outs
 
 MOVABLE_OCTETS_MAX: Final = 900_000
-"""A copy with its extra headers must stay below Kafka's limit of a megabyte; no text needs as much, however escaped."""
+"""A copy with its key and headers must stay below Kafka's limit of a megabyte; no text needs as much, however
+escaped."""
 
 _NO_ACCOUNT: Final = Account(id="?")
 
@@ -89,6 +90,9 @@ class RequestDecider:
         """Everything that follows from `record`, decided at `at_ms` (wall clock, milliseconds). Never raises for it."""
         place = place_of(record)
         request = admit(record.value, place.timestamp_ms, self._default_lane)
+        if place.moved and not can_be_copy(record, place, request, self._partitions):
+            place = own_place(record)
+            request = admit(record.value, place.timestamp_ms, self._default_lane)
         headers = trace_headers(record) if record.headers else ()
         if isinstance(request, NotAnObject):
             return [dead_letter(record, reason="not_an_object", error=request.error, at_ms=at_ms, service="ingress")]
@@ -121,7 +125,7 @@ class RequestDecider:
 
     def _move(self, arrival: _Arrival, request: Admitted, home: int) -> list[Out]:
         record = arrival.record
-        octets = len(record.value or b"") + sum(len(name) + len(value or b"") for name, value in record.headers)
+        octets = len(record.value or b"")
         if octets > MOVABLE_OCTETS_MAX:
             detail = f"{octets} octets cannot be moved to partition {home} of the key; use the record key account:key"
             return self._refuse_request(arrival, request, _Refusal("invalid_field", "idempotency_key", detail))

@@ -1,12 +1,14 @@
 """Pure: where a request was first written, which is what its identity is made of.
 
-A record that ingress moved to the partition of its idempotency key carries its first place and time in headers.
+A record that ingress moved to the partition of its idempotency key carries its first place and time in headers. They
+are headers like any client's, so they are believed only on a record that can be such a copy (`can_be_copy`).
 """
 
 from typing import Final, NamedTuple
 
+from services.ingress.admission import Admission, Admitted
 from shared.ids import message_id_of
-from shared.records import Headers, In, murmur2_partition
+from shared.records import Headers, In, murmur2_partition, trace_headers
 
 ORIGIN_PARTITION: Final = "origin_partition"
 ORIGIN_OFFSET: Final = "origin_offset"
@@ -18,7 +20,7 @@ MOVED_AGE_MAX_MS: Final = 4 * 24 * 3_600_000
 
 
 class Place(NamedTuple):
-    """First place of a request. `moved` = this record is the copy that ingress wrote."""
+    """First place of a request. `moved` = its record says that it is the copy that ingress wrote."""
 
     partition: int
     offset: int
@@ -29,8 +31,13 @@ class Place(NamedTuple):
         return message_id_of(self.timestamp_ms, topic, self.partition, self.offset)
 
 
+def own_place(record: In) -> Place:
+    """Where `record` lies, whatever its headers say."""
+    return Place(record.partition, record.offset, record.timestamp)
+
+
 def place_of(record: In) -> Place:
-    """The first place of `record`. Headers that cannot be an origin (another producer's) are as good as none."""
+    """The first place of `record` as its headers tell it. Those that cannot be an origin are as good as none."""
     if record.headers:
         origin = {name: value for name, value in record.headers if name in _ORIGIN}
         if len(origin) == len(_ORIGIN):
@@ -40,7 +47,16 @@ def place_of(record: In) -> Place:
             age_ms = record.timestamp - timestamp_ms
             if partition >= 0 and offset >= 0 and 0 <= age_ms <= MOVED_AGE_MAX_MS:
                 return Place(partition, offset, timestamp_ms, True)
-    return Place(record.partition, record.offset, record.timestamp)
+    return own_place(record)
+
+
+def can_be_copy(record: In, place: Place, request: Admission, partitions: int) -> bool:
+    """Whether ingress may have written `record`: a good request with a key, from another partition, under the record
+    key and in the partition that belong to its idempotency key."""
+    if not isinstance(request, Admitted) or request.idempotency_key is None or place.partition == record.partition:
+        return False
+    key = home_key(request.account_id, request.idempotency_key)
+    return record.key == key and place.partition < partitions and murmur2_partition(key, partitions) == record.partition
 
 
 def home_partition(account_id: str, idempotency_key: str, partitions: int) -> int:
@@ -54,9 +70,12 @@ def home_key(account_id: str, idempotency_key: str) -> bytes:
 
 
 def headers_of_copy(record: In, place: Place) -> Headers:
-    """The headers of a moved record: its own, and its first place and time."""
+    """The headers of a moved record: its trace context, and its first place and time.
+
+    Others mean nothing to us, and together they may be as large as a record.
+    """
     return (
-        *((name, value) for name, value in record.headers if name not in _ORIGIN),
+        *trace_headers(record),
         (ORIGIN_PARTITION, str(place.partition).encode()),
         (ORIGIN_OFFSET, str(place.offset).encode()),
         (ORIGIN_TIMESTAMP_MS, str(place.timestamp_ms).encode()),

@@ -129,6 +129,16 @@ async def test_every_message_ends_once_over_crashes_in_the_middle(kafka_bootstra
         assert words["late_receipt"] == 0
 
 
+async def test_headers_of_clients_stop_nothing(kafka_bootstrap: str, name: str) -> None:
+    async with Rig(kafka_bootstrap) as rig, _watch(rig) as watch, rig.running("correlator", run):
+        traffic = Traffic(name, watch)
+        values: list[bytes | None] = [None, b"x" * 1_000_000, "ключ".encode()]
+        for number, value in enumerate(values):
+            for out in (traffic.result(number), traffic.receipt(number)):
+                await rig.producer.send_all([out._replace(headers=(("traceparent", value),))])
+        assert set((await traffic.until_final(range(len(values)))).values()) == {"delivered"}
+
+
 async def test_deadlines_are_met_while_nothing_else_happens(kafka_bootstrap: str, name: str) -> None:
     async with Rig(kafka_bootstrap) as rig, _watch(rig) as watch, rig.running("correlator", run):
         traffic = Traffic(name, watch)

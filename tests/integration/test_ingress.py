@@ -195,6 +195,31 @@ async def test_a_topic_that_clients_may_date_is_refused(
             await require_log_append_time(rig.settings, ["mt.requests", name])
 
 
+async def test_headers_of_clients_stop_nothing(kafka_bootstrap: str, account: str) -> None:
+    """Null, a megabyte, no ASCII, on what is taken, moved, rejected and a dead letter."""
+    values: list[bytes | None] = [None, b"x" * 1_000_000, "ключ".encode(), b""]
+    async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
+        await rig.apply(_config(account))
+        partition = (home_partition(account, "k0", 4) + 1) % 4
+        async with rig.running("ingress", run):
+            for number, value in enumerate(values):
+                headers = (("traceparent", value), ("origin_partition", value), ("dlq_topic", None))
+                for body in (
+                    request(account_id=account, idempotency_key=f"k{number}"),
+                    request(account_id=account, to="1"),
+                    b"not json " + account.encode(),
+                ):
+                    await rig.producer.send_all([Out("mt.requests", None, body, headers, partition)])
+            await watch.until(
+                lambda: (
+                    len(_of(watch, "mt.submissions", account)) == len(values)
+                    and len(_of(watch, "mt.statuses", account)) == len(values)
+                    and sum(account.encode() in r.value for r in watch.records["mt.requests.dlq"]) == len(values)
+                )
+            )
+    assert not any(r.headers for topic in ("mt.submissions", "mt.statuses") for r in watch.records[topic])
+
+
 async def test_huge_values_do_not_stop_the_partition(kafka_bootstrap: str, account: str) -> None:
     """All of a megabyte that the broker takes: as garbage, and as a request that would have to be moved."""
     async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:

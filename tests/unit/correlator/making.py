@@ -13,7 +13,7 @@ from schemas.submit_results import SubmitResult
 from schemas.topics import LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES, RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
 from services.correlator.join_entries import Accepted, read_result
 from shared.events import EventMaker
-from shared.records import Out
+from shared.records import Headers, Out
 
 T0 = 1_700_000_000_000
 HOUR_MS = 3_600_000
@@ -32,7 +32,7 @@ class Record:
     timestamp: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: Headers = ()
 
 
 def message_id(number: int) -> str:

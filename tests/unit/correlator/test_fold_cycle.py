@@ -38,7 +38,7 @@ def test_a_bad_record_is_a_dead_letter_and_the_rest_goes_on(record: Record, fiel
     outs = cycle.take([record, outcome_record(outcome(2, segments=1), offset=6)], T0) + cycle.flush(T0)
     dead = [out for out in outs if out.topic == f"{MT_OUTCOMES}.dlq"]
     assert [(out.key, out.value) for out in dead] == [(record.key, record.value)]
-    assert field in dict(dead[0].headers)["dlq_field"]
+    assert field in (dict(dead[0].headers)["dlq_field"] or b"")
     assert statuses(outs) == [("delivered", True, None)]
 
 

@@ -1,12 +1,13 @@
 """Entries read from submit results, and packed."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from schemas.joins import ClosedEntry, EarlyEntry, JoinEntries, OpenEntry
 from services.correlator.join_entries import Entries, closed_entry, may_be_open, pack, read_result, unpack
-from tests.unit.correlator.making import DEADLINE_MS, T0, Record, message_id, submit_result, submitted
+from tests.unit.correlator.making import DEADLINE_MS, T0, Record, message_id, result_record, submit_result, submitted
 
 
 def test_an_entry_has_what_the_result_said_under_the_same_names() -> None:
@@ -52,6 +53,12 @@ def test_what_the_model_refuses_is_refused(old: bytes, new: bytes) -> None:
     assert old in value
     with pytest.raises(ValueError):
         read_result(Record("smsc.submit_results", 0, 0, T0, b"acme|1", value.replace(old, new)))
+
+
+@pytest.mark.parametrize("value", [None, b"x" * 1_000_000, "ключ".encode(), b"00-1-2-3"])
+def test_a_trace_context_that_is_none_is_left_behind(value: bytes | None) -> None:
+    record = result_record(submit_result())
+    assert read_result(replace(record, headers=(("traceparent", value),))).entry.traceparent == ""
 
 
 def test_packed_entries_are_those_of_the_changelogs_schema() -> None:

@@ -27,7 +27,7 @@ class Record(NamedTuple):
     partition: int = 0
     offset: int = 7
     timestamp: int = AT_MS
-    headers: Sequence[tuple[str, bytes]] = ()
+    headers: Sequence[tuple[str, bytes | None]] = ()
     key: bytes | None = None
     topic: str = MT_REQUESTS
 

@@ -11,19 +11,20 @@ from schemas.submissions import Submission
 from schemas.topics import MT_REQUESTS_OTP
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import OwnOutput
-from services.ingress.place import home_partition
+from services.ingress.place import home_key, home_partition
 from shared.ids import message_id_of
 from tests.unit.ingress.scene import AT_MS, Record, applied, decider, event, only, request, topics
 
 MESSAGE_ID = message_id_of(AT_MS, "mt.requests", 0, 7)
 NOW_MS = AT_MS + 40
+TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
 def test_an_accepted_request_becomes_a_submission_and_an_event() -> None:
-    record = Record(request(metadata={"order": "1"}), headers=[("traceparent", b"00-1"), ("other", b"x")])
+    record = Record(request(metadata={"order": "1"}), headers=[("traceparent", TRACE), ("other", b"x")])
     outs = decider().decide(record, NOW_MS)
     assert topics(outs) == ["mt.submissions", "lifecycle.events"]
-    assert {out.headers for out in outs} == {(("traceparent", b"00-1"),)}
+    assert {out.headers for out in outs} == {(("traceparent", TRACE),)}
     assert {out.key for out in outs} == {MESSAGE_ID.encode()}
     assert Submission.from_json(outs[0].value or b"") == Submission(
         message_id=MESSAGE_ID,
@@ -178,25 +179,63 @@ def test_a_keyed_record_in_the_wrong_partition_is_moved_once_and_keeps_its_ident
     home = home_partition("shop", "order-1", 4)
     wrong = (home + 1) % 4
     made = decider(partitions=4)
-    record = Record(request(idempotency_key="order-1"), partition=wrong, offset=7, headers=[("traceparent", b"00")])
+    record = Record(request(idempotency_key="order-1"), partition=wrong, offset=7, headers=[("traceparent", TRACE)])
     (moved,) = made.decide(record, NOW_MS)
     assert (moved.topic, moved.key, moved.value, moved.partition) == (
         "mt.requests", b"shop:order-1", record.value, home,
     )  # fmt: skip
-    copy = Record(moved.value, partition=home, offset=99, timestamp=AT_MS + 90, headers=moved.headers)
+    copy = Record(moved.value, home, offset=99, timestamp=AT_MS + 90, headers=moved.headers, key=moved.key)
     outs = made.decide(copy, AT_MS + 95)
     submission = only(outs, "mt.submissions")
     assert submission["message_id"] == message_id_of(AT_MS, "mt.requests", wrong, 7)
     assert submission["accepted_at_ms"] == AT_MS
-    elsewhere = Record(moved.value, partition=wrong, offset=3, timestamp=AT_MS + 90, headers=moved.headers)
-    assert "mt.requests" not in topics(decider(partitions=4).decide(elsewhere, NOW_MS)), "never moved twice"
+    assert all(("traceparent", TRACE) in out.headers for out in outs if out.topic != "ingress.keys")
+
+
+@pytest.mark.parametrize("wrong", ["no key", "another key", "no idempotency key", "another partition", "from here"])
+def test_a_client_cannot_say_where_its_request_was_first(wrong: str) -> None:
+    """The headers of a copy, on a record that ingress cannot have written: its own place counts."""
+    home = home_partition("shop", "order-1", 4)
+    origin, key, body = (home + 1) % 4, home_key("shop", "order-1"), request(idempotency_key="order-1")
+    given = Record(body, home, offset=99, timestamp=AT_MS + 90, key=key)
+    match wrong:
+        case "no key":
+            given = given._replace(key=None)
+        case "another key":
+            given = given._replace(key=home_key("shop", "order-2"))
+        case "no idempotency key":
+            given = given._replace(value=request())
+        case "another partition":
+            given = given._replace(partition=(home + 2) % 4)
+        case "from here":
+            origin = home
+    headers = [
+        ("origin_partition", b"%d" % origin),
+        ("origin_offset", b"7"),
+        ("origin_timestamp_ms", b"%d" % AT_MS),
+    ]
+    outs = decider(partitions=4).decide(given._replace(headers=headers), NOW_MS)
+    if wrong == "another partition":
+        assert dict(outs[0].headers)["origin_offset"] == b"99"
+    else:
+        own = message_id_of(AT_MS + 90, "mt.requests", given.partition, 99)
+        assert only(outs, "mt.submissions")["message_id"] == own
+
+
+@pytest.mark.parametrize(
+    "value", [None, b"", b"x" * 1_000_000, TRACE + b"-" + b"x" * 300, b"\xff" * 55, TRACE.upper(), TRACE[:-1]]
+)
+def test_a_trace_context_that_is_none_is_left_behind(value: bytes | None) -> None:
+    outs = decider().decide(Record(request(), headers=[("traceparent", value)]), NOW_MS)
+    assert topics(outs)[0] == "mt.submissions"
+    assert all(out.headers == () for out in outs)
 
 
 def test_a_second_copy_of_a_moved_record_is_not_sent_again() -> None:
     home = home_partition("shop", "order-1", 4)
     made = decider(partitions=4)
     (moved,) = made.decide(Record(request(idempotency_key="order-1"), partition=(home + 1) % 4), NOW_MS)
-    copies = [Record(moved.value, partition=home, offset=n, headers=moved.headers) for n in (50, 51)]
+    copies = [Record(moved.value, partition=home, offset=n, headers=moved.headers, key=moved.key) for n in (50, 51)]
     assert "mt.submissions" in topics(made.decide(copies[0], NOW_MS))
     assert "mt.submissions" not in topics(made.decide(copies[1], NOW_MS))
 

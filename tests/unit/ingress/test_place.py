@@ -6,18 +6,21 @@ from services.ingress.place import Place, headers_of_copy, home_key, home_partit
 from shared.records import murmur2_partition
 from tests.unit.ingress.scene import AT_MS, Record
 
+TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
 
 def test_a_record_is_where_it_lies() -> None:
     assert place_of(Record(b"", partition=2, offset=9)) == Place(2, 9, AT_MS)
 
 
 def test_a_copy_keeps_its_first_place_and_so_its_identity() -> None:
-    first = Record(b"v", partition=2, offset=9, headers=[("traceparent", b"00-1")])
+    first = Record(b"v", partition=2, offset=9, headers=[("traceparent", TRACE), ("x", b"1" * 9000)])
     headers = headers_of_copy(first, place_of(first))
     copy = Record(b"v", partition=0, offset=4, timestamp=AT_MS + 30, headers=headers)
     assert place_of(copy) == Place(2, 9, AT_MS, moved=True)
     assert place_of(copy).message_id(copy.topic) == place_of(first).message_id(first.topic)
-    assert ("traceparent", b"00-1") in headers
+    assert ("traceparent", TRACE) in headers
+    assert "x" not in dict(headers)
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ async def run(clickhouse: FakeClickHouse, values: Sequence[bytes | None]) -> dic
     """Record `values`; returns what became dead letters: offset to (reason, field)."""
     outs = await record(cast(ClickHouse, clickhouse), Patience(FakeHost()), records(values), NOW + 5)
     assert {out.topic for out in outs} <= {"lifecycle.events.dlq"}
-    headers = [dict(out.headers) for out in outs]
+    headers = [{name: value or b"" for name, value in out.headers} for out in outs]
     assert len(headers) == len({h["dlq_offset"] for h in headers})
     return {int(h["dlq_offset"]): (h["dlq_reason"].decode(), h["dlq_field"].decode()) for h in headers}
 

@@ -352,7 +352,7 @@ def test_what_a_lost_bind_did_not_send_moves_to_another_bind() -> None:
 
 
 def test_traceparent_is_passed_on(world: World) -> None:
-    headers = (("traceparent", b"00-1-2-01"),)
+    headers = (("traceparent", b"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"),)
     world.append(Out(segments_topic(CONNECTOR, "txn"), b"shop", message(1).to_json(), headers))
     outs = world.cycle()
     world.crash()
