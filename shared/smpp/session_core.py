@@ -24,6 +24,7 @@ from shared.smpp.events import (
     PeerUnbound,
     ProtocolErrorKind,
     ProtocolErrorSeen,
+    Token,
     UnknownReason,
 )
 from shared.smpp.keepalive import KeepAlive
@@ -101,6 +102,10 @@ class SessionCore(ABC, Generic[ConfigT]):
     def unanswered(self) -> int:
         """Requests of the peer that the owner has not answered yet; the transport stops reading when they pile up."""
         return self._unanswered_count
+
+    def token_of(self, sequence_number: int) -> Token | None:
+        """Whose request of ours this number is, as long as an answer could still be told."""
+        return self._window.token_of(sequence_number)
 
     def resize_window(self, size: int) -> None:
         """Change the window; what is in flight beyond a smaller one stays in flight."""

@@ -1,28 +1,50 @@
 """Pure: the last PDUs of a connection, kept as octets, decoded and redacted only when somebody looks.
 
-Recording costs an append. What is shown never has a password; MSISDNs and texts are shown as their length unless the
-reader asks for them with `redact=False`.
+Recording costs an append. A password is never shown. Numbers and texts are shown as their length unless the reader
+asks for them with `redact=False`; what a receipt says of a message (id, stat, err) is neither and always shown.
 """
 
+import re
+from bisect import bisect_left
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Final
+from typing import Final, TypeAlias
 
 from shared.smpp import pdu
 from shared.smpp.codec import UnparsablePdu, decode_frame
-from shared.smpp.constants import command_name, status_name
-from shared.smpp.tlv import TLV_SPECS, Tag, Tlv
+from shared.smpp.constants import HEADER_LENGTH, RESPONSE_BIT, EsmClass, MessageState, command_name, status_name
+from shared.smpp.tlv import TLV_SPECS, Tag, Tlv, TlvKind
+from shared.smpp.user_data import user_data
 
-FRAMES_MAX: Final = 2000
-OCTETS_MAX: Final = 4 * 1024 * 1024
+OCTETS_MAX: Final = 16 * 1024 * 1024
+AGE_S: Final = 300.0
+FRAME_OVERHEAD: Final = 130
+"""What Python spends on one kept PDU beside its octets; counted, so that `octets_max` is memory."""
+
+Tap: TypeAlias = Callable[[float, str, bytes], None]
 
 _SECRET_FIELDS: Final = frozenset({"password"})
 _PRIVATE_FIELDS: Final = frozenset(
-    {"source_addr", "destination_addr", "esme_addr", "short_message", "dest_address", "unsuccess_sme"}
+    {
+        "source_addr",
+        "destination_addr",
+        "esme_addr",
+        "short_message",
+        "dest_address",
+        "unsuccess_sme",
+        "address_range",
+    }
 )
 _PRIVATE_TAGS: Final = frozenset(
-    {Tag.MESSAGE_PAYLOAD, Tag.CALLBACK_NUM, Tag.CALLBACK_NUM_ATAG, Tag.SOURCE_SUBADDRESS, Tag.DEST_SUBADDRESS}
+    {
+        Tag.MESSAGE_PAYLOAD,
+        Tag.CALLBACK_NUM,
+        Tag.CALLBACK_NUM_ATAG,
+        Tag.SOURCE_SUBADDRESS,
+        Tag.DEST_SUBADDRESS,
+        Tag.ADDITIONAL_STATUS_INFO_TEXT,
+    }
 )
 _BIND_IDS: Final = frozenset(
     {
@@ -32,109 +54,180 @@ _BIND_IDS: Final = frozenset(
         pdu.Outbind.command_id,
     }
 )
+_RECEIPT_BITS: Final = (
+    EsmClass.DELIVERY_RECEIPT | EsmClass.DELIVERY_ACKNOWLEDGEMENT | EsmClass.INTERMEDIATE_NOTIFICATION
+).value
+_STATE_NAMES: Final = {state.value: state.name for state in MessageState}
+_RECEIPT_WORDS: Final = re.compile(
+    r"\b(id):\s*([\w.-]{1,65})|\b(stat):\s*([A-Za-z]{1,12})|\b(err):\s*([0-9A-Fa-f]{1,8})\b", re.ASCII
+)
+_RECEIPT_TEXT: Final = re.compile(r"\btext:", re.IGNORECASE)
+_UCS2: Final = 8
+_TEXTUAL: Final = frozenset({0, 1, 3})
+"""Values of data_coding whose octets read as characters one by one, well enough for a person."""
+_NAME: Final = re.compile(r"[A-Za-z][A-Za-z .&_-]{0,10}", re.ASCII)
 
 
-@dataclass(frozen=True, slots=True)
-class TracedPdu:
-    """One PDU as it was seen: `at` in the session's seconds, `direction` `in` or `out`, the whole frame."""
-
-    at: float
-    direction: str
-    frame: bytes
+TracedPdu: TypeAlias = tuple[float, str, bytes]
+"""One PDU as it was seen: the session's seconds, `in` or `out`, the whole frame."""
 
 
 class TraceRing:
-    """The last PDUs of one connection, at most `frames_max` of them and `octets_max` octets; `SessionCore` fills it."""
+    """The last PDUs of one connection: none older than `age_s`, together at most `octets_max` octets of memory.
 
-    def __init__(self, frames_max: int = FRAMES_MAX, octets_max: int = OCTETS_MAX) -> None:
-        self._ring: deque[TracedPdu] = deque(maxlen=frames_max)
-        self._frames_max = frames_max
-        self._octets_max = octets_max
+    `SessionCore` fills it. `tap` sees every PDU as it passes; it must not raise. Without one, recording is an append.
+    """
+
+    __slots__ = ("_age_s", "_octets", "_ring", "octets_max", "tap")
+
+    def __init__(self, octets_max: int = OCTETS_MAX, age_s: float = AGE_S) -> None:
+        self.octets_max = octets_max
+        self.tap: Tap | None = None
+        self._age_s = age_s
         self._octets = 0
-        self.enabled = True
+        self._ring: deque[TracedPdu] = deque()
 
     def record(self, at: float, direction: str, frame: bytes) -> None:
         """Keep one PDU; the oldest make room."""
-        if not self.enabled:
-            return
         ring = self._ring
-        if len(ring) == self._frames_max:
-            self._octets -= len(ring[0].frame)
-        ring.append(TracedPdu(at, direction, frame))
-        self._octets += len(frame)
-        while self._octets > self._octets_max:
-            self._octets -= len(ring.popleft().frame)
+        ring.append((at, direction, frame))
+        self._octets += len(frame) + FRAME_OVERHEAD
+        if self._octets > self.octets_max or ring[0][0] < at - self._age_s:
+            self._make_room(at - self._age_s)
+        if self.tap is not None:
+            self.tap(at, direction, frame)
+
+    def _make_room(self, since: float) -> None:
+        ring = self._ring
+        while ring and (self._octets > self.octets_max or ring[0][0] < since):
+            self._octets -= len(ring.popleft()[2]) + FRAME_OVERHEAD
 
     def __len__(self) -> int:
         return len(self._ring)
 
-    def __iter__(self) -> Iterator[TracedPdu]:
-        """Oldest first; a copy, so that a reader may wait between two."""
-        return iter(list(self._ring))
+    def snapshot(self, since: float = float("-inf")) -> list[TracedPdu]:
+        """What is kept and not older than `since`, oldest first; a copy, so that a reader may take its time."""
+        kept = list(self._ring)
+        return kept[bisect_left(kept, since, key=lambda traced: traced[0]) :]
 
 
-def describe(traced: TracedPdu, *, redact: bool = True, with_hex: bool = False) -> str:
-    """One line: direction, command, status, sequence_number, then every field that is not empty or 0.
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A PDU for the eye. `status` is "" for a request that has the usual 0; `fields` those that are not empty or 0."""
+
+    direction: str
+    command: str
+    status: str
+    sequence_number: int
+    fields: tuple[tuple[str, str], ...]
+
+    def line(self) -> str:
+        """One line, in columns."""
+        arrow = "<-" if self.direction == "in" else "->"
+        shown = " ".join(name if text == "" else f"{name}={text}" for name, text in self.fields)
+        return f"{arrow} {self.command:21} {self.status:15} #{self.sequence_number:<7} {shown}".rstrip()
+
+
+def describe(direction: str, frame: bytes, *, redact: bool = True, with_hex: bool = False) -> Described:
+    """What a PDU says.
 
     `with_hex` adds the frame in hexadecimal: only without `redact`, and never for a bind request (its password).
     """
-    frame = traced.frame
-    decoded = decode_frame(frame) if len(frame) >= 16 else None
-    if decoded is None:
-        return f"{traced.direction:3} ? {len(frame)} octets"
-    arrow = "<-" if traced.direction == "in" else "->"
-    parts = [
-        arrow,
-        command_name(decoded.command_id),
-        f"{status_name(decoded.command_status)}",
-        f"#{decoded.sequence_number}",
-    ]
+    if len(frame) < HEADER_LENGTH:
+        return Described(direction, "?", "", 0, (("octets", str(len(frame))),))
+    decoded = decode_frame(frame)
     if isinstance(decoded, UnparsablePdu):
-        parts.append(f"unparsable ({decoded.reason})")
+        found = [("unparsable", decoded.reason)]
     else:
-        parts += _fields(decoded.body, redact)
-        parts += [f"defects={','.join(decoded.defects)}"] if decoded.defects else []
+        found = _fields(decoded.body, redact)
+        found += [("defects", ",".join(decoded.defects))] if decoded.defects else []
     if with_hex and not redact and decoded.command_id not in _BIND_IDS:
-        parts.append(frame.hex())
-    return " ".join(parts)
+        found.append(("frame", frame.hex()))
+    is_request = not decoded.command_id & RESPONSE_BIT
+    status = "" if is_request and not decoded.command_status else status_name(decoded.command_status)
+    return Described(direction, command_name(decoded.command_id), status, decoded.sequence_number, tuple(found))
 
 
-def mentions(traced: TracedPdu, text: str) -> bool:
-    """Whether the frame contains `text` (an MSISDN, a message_id) as Latin-1 octets."""
-    try:
-        return text.encode("latin-1") in traced.frame
-    except UnicodeEncodeError:
-        return False
-
-
-def _fields(body: pdu.Body, redact: bool) -> list[str]:
+def _fields(body: pdu.Body, redact: bool) -> list[tuple[str, str]]:
     shown = []
     for one in fields(body):
         value = getattr(body, one.name)
         if one.name == "tlvs" or value in ("", 0, b"", (), None):
             continue
-        shown.append(f"{one.name}={_shown(one.name, value, redact)}")
+        shown.append((one.name, _shown(body, one.name, value, redact)))
+    if isinstance(body, pdu.DeliverSm | pdu.DataSm):
+        shown += _receipt(body)
     return shown + [_tlv(tlv, redact) for tlv in body.tlvs]
 
 
-def _shown(name: str, value: object, redact: bool) -> str:
+def _shown(body: pdu.Body, name: str, value: object, redact: bool) -> str:
     if name in _SECRET_FIELDS:
         return "***"
     if redact and name in _PRIVATE_FIELDS:
         return redacted(value)
+    if name == "short_message" and isinstance(body, pdu.ShortMessage):
+        return readable(body.short_message, body.data_coding, udhi=bool(body.esm_class & EsmClass.UDHI))
     return value.hex() if isinstance(value, bytes) else repr(value)
 
 
 def redacted(value: object) -> str:
-    """What a log may say about an address or a text: its length, and the first three digits of a long number."""
+    """What a log may say about an address or a text: its length, and the first three digits of a long number.
+
+    A sender's name, letters only, is nobody's number and stays.
+    """
     if isinstance(value, str):
+        if _NAME.fullmatch(value):
+            return repr(value)
         return f"{value[:3]}...({len(value)})" if len(value) > 6 and value.isdigit() else f"...({len(value)})"
     return f"...({len(value)})" if isinstance(value, bytes | tuple) else "..."
 
 
-def _tlv(tlv: Tlv, redact: bool) -> str:
+def readable(octets: bytes, data_coding: int, *, udhi: bool = False) -> str:
+    """A text as a person can read it, its header in hexadecimal before it; hexadecimal where it is no text."""
+    cut = 1 + octets[0] if udhi and octets else 0
+    head, text = octets[:cut], octets[cut:]
+    prefix = f"{head.hex()}|" if head else ""
+    if data_coding == _UCS2 and not len(text) % 2:
+        return prefix + repr(text.decode("utf-16-be", "replace"))
+    if data_coding in _TEXTUAL:
+        return prefix + repr(text.decode("latin-1"))
+    return prefix + text.hex()
+
+
+def _receipt(body: pdu.DeliverSm | pdu.DataSm) -> list[tuple[str, str]]:
+    """What a receipt's text says of the message: words of fixed shapes, and none that is one of its addresses."""
+    if not body.esm_class & _RECEIPT_BITS:
+        return []
+    octets = user_data(body).octets
+    text = octets.decode("utf-16-be", "replace") if body.data_coding == _UCS2 else octets.decode("latin-1")
+    found: dict[str, str] = {}
+    addresses = {address.lstrip("+0") for address in (body.source_addr, body.destination_addr)}
+    for match in _RECEIPT_WORDS.finditer(_RECEIPT_TEXT.split(text, maxsplit=1)[0]):
+        name, word = (part for part in match.groups() if part is not None)
+        if word.lstrip("+0") not in addresses:
+            found.setdefault(name, word)
+    return [(f"receipt.{name}", word) for name, word in found.items()]
+
+
+def _tlv(tlv: Tlv, redact: bool) -> tuple[str, str]:
     spec = TLV_SPECS.get(tlv.tag)
     name = spec.name if spec is not None else f"0x{tlv.tag:04X}"
     # A vendor's parameter may hold anything, so it is private too.
-    private = spec is None or tlv.tag in _PRIVATE_TAGS
-    return f"{name}={redacted(tlv.value) if redact and private else tlv.value.hex()}"
+    if redact and (spec is None or tlv.tag in _PRIVATE_TAGS):
+        return name, redacted(tlv.value)
+    if spec is None:
+        return name, tlv.value.hex()
+    match spec.kind:
+        case TlvKind.FLAG:
+            return name, tlv.value.hex()
+        case TlvKind.INTEGER:
+            return name, _integer(tlv)
+        case TlvKind.C_OCTET_STRING:
+            return name, repr(tlv.value.partition(b"\0")[0].decode("latin-1"))
+        case TlvKind.OCTET_STRING:
+            return name, tlv.value.hex()
+
+
+def _integer(tlv: Tlv) -> str:
+    number = int.from_bytes(tlv.value, "big")
+    return _STATE_NAMES.get(number, str(number)) if tlv.tag == Tag.MESSAGE_STATE else str(number)

@@ -74,6 +74,11 @@ class Window:
             return None
         return (self._late.pop(sequence_number),)
 
+    def token_of(self, sequence_number: int) -> Token | None:
+        """The token of a request that is in flight or remembered as late; None when there is none."""
+        request = self._in_flight.get(sequence_number)
+        return request.token if request is not None else self._late.get(sequence_number)
+
     def next_deadline(self) -> float | None:
         """When the oldest request expires; None when nothing will."""
         for request in self._in_flight.values():

@@ -495,10 +495,32 @@ def test_q30_sequence_numbers_wrap() -> None:
     assert [one.sequence_number for one in decode_all(session.data_to_send())] == [0x7FFFFFFE, 0x7FFFFFFF, 1, 2]
 
 
+def test_whoever_looks_at_a_pdu_can_ask_whose_it_is() -> None:
+    """Also while a response is on its way through, and when it comes late."""
+    seen: list[object] = []
+    ring = TraceRing()
+    session = EsmeSession(EsmeConfig(response_timeout_s=5.0), now=0.0, trace=ring)
+    ring.tap = lambda at, direction, frame: seen.append(session.token_of(int.from_bytes(frame[12:16], "big")))
+    session.bind(0.0)
+    session.receive_data(encode_all(pdu.Pdu(1, pdu.BindTransceiverResp())), 0.0)
+    session.submit("a", HELLO, 0.0)
+    session.submit("b", HELLO, 0.0)
+    session.receive_data(encode_all(pdu.Pdu(2, pdu.SubmitSmResp("m"))), 1.0)
+    session.handle_timer(6.0)
+    session.receive_data(encode_all(pdu.Pdu(3, pdu.SubmitSmResp("n"))), 6.0)
+    assert seen == [None, None, "a", "b", "a", "b"]
+    assert (session.token_of(2), session.token_of(3)) == (None, None)
+
+
 def test_every_pdu_in_and_out_is_traced() -> None:
     ring = TraceRing()
     session = EsmeSession(EsmeConfig(), now=0.0, trace=ring)
     session.bind(3.0)
     session.receive_data(encode_all(pdu.Pdu(1, pdu.BindTransceiverResp()), pdu.Pdu(7, RECEIPT)), 4.0)
     session.answer_deliver(7)
-    assert [(one.at, one.direction) for one in ring] == [(3.0, "out"), (4.0, "in"), (4.0, "in"), (4.0, "out")]
+    assert [(at, direction) for at, direction, _ in ring.snapshot()] == [
+        (3.0, "out"),
+        (4.0, "in"),
+        (4.0, "in"),
+        (4.0, "out"),
+    ]
