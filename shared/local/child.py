@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-USAGE = 2
 INSTANCE_IN_USE = 75
 
 ChildPhase = Literal["starting", "running", "waiting", "stopping", "gave_up", "stopped"]
@@ -20,9 +19,9 @@ class ChildSpec:
     """How to run one process, and how to stop it.
 
     `env` is its whole environment; `log_file` takes its stdout and stderr, appended. It is started again whenever it
-    dies, with any exit code, unless `restart` is false or the code is one of `no_restart_exit_codes` (wrong usage, or
-    an instance id in use: the same again would end the same way). Children with a lower `stop_order` are stopped first,
-    those with the same together; one that is still there `stop_timeout_s` after `stop_signal` gets SIGKILL.
+    dies, with any exit code, unless `restart` is false or the code is one of `no_restart_exit_codes` (an instance id in
+    use: two processes would evict each other without end). Children with a lower `stop_order` are stopped first, those
+    with the same together; one that is still there `stop_timeout_s` after `stop_signal` gets SIGKILL.
     """
 
     name: str
@@ -31,7 +30,7 @@ class ChildSpec:
     log_file: Path
     cwd: Path | None = None
     restart: bool = True
-    no_restart_exit_codes: frozenset[int] = frozenset({USAGE, INSTANCE_IN_USE})
+    no_restart_exit_codes: frozenset[int] = frozenset({INSTANCE_IN_USE})
     stop_order: int = 0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 15.0
@@ -41,7 +40,8 @@ class ChildSpec:
 class ChildState:
     """How a process is now. `pid` is None unless it runs; `restarts` counts every start but the first.
 
-    `last_exit_code` is negative for a signal, and None as long as it never ended.
+    `last_exit_code` is negative for a signal, and None as long as it never ended. `start_error` says why the last
+    attempt to start it failed; empty when it did not.
     """
 
     name: str
@@ -49,6 +49,7 @@ class ChildState:
     pid: int | None
     restarts: int
     last_exit_code: int | None
+    start_error: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class OrphanGuard:
     def close(self) -> None:
         """End the guard without ending any of the groups. Call it when they have been ended in good order."""
         self._groups.clear()
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(BrokenPipeError, ValueError):
             self._write("close\n")
         self._end()
 
@@ -55,13 +55,17 @@ class OrphanGuard:
         self.close()
 
     def _tell(self, line: str) -> None:
-        """A guard that was killed is replaced by a new one that is told everything."""
+        """A guard that was killed is replaced by a new one that is told everything.
+
+        Where there is none to be had (no memory, too many processes) the next call tries again.
+        """
         try:
             self._write(line)
-        except BrokenPipeError:
-            self._end()
-            self._process = _spawn()
-            self._write("".join(f"+{group}\n" for group in sorted(self._groups)))
+        except (BrokenPipeError, ValueError):  # ValueError: its pipe was closed when it was not replaced
+            with contextlib.suppress(OSError):
+                self._end()
+                self._process = _spawn()
+                self._write("".join(f"+{group}\n" for group in sorted(self._groups)))
 
     def _write(self, text: str) -> None:
         assert self._process.stdin is not None  # noqa: S101 - opened as a pipe by _spawn

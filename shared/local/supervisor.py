@@ -8,6 +8,7 @@ waits for its death or for a wish (`restart`, `stop`), and does what follows. Sh
 
 import asyncio
 import contextlib
+import logging
 import os
 import signal
 import time
@@ -22,18 +23,20 @@ from shared.local.child import ChildEvent, ChildPhase, ChildSpec, ChildState
 from shared.local.log_files import open_log, trim_log
 from shared.local.orphans import OrphanGuard
 
+log = logging.getLogger(__name__)
+
 LOG_CHECK_PERIOD_S = 60.0
 
 
 class Supervisor:
     """Keeps processes alive. Use it as an async context manager: leaving it stops whatever still runs.
 
-    `on_event` is called in the event loop for every event and must not block or raise. `clock` gives seconds that never
-    go back. All methods are for the event loop's thread.
+    `on_event` is called in the event loop for every event and must not block; what it raises is logged, and the child
+    is kept all the same. `clock` gives seconds that never go back. All methods are for the event loop's thread.
     """
 
     def __init__(self, on_event: Callable[[ChildEvent], None], clock: Callable[[], float] = time.monotonic) -> None:
-        self._on_event = on_event
+        self._on_event = _guarded(on_event)
         self._clock = clock
         self._keepers: dict[str, _Keeper] = {}
         self._guard: OrphanGuard | None = None
@@ -80,11 +83,19 @@ class Supervisor:
         await self._keepers[name].restart(grace_s)
 
     async def stop(self, names: Iterable[str] | None = None) -> None:
-        """Stop all children, or the named ones, by `stop_order`; returns when they have ended. Again does nothing."""
+        """Stop all children, or the named ones, by `stop_order`; returns when they have ended. Again does nothing.
+
+        One that cannot be stopped in good order is killed; the others are stopped in theirs.
+        """
         chosen = [self._keepers[name] for name in (self._keepers if names is None else names)]
         chosen.sort(key=lambda keeper: keeper.spec.stop_order)
         for _, together in groupby(chosen, key=lambda keeper: keeper.spec.stop_order):
-            await asyncio.gather(*[keeper.stop() for keeper in together])
+            group = list(together)
+            ends = await asyncio.gather(*[keeper.stop() for keeper in group], return_exceptions=True)
+            for keeper, end in zip(group, ends, strict=True):
+                if isinstance(end, Exception):
+                    log.error("%s was not stopped in good order: %r", keeper.spec.name, end)
+                    keeper.kill()
 
     def kill_all(self) -> None:
         """SIGKILL to every child that still runs, without waiting: for the impatient second Ctrl-C."""
@@ -117,6 +128,7 @@ class _Keeper:
         self._process: Process | None = None
         self._starts = 0
         self._last_exit_code: int | None = None
+        self._start_error = ""
         self._wish: Literal["restart", "stop"] | None = None
         self._grace_s = spec.stop_timeout_s
         self._wished = asyncio.Event()
@@ -125,7 +137,8 @@ class _Keeper:
 
     def state(self) -> ChildState:
         pid = self._process.pid if self._process is not None else None
-        return ChildState(self.spec.name, self._phase, pid, max(0, self._starts - 1), self._last_exit_code)
+        restarts = max(0, self._starts - 1)
+        return ChildState(self.spec.name, self._phase, pid, restarts, self._last_exit_code, self._start_error)
 
     async def begin(self) -> None:
         self._attempted.clear()
@@ -191,6 +204,7 @@ class _Keeper:
         try:
             process = await self._spawn()
         except OSError as error:
+            self._start_error = str(error)
             self._on_event(ChildEvent(self.spec.name, "exited", error=str(error)))
             return None
         finally:
@@ -215,8 +229,9 @@ class _Keeper:
                 stderr=STDOUT,
                 start_new_session=True,
             )
-        self._guard.watch(process.pid)
         self._process = process
+        self._start_error = ""
+        self._guard.watch(process.pid)
         self._phase = "running"
         self._starts += 1
         self._on_event(ChildEvent(spec.name, "started", pid=process.pid))
@@ -251,6 +266,18 @@ class _Keeper:
 
     def _is_final(self, exit_code: int | None) -> bool:
         return not self.spec.restart or exit_code in self.spec.no_restart_exit_codes
+
+
+def _guarded(on_event: Callable[[ChildEvent], None]) -> Callable[[ChildEvent], None]:
+    """Never raises: whoever listens (a full disk, a closed terminal) must not cost a child its keeper."""
+
+    def tell(event: ChildEvent) -> None:
+        try:
+            on_event(event)
+        except Exception:
+            log.exception("the event %s of %s could not be told", event.kind, event.name)
+
+    return tell
 
 
 def _signal_group(group: int, number: signal.Signals) -> None:

@@ -1,5 +1,6 @@
 """What the guard does with its list; that it really outlives a kill -9 of ours is in test_supervisor.py."""
 
+import errno
 import os
 import signal
 import subprocess
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from shared.local import orphans
 from shared.local.orphans import OrphanGuard
 
 
@@ -30,6 +32,24 @@ def test_a_watched_group_ends_with_us(sleeper: "subprocess.Popen[bytes]") -> Non
     guard.watch(sleeper.pid)
     lose(guard)
     assert sleeper.wait(5) == -signal.SIGKILL
+
+
+def test_where_no_guard_can_be_had_the_next_word_tries_again(
+    sleeper: "subprocess.Popen[bytes]", monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = OrphanGuard()
+    guard._process.kill()
+    guard._process.wait()
+    with monkeypatch.context() as patched:
+        patched.setattr(orphans, "_spawn", no_process)
+        guard.watch(sleeper.pid)
+    guard.forget(1)
+    lose(guard)
+    assert sleeper.wait(5) == -signal.SIGKILL
+
+
+def no_process() -> "subprocess.Popen[bytes]":
+    raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
 
 
 def test_a_forgotten_group_does_not(sleeper: "subprocess.Popen[bytes]") -> None:

@@ -1,6 +1,7 @@
 """Children that die, hang, refuse to go, or cannot start; the order of stopping; what happens when we are killed."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -82,14 +83,15 @@ async def test_a_child_runs_logs_and_stops(events: Events, spec: Callable[..., C
         assert not psutil.pid_exists(state.pid)
 
 
+@pytest.mark.parametrize("code", [0, 2, 3])
 async def test_a_child_that_dies_is_started_again_ever_more_slowly(
-    events: Events, spec: Callable[..., ChildSpec]
+    events: Events, spec: Callable[..., ChildSpec], code: int
 ) -> None:
     async with Supervisor(events) as supervisor:
-        await supervisor.start(spec("exit 3"))
+        await supervisor.start(spec(f"exit {code}"))
         delays = [(await events.next("restarting")).delay_s for _ in range(3)]
     assert delays == pytest.approx([0.2, 0.4, 0.8])
-    assert {event.exit_code for event in events.seen if event.kind == "exited"} == {3}
+    assert {event.exit_code for event in events.seen if event.kind == "exited"} == {code}
     assert supervisor.states()["child"].restarts == 2
 
 
@@ -102,23 +104,61 @@ async def test_a_long_life_makes_the_next_restart_quick_again(events: Events, sp
     assert delays == pytest.approx([0.2, 0.2, 0.2])
 
 
-@pytest.mark.parametrize("code", [2, 75])
-async def test_an_exit_code_that_would_come_again_is_given_up(
-    events: Events, spec: Callable[..., ChildSpec], code: int
-) -> None:
+async def test_an_instance_id_in_use_is_given_up(events: Events, spec: Callable[..., ChildSpec]) -> None:
     async with Supervisor(events) as supervisor:
-        await supervisor.start(spec(f"exit {code}"))
-        assert (await events.next("gave_up")).exit_code == code
+        await supervisor.start(spec("exit 75"))
+        assert (await events.next("gave_up")).exit_code == 75
         assert supervisor.states()["child"].phase == "gave_up"
         await supervisor.restart("child")
         await events.next("gave_up")
     assert events.kinds() == ["started", "exited", "gave_up"] * 2
 
 
+class Deaf(Events):
+    """Keeps every event, and then fails as a listener does whose disk is full."""
+
+    def __call__(self, event: ChildEvent) -> None:
+        super().__call__(event)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+async def test_a_listener_that_fails_costs_no_child_its_keeper(spec: Callable[..., ChildSpec]) -> None:
+    events = Deaf()
+    async with Supervisor(events) as supervisor:
+        await supervisor.start(spec("exit 1"))
+        for _ in range(2):
+            await events.next("restarting")
+        await supervisor.start(spec(SLEEP, "other", stop_order=1))
+        other = supervisor.states()["other"].pid
+        assert other is not None
+        await supervisor.stop()
+        assert [state.phase for state in supervisor.states().values()] == ["stopped", "stopped"]
+        assert not psutil.pid_exists(other)
+
+
+async def test_one_that_cannot_be_stopped_in_order_does_not_keep_the_others_from_it(
+    events: Events, spec: Callable[..., ChildSpec], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(self: object) -> None:
+        raise RuntimeError("a mistake of ours")
+
+    async with Supervisor(events) as supervisor:
+        await supervisor.start(spec(SLEEP, "one"))
+        await supervisor.start(spec(SLEEP, "two", stop_order=1))
+        one, two = (state.pid for state in supervisor.states().values())
+        monkeypatch.setattr(supervisor._keepers["one"], "stop", broken.__get__(supervisor._keepers["one"]))
+        await supervisor.stop()
+        assert one is not None
+        assert two is not None
+        assert not psutil.pid_exists(two)
+        await ended(one)
+
+
 async def test_a_program_that_does_not_exist_is_an_event(events: Events, spec: Callable[..., ChildSpec]) -> None:
     async with Supervisor(events) as supervisor:
         await supervisor.start(spec("", argv=("/no/such/program",)))
         assert "/no/such/program" in str((await events.next("exited")).error)
+        assert "/no/such/program" in supervisor.states()["child"].start_error
         assert (await events.next("restarting")).delay_s == pytest.approx(0.2)
 
 
@@ -178,7 +218,7 @@ async def test_what_a_child_started_itself_ends_with_it(
     events: Events, spec: Callable[..., ChildSpec], tmp_path: Path
 ) -> None:
     async with Supervisor(events) as supervisor:
-        await supervisor.start(spec("sleep 60 & echo pid $!; exit 2"))
+        await supervisor.start(spec("sleep 60 & echo pid $!; exit 75"))
         await events.next("gave_up")
     grandchild = int((tmp_path / "child.log").read_text().split()[1])
     await ended(grandchild)
