@@ -12,6 +12,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from shared.local.kafka_probe import probe
 from shared.local.kafka_properties import BrokerPlace, render_properties, server_properties
 from shared.local.log_files import open_log
 from shared.local.orphans import OrphanGuard
-from shared.local.ports import LOOPBACK, free_port, is_free
+from shared.local.ports import LOOPBACK, free_port, port_problem
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -96,21 +97,22 @@ class EmbeddedKafka:
         """Whether `prepare` will fetch the jars first, so that a person can be told what the wait is for."""
         return not are_fetched(self._cache)
 
-    def prepare(self) -> None:
+    def prepare(self, cancelled: threading.Event | None = None) -> None:
         """Everything that must be in place before the JVM can run: jars, a formatted data directory, configuration.
 
         The first time on a machine it fetches the jars (10 to 30 s); later it takes 0.1 s, or 2 s for a new directory.
-        Raises EmbeddedKafkaError: taken port, no Java, no jars, a directory that is in use or cannot be written.
+        Raises EmbeddedKafkaError: taken port, no Java, no jars, a directory that is in use or cannot be written; or
+        that it was `cancelled`, which ends a fetch at once.
         """
         for port in (self.port, self._controller_port):
-            if port is not None and not is_free(port):
+            if port is not None and (problem := port_problem(port)):
                 raise EmbeddedKafkaError(
-                    f"Port {port} on {LOOPBACK} is taken, so Kafka cannot listen there:"
+                    f"Port {port} on {LOOPBACK} {problem}, so Kafka cannot listen there:"
                     " stop what uses it, or choose another port."
                 )
         try:
             self._make_directories()
-            classpath = os.pathsep.join(map(str, ensure_jars(self._cache)))
+            classpath = os.pathsep.join(map(str, ensure_jars(self._cache, cancelled)))
             options = [
                 *_MEMORY,
                 *self._jit,

@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ COORDINATES = f"org.apache.kafka:kafka_2.13:{KAFKA_VERSION}+org.slf4j:slf4j-simp
 _LIST = Path(__file__).with_name("kafka_jars.sha256")
 _RESOLVER = Path(__file__).with_name("kafka_resolve.py")
 _FETCH_TIMEOUT_S = 600.0
+_CANCEL_POLL_S = 0.1
 
 
 class JarsUnavailableError(Exception):
@@ -44,16 +46,16 @@ def parse_list(text: str) -> dict[str, str]:
     return jars
 
 
-def ensure_jars(cache: Path) -> list[Path]:
+def ensure_jars(cache: Path, cancelled: threading.Event | None = None) -> list[Path]:
     """The checked jars, sorted by name, fetched into `cache` first if they are not there yet.
 
     The folder is named after the list, so versions never mix. Two processes may do this at once: each fetches into a
-    folder of its own, and the first to rename it wins. Raises JarsUnavailableError.
+    folder of its own, and the first to rename it wins. Raises JarsUnavailableError, also soon after `cancelled` is set.
     """
     expected = expected_jars()
     folder = _folder(cache, expected)
     if not folder.is_dir():
-        _fetch(folder, expected)
+        _fetch(folder, expected, cancelled or threading.Event())
     if problem := check_jars(folder, expected):
         raise JarsUnavailableError(f"The Kafka jars in {folder} are not the expected ones ({problem}); delete it.")
     return [folder / name for name in sorted(expected)]
@@ -82,7 +84,7 @@ def _folder(cache: Path, expected: Mapping[str, str]) -> Path:
     return cache / f"kafka-{KAFKA_VERSION}-{hashlib.sha256(lines.encode()).hexdigest()[:12]}"
 
 
-def _fetch(folder: Path, expected: Mapping[str, str]) -> None:
+def _fetch(folder: Path, expected: Mapping[str, str], cancelled: threading.Event) -> None:
     """Fetch into a new folder, check it, then give it its name: a folder with that name is always complete.
 
     The second attempt uses a Maven repository folder of its own: jgo keeps what an interrupted download left behind in
@@ -94,10 +96,12 @@ def _fetch(folder: Path, expected: Mapping[str, str]) -> None:
         with tempfile.TemporaryDirectory(prefix="fetch-", dir=folder.parent) as scratch:
             for attempt, environ in enumerate(({}, {"M2_REPO": str(Path(scratch) / "m2")})):
                 target = Path(scratch) / f"jars{attempt}"
-                problem = _resolve_into(target, environ) or check_jars(target, expected) or ""
+                problem = _resolve_into(target, environ, cancelled) or check_jars(target, expected) or ""
                 if not problem:
                     _give_name(target, folder)
                     return
+                if cancelled.is_set():
+                    break
     except OSError as error:
         problem = f"{error.strerror or error}: {error.filename}" if error.filename else str(error)
     raise JarsUnavailableError(
@@ -106,27 +110,42 @@ def _fetch(folder: Path, expected: Mapping[str, str]) -> None:
     )
 
 
-def _resolve_into(target: Path, environ: Mapping[str, str]) -> str | None:
+def _resolve_into(target: Path, environ: Mapping[str, str], cancelled: threading.Event) -> str | None:
     """Resolve the coordinates and copy the jars to `target`. Returns what went wrong, in a few words, or None."""
     target.mkdir()
     command = [sys.executable, "-P", str(_RESOLVER), COORDINATES, str(target.with_suffix(".jgo"))]
-    try:
-        done = subprocess.run(  # noqa: S603 - our own interpreter and our own file
-            command,
-            env={**os.environ, **environ},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=_FETCH_TIMEOUT_S,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return f"no end after {_FETCH_TIMEOUT_S:.0f} s"
-    if done.returncode != 0:
-        lines = done.stderr.strip().splitlines()
-        return lines[-1][:300] if lines else f"jgo ended with code {done.returncode}"
-    for line in done.stdout.splitlines():
+    resolver = subprocess.Popen(  # noqa: S603 - our own interpreter and our own file
+        command,
+        env={**os.environ, **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # Ctrl-C is for us, and `cancelled` tells it
+    )
+    found = _communicate(resolver, cancelled)
+    if found is None:
+        return "it was interrupted" if cancelled.is_set() else f"no end after {_FETCH_TIMEOUT_S:.0f} s"
+    output, errors = found
+    if resolver.returncode != 0:
+        lines = errors.strip().splitlines()
+        return lines[-1][:300] if lines else f"jgo ended with code {resolver.returncode}"
+    for line in output.splitlines():
         shutil.copyfile(line, target / Path(line).name)
+    return None
+
+
+def _communicate(process: "subprocess.Popen[str]", cancelled: threading.Event) -> tuple[str, str] | None:
+    """What the process wrote to its end; None when it was killed, because of `cancelled` or the time limit."""
+    waited_s = 0.0
+    with process:
+        while waited_s < _FETCH_TIMEOUT_S and not cancelled.is_set():
+            try:
+                return process.communicate(timeout=_CANCEL_POLL_S)
+            except subprocess.TimeoutExpired:
+                waited_s += _CANCEL_POLL_S
+        process.kill()
+        process.communicate()
     return None
 
 

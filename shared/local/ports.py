@@ -5,6 +5,8 @@ connections. A server that is restarted on its port therefore finds it again: no
 server was down, can have been given that very number as its own (or, worse, have connected to itself).
 """
 
+import errno
+import os
 import random
 import socket
 
@@ -20,14 +22,21 @@ def is_free(port: int, host: str = LOOPBACK) -> bool:
 
     Promises nothing about the next moment: another process may take it.
     """
+    return not port_problem(port, host)
+
+
+def port_problem(port: int, host: str = LOOPBACK) -> str:
+    """Why no server could listen on `host:port` now, going on from "port N"; empty when one could."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
             probe.listen(1)
-        except OSError:
-            return False
-    return True
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return "is taken by another program"
+            return f"cannot be used: {os.strerror(error.errno or 0).lower()}"
+    return ""
 
 
 def free_port(host: str = LOOPBACK) -> int:

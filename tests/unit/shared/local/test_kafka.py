@@ -36,7 +36,7 @@ def test_a_data_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 
 def test_missing_jars_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ensure_jars(cache: Path) -> list[Path]:
+    def ensure_jars(cache: Path, cancelled: object) -> list[Path]:
         raise JarsUnavailableError(f"nothing in {cache}")
 
     monkeypatch.setattr(module, "ensure_jars", ensure_jars)

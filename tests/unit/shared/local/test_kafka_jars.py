@@ -1,6 +1,7 @@
 """Only the jars of the list, octet for octet, are ever given to Java."""
 
 import hashlib
+import threading
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ class Resolver:
         self.results = list(results)
         self.repositories: list[bool] = []
 
-    def __call__(self, target: Path, environ: dict[str, str]) -> str | None:
+    def __call__(self, target: Path, environ: dict[str, str], cancelled: threading.Event) -> str | None:
         self.repositories.append("M2_REPO" in environ)
         target.mkdir()
         result = self.results.pop(0)
@@ -115,3 +116,21 @@ def test_a_cached_jar_that_was_changed_is_refused(resolve: Resolver, tmp_path: P
     ensure_jars(tmp_path)[0].write_bytes(b"evil!")
     with pytest.raises(JarsUnavailableError, match=r"a\.jar has another SHA-256 sum"):
         ensure_jars(tmp_path)
+
+
+@pytest.mark.timeout(20)
+def test_a_fetch_that_is_cancelled_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The slowest of networks: the resolver says nothing for longer than this test may take."""
+    slow = tmp_path / "slow.py"
+    started = tmp_path / "started"
+    slow.write_text(f"import pathlib, signal\npathlib.Path({str(started)!r}).touch()\nsignal.pause()\n")
+    monkeypatch.setattr(kafka_jars, "_RESOLVER", slow)
+
+    class SetOnceItRuns(threading.Event):
+        def is_set(self) -> bool:
+            return started.exists()
+
+    cancelled = SetOnceItRuns()
+    with pytest.raises(JarsUnavailableError, match="it was interrupted"):
+        ensure_jars(tmp_path / "cache", cancelled)
+    assert list((tmp_path / "cache").iterdir()) == []
