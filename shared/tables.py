@@ -64,6 +64,11 @@ class TableReader:
         if self._consumer is not None:
             await self._consumer.stop()
 
+    @property
+    def alive(self) -> bool:
+        """Whether new records are still fed; once false, what was read only grows older."""
+        return self._task is not None and not self._task.done()
+
     async def sync(self) -> None:
         """Returns when everything that was in the tables at the time of the call has been read. Only once started."""
         consumer = self._consumer

@@ -12,7 +12,7 @@ import typer
 
 from services.cli import bench, config, connectors, demo, dlq, preview, report, schema, send, status, topics, track, up
 from services.cli.errors import EXIT_INTERRUPTED, CliError
-from services.cli.output import errors
+from services.cli.output import errors, give_up_output
 from services.cli.runtime import load_dotenv_file
 
 app = typer.Typer(
@@ -294,7 +294,7 @@ def main() -> None:
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
-        sys.stderr.close()
+        give_up_output()
         sys.exit(EXIT_INTERRUPTED)
 
 

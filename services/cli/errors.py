@@ -5,6 +5,7 @@ from typing import Final
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 3
+EXIT_INSTANCE_IN_USE: Final = 75
 EXIT_INTERRUPTED: Final = 130
 
 

@@ -1,10 +1,12 @@
 """Edge: what commands print: tables for people, JSON for programs; errors on stderr."""
 
+import contextlib
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -12,8 +14,28 @@ from rich.table import Table
 _WIDTH_OF_FILES = 180
 """Where nobody looks at a terminal, a table may be as wide as it needs."""
 
-console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Console(Console):
+    """Leaves it to the command what a closed pipe means; rich itself would leave the process."""
+
+    def on_broken_pipe(self) -> NoReturn:
+        raise BrokenPipeError
+
+
+console = _Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+errors = _Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def tell(sentence: str) -> None:
+    """For a process that must go on whoever listens: a closed pipe, terminal or a full disk behind it are no matter."""
+    with contextlib.suppress(OSError):
+        console.print(sentence, markup=False)
+
+
+def give_up_output() -> None:
+    """Nobody reads on: whatever is still buffered goes nowhere, without a complaint at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def print_json(value: Any) -> None:

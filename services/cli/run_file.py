@@ -9,11 +9,12 @@ from pathlib import Path
 import psutil
 
 NAME = "run.json"
+_CLOCKS_DIFFER_MS = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """Addresses and processes of one `smsgw up`. `processes`: pid by name."""
+    """Addresses and processes of one `smsgw up`. `processes`: pid by name; `started_at_ms`: when all of them ran."""
 
     pid: int
     instance: str
@@ -26,8 +27,11 @@ class RunFile:
 
     @property
     def alive(self) -> bool:
-        """Whether the `up` that wrote it still runs (its pid may since be another program's: then this is wrong)."""
-        return psutil.pid_exists(self.pid)
+        """Whether the `up` that wrote it still runs. Who has its pid now and began later is another program."""
+        try:
+            return psutil.Process(self.pid).create_time() * 1000 <= self.started_at_ms + _CLOCKS_DIFFER_MS
+        except psutil.Error:
+            return False
 
 
 def write_run_file(data_dir: Path, run: RunFile) -> None:

@@ -6,16 +6,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiokafka.errors import KafkaError
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from dotenv import dotenv_values
 
-from services.cli.errors import Invalid, Unreachable
+from services.cli.errors import CliError, Invalid, Unreachable
 from services.cli.run_file import RunFile, read_run_file
-from shared.kafka import BatchProducer, KafkaUnavailable
+from shared.kafka import BatchProducer, FatalKafkaError, KafkaUnavailable, MissingTopics, connection_options
 from shared.settings import Settings, SettingsError, read_settings
 
 KAFKA_VARIABLE = "SMSGW_KAFKA_BOOTSTRAP_SERVERS"
 CLICKHOUSE_VARIABLE = "SMSGW_CLICKHOUSE_URL"
+CREATE_TOPICS = "`smsgw topics create` makes what is missing"
+PROBE_TIMEOUT_MS = 3_000
 
 
 def load_dotenv_file(directory: Path) -> None:
@@ -60,15 +63,33 @@ def find_runtime(option: Path | None) -> Runtime:
 
 
 @asynccontextmanager
-async def kafka_errors(settings: Settings) -> AsyncIterator[None]:
-    """Turns whatever the client raises for a broker that does not answer into one sentence."""
+async def kafka_errors(settings: Settings, hint: str = "is `smsgw up` running?") -> AsyncIterator[None]:
+    """Turns whatever the client raises for a broker that does not answer, or has no topics of ours, into one sentence.
+
+    Raises `Unreachable`, or `CliError` where Kafka answers and `smsgw topics create` is what is missing.
+    """
+    address = settings.kafka_bootstrap_servers
     try:
         yield
-    except (KafkaError, KafkaUnavailable, TimeoutError) as error:
+    except MissingTopics as error:
+        raise CliError(f"Kafka at {address}: {str(error).partition(';')[0]}", hint=CREATE_TOPICS) from error
+    except UnknownTopicOrPartitionError as error:
+        raise CliError(f"Kafka at {address} has no topics of ours", hint=CREATE_TOPICS) from error
+    except (KafkaError, KafkaUnavailable, FatalKafkaError, TimeoutError) as error:
         detail = str(error) or type(error).__name__
-        raise Unreachable(
-            f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {detail}", "is `smsgw up` running?"
-        ) from error
+        raise Unreachable(f"Kafka at {address} does not answer: {detail}", hint) from error
+
+
+async def kafka_answers(settings: Settings) -> bool:
+    """Whether any broker of the address answers, with the credentials that the services use too."""
+    admin = AIOKafkaAdminClient(**connection_options(settings), request_timeout_ms=PROBE_TIMEOUT_MS)
+    try:
+        await admin.start()
+    except (KafkaError, OSError):
+        return False
+    finally:
+        await admin.close()
+    return True
 
 
 @asynccontextmanager

@@ -8,22 +8,22 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
-from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
-from schemas.gateway_config import AppliedConfig
 from schemas.topics import EVERY_SERVICE
 from services.cli.config_apply import apply_gateway, create_topics, read_applied
-from services.cli.errors import CliError, Invalid, Unreachable
+from services.cli.errors import EXIT_INSTANCE_IN_USE, CliError, Invalid, Unreachable
 from services.cli.gateway_yaml import GatewayFileError, parse_gateway
 from services.cli.health import clickhouse
 from services.cli.run_file import RunFile, read_run_file, remove_run_file, write_run_file
-from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE
+from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE, kafka_answers, kafka_errors
 from shared.clock import now_ms
 from shared.local.child import ChildEvent, ChildSpec, ChildState
 from shared.local.kafka import EmbeddedKafka, EmbeddedKafkaError
-from shared.local.ports import is_free
+from shared.local.kafka_jars import KAFKA_VERSION
+from shared.local.ports import LOOPBACK, port_problem
 from shared.local.supervisor import Supervisor
 from shared.settings import Settings, SettingsError, read_settings
 
@@ -31,6 +31,8 @@ KAFKA, CLICKHOUSE, SIMULATOR = "kafka", "clickhouse", "simulator"
 ALL: tuple[str, ...] = (KAFKA, CLICKHOUSE, SIMULATOR, *EVERY_SERVICE)
 KAFKA_PORT, CLICKHOUSE_PORT, SIMULATOR_PORT = 9092, 8123, 2775
 SIMULATOR_PASSWORD = "SMSGW_SIMULATOR_PASSWORD"  # noqa: S105  # the name of a variable
+
+_Made = TypeVar("_Made")
 
 DEMO_DIR = Path(__file__).parent / "demo_data"
 READY_S = 60.0
@@ -53,11 +55,16 @@ class StackOptions:
 
 
 class Stack:
-    """Starts, watches and stops. `say` gets one sentence for each step and event; use as an async context manager."""
+    """Starts, watches and stops. `say` gets one sentence for each step and event, and must not raise.
+
+    Use as an async context manager. `in_use` is set when every service of this stack was given up because another
+    process has its instance id.
+    """
 
     def __init__(self, options: StackOptions, say: Callable[[str], None]) -> None:
         self.options = options
-        self.applied: AppliedConfig | None = None
+        self.in_use = asyncio.Event()
+        self._config_hash = ""
         self._say = say
         self._run = read_run_file(options.data_dir)
         self._kafka_address = self._address(KAFKA, KAFKA_VARIABLE, options.kafka_port)
@@ -65,6 +72,9 @@ class Stack:
         self._supervisor = Supervisor(self._on_event)
         self._kafka: EmbeddedKafka | None = None
         self._settled = False
+        self._started_at_ms = 0
+        self._written: RunFile | None = None
+        self._unwritten = ""
 
     def _address(self, name: str, variable: str, port: int | None) -> str:
         """The address that is given from outside for `name`; empty when this stack starts it."""
@@ -96,11 +106,16 @@ class Stack:
 
     @property
     def bootstrap_servers(self) -> str:
-        return self._kafka_address or f"127.0.0.1:{self.options.kafka_port or KAFKA_PORT}"
+        return self._kafka_address or f"{LOOPBACK}:{self.options.kafka_port or KAFKA_PORT}"
 
     @property
     def clickhouse_url(self) -> str:
-        return self._clickhouse_url or f"http://127.0.0.1:{self.options.clickhouse_port or CLICKHOUSE_PORT}"
+        return self._clickhouse_url or f"http://{LOOPBACK}:{self.options.clickhouse_port or CLICKHOUSE_PORT}"
+
+    @property
+    def given_clickhouse(self) -> bool:
+        """Whether ClickHouse is somebody else's."""
+        return bool(self._clickhouse_url)
 
     @property
     def submit_log(self) -> Path:
@@ -134,12 +149,15 @@ class Stack:
 
     async def start(self) -> None:
         """Everything in order; returns when all processes run (see `smsgw status` for healthy). Raises `CliError`."""
-        gateway_text = self._gateway_text()  # a broken file is told before anything is started
+        self.settings  # noqa: B018  # a broken environment or file is told before anything is started
+        gateway_text = self._gateway_text()
         self._check_ports()
         if KAFKA in self.options.only and not self._kafka_address:
             await self._start_kafka()
         if CLICKHOUSE in self.options.only and not self._clickhouse_url:
             await self._start_clickhouse()
+        elif self._clickhouse_url and "recorder" in self.options.only:
+            (await asyncio.to_thread(clickhouse, self.settings)).close()
         await self._configure(gateway_text)
         if SIMULATOR in self.options.only:
             await self._start_simulator()
@@ -147,9 +165,26 @@ class Stack:
             if name in self.options.only:
                 await self._supervisor.start(self._service_spec(name))
         self._settled = True
-        self.write_run_file()
+        self._started_at_ms = now_ms()
+        self._write_run_file()
 
-    def write_run_file(self) -> None:
+    def on_config(self, config_hash: str) -> None:
+        """What is applied now, for run.json; see `refresh_run_file`."""
+        self._config_hash = config_hash
+
+    def refresh_run_file(self) -> None:
+        """Write run.json again where it would say something else. A full disk is said once, and tried again."""
+        if not self._settled:
+            return
+        try:
+            self._write_run_file()
+            self._unwritten = ""
+        except CliError as error:
+            if str(error) != self._unwritten:
+                self._say(f"{error}: other commands are told old addresses and processes")
+            self._unwritten = str(error)
+
+    def _write_run_file(self) -> None:
         """Only the stack that runs Kafka or ClickHouse, or all there is, tells others; a second one leaves the file."""
         if self._run is not None and self._run.alive and self._run.pid != os.getpid():
             return
@@ -159,13 +194,16 @@ class Stack:
             instance=self.options.instance,
             kafka_bootstrap_servers=self.bootstrap_servers,
             clickhouse_url=self.clickhouse_url,
-            simulator=f"127.0.0.1:{self.options.simulator_port}" if SIMULATOR in states else "",
-            config_hash=self.applied.hash if self.applied else "",
-            started_at_ms=now_ms(),
+            simulator=f"{LOOPBACK}:{self.options.simulator_port}" if SIMULATOR in states else "",
+            config_hash=self._config_hash,
+            started_at_ms=self._started_at_ms,
             processes={name: state.pid for name, state in states.items()},
         )
+        if run == self._written:
+            return
         try:
             write_run_file(self.options.data_dir, run)
+            self._written = run
         except OSError as error:
             raise CliError(f"cannot write to {self.options.data_dir}: {error.strerror}") from error
 
@@ -184,10 +222,8 @@ class Stack:
                 )
             )
         for what, port, option in wanted:
-            if not is_free(port):
-                raise CliError(
-                    f"port {port} for {what} is taken by another program", hint=f"choose another with {option}"
-                )
+            if problem := port_problem(port):
+                raise CliError(f"port {port} for {what} {problem}", hint=f"choose another with {option}")
 
     async def _start_kafka(self) -> None:
         place = self.options.data_dir / KAFKA
@@ -197,25 +233,33 @@ class Stack:
             log_file=self._log(KAFKA),
             short_lived=self.options.short_lived,
         )
+        if kafka.needs_download():
+            self._say(f"Kafka: fetching Apache Kafka {KAFKA_VERSION}, 44 MB, once")
         self._say("Kafka: starting")
         try:
-            await asyncio.to_thread(kafka.prepare)
+            await _in_thread(kafka.prepare)
             spec = self._spec(KAFKA, kafka.command(), order=3, stop_s=30.0, cwd=place)
             await self._supervisor.start(spec)
-            await asyncio.to_thread(kafka.wait_ready, self._exit_code_of(KAFKA), READY_S)
+            exit_code = self._exit_code_of(KAFKA)
+            await asyncio.to_thread(kafka.wait_ready, exit_code, READY_S)
         except EmbeddedKafkaError as error:
             raise CliError(str(error)) from error
         self._kafka = kafka
         self._say(f"Kafka: listens on {self.bootstrap_servers}")
 
     def _exit_code_of(self, name: str) -> Callable[[float], int | None]:
-        """For a waiting thread: pass `seconds`, then say how the child ended, or None while it runs."""
+        """For a waiting thread: pass `seconds`, then say how the child ended, or None while it runs.
+
+        Raises `CliError` for one that could not even be started.
+        """
         pause = threading.Event()
 
         def exit_code(seconds: float) -> int | None:
             pause.wait(seconds)
             state = self._supervisor.states()[name]
-            return None if state.phase in {"starting", "running"} else state.last_exit_code
+            if state.start_error:
+                raise CliError(f"{name} cannot be started: {state.start_error}")
+            return None if state.phase in {"starting", "running"} else state.last_exit_code or 0
 
         return exit_code
 
@@ -247,20 +291,17 @@ class Stack:
 
     async def _configure(self, text: str | None) -> None:
         settings = self.settings
-        try:
+        async with kafka_errors(settings, hint=""):
             await create_topics(settings)
             running = await read_applied(settings)
             if text is None and running is not None:
                 await create_topics(settings, running.gateway.connectors)
-                self.applied = running
+                self._config_hash = running.hash
                 return
             text = text if text is not None else self.demo_gateway_text()
-            self.applied = await apply_gateway(settings, parse_gateway(text), text)
-        except KafkaError as error:
-            raise Unreachable(f"Kafka at {settings.kafka_bootstrap_servers} does not answer: {error}") from error
-        except GatewayFileError as error:
-            raise Invalid(str(error)) from error
-        self._say(f"Configuration {self.applied.hash}: applied")
+            applied = await apply_gateway(settings, parse_gateway(text), text)
+        self._config_hash = applied.hash
+        self._say(f"Configuration {applied.hash}: applied")
 
     def demo_gateway_text(self) -> str:
         """The built-in configuration: three connectors, all of them the simulator's."""
@@ -268,11 +309,14 @@ class Stack:
         return text.replace(f"port: {SIMULATOR_PORT}", f"port: {self.options.simulator_port}")
 
     async def _start_simulator(self) -> None:
-        self.submit_log.parent.mkdir(exist_ok=True)
+        try:
+            self.submit_log.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise CliError(f"cannot use {self.submit_log.parent}: {error.strerror}") from error
         argv = [sys.executable, "-m", "services", SIMULATOR, "--scenario", str(self.options.scenario)]
         argv += ["--port", str(self.options.simulator_port), "--log", str(self.submit_log)]
         await self._supervisor.start(self._spec(SIMULATOR, argv, order=1))
-        self._say(f"Simulator: SMPP on 127.0.0.1:{self.options.simulator_port}")
+        self._say(f"Simulator: SMPP on {LOOPBACK}:{self.options.simulator_port}")
 
     def _service_spec(self, name: str) -> ChildSpec:
         return self._spec(name, [sys.executable, "-m", "services", name], order=1 if name == "recorder" else 0)
@@ -307,12 +351,32 @@ class Stack:
             self._say(f"{event.name}: starts again in {event.delay_s or 0:.1f} s")
         elif event.kind == "gave_up":
             self._say(f"{event.name}: not started again (exit code {event.exit_code}, log: {self._log(event.name)})")
-        if self._settled and event.kind == "started":
-            self.write_run_file()
+            if self._all_in_use():
+                self.in_use.set()
+        if event.kind == "started":
+            self.refresh_run_file()
 
-    def kafka_answers(self) -> bool:
-        """The supervisor's own probe; True when the broker is not ours."""
-        return self._kafka is None or self._kafka.answers()
+    def _all_in_use(self) -> bool:
+        wanted = self.options.only & set(EVERY_SERVICE)
+        states = [state for name, state in self.states().items() if name in wanted]
+        given_up = [s for s in states if s.phase == "gave_up" and s.last_exit_code == EXIT_INSTANCE_IN_USE]
+        return bool(wanted) and len(given_up) == len(wanted)
+
+    async def kafka_answers(self) -> bool:
+        """The supervisor's own probe, of this very broker where it is ours, else of whatever the address leads to."""
+        if self._kafka is not None:
+            return await asyncio.to_thread(self._kafka.answers)
+        return await kafka_answers(self.settings)
+
+
+async def _in_thread(work: Callable[[threading.Event], _Made]) -> _Made:
+    """Run `work` in a thread; when this task is cancelled, its event is set, and it should end at once."""
+    cancelled = threading.Event()
+    try:
+        return await asyncio.to_thread(work, cancelled)
+    except asyncio.CancelledError:
+        cancelled.set()
+        raise
 
 
 def read_gateway_file(path: Path) -> str:

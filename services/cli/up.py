@@ -4,6 +4,8 @@ import asyncio
 import os
 import signal
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +13,15 @@ from rich.live import Live
 from rich.table import Table
 
 from schemas.topics import EVERY_SERVICE
-from services.cli.errors import EXIT_INTERRUPTED, Invalid
-from services.cli.output import console, table
+from services.cli.errors import EXIT_INSTANCE_IN_USE, EXIT_INTERRUPTED, Invalid
+from services.cli.output import console, table, tell
 from services.cli.runtime import data_dir_of
 from services.cli.stack import ALL, DEMO_DIR, SIMULATOR, SIMULATOR_PORT, Stack, StackOptions
 from services.cli.watchdog import Watchdog
+from shared.local.ports import LOOPBACK
 
 REFRESH_S = 1.0
+LOOK_S = 5.0
 
 
 def options_of(
@@ -62,10 +66,10 @@ async def run(
     simulator: bool,
     only: str | None,
 ) -> int:
-    """Until Ctrl-C or SIGTERM; returns the exit code."""
+    """Until Ctrl-C, SIGTERM or the end of the terminal, or until there is nothing to run; returns the exit code."""
     options = options_of(config, data_dir, kafka_port, clickhouse_port, simulator=simulator, only=only)
     stop = stop_signal()
-    async with Stack(options, console.print) as stack:
+    async with Stack(options, tell) as stack:
         starting = asyncio.ensure_future(stack.start())
         waited: set[asyncio.Future[Any]] = {starting, stop}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
@@ -76,14 +80,14 @@ async def run(
         else:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
-        console.print("Stopping: draining the services, then ClickHouse and Kafka (Ctrl-C again kills)")
+        tell("Stopping: draining the services, then ClickHouse and Kafka (Ctrl-C again kills)")
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stack.kill_all)
-    console.print("Stopped.")
-    return stop.result()
+    tell("Stopped.")
+    return stop.result() if stop.done() else EXIT_INSTANCE_IN_USE
 
 
 def stop_signal() -> "asyncio.Future[int]":
-    """Done on Ctrl-C or SIGTERM, with the exit code that follows."""
+    """Done on Ctrl-C, SIGTERM or the end of the terminal, with the exit code that follows."""
     loop = asyncio.get_running_loop()
     stop: asyncio.Future[int] = loop.create_future()
 
@@ -93,39 +97,67 @@ def stop_signal() -> "asyncio.Future[int]":
 
     loop.add_signal_handler(signal.SIGINT, end, EXIT_INTERRUPTED)
     loop.add_signal_handler(signal.SIGTERM, end, 0)
+    loop.add_signal_handler(signal.SIGHUP, end, 0)
     return stop
 
 
 def _introduce(stack: Stack) -> None:
     """What to type next."""
-    console.print(f"\nKafka       {stack.bootstrap_servers}")
-    console.print(f"ClickHouse  {stack.clickhouse_url}  (user default, no password)")
+    tell(f"\nKafka       {stack.bootstrap_servers}")
+    tell(f"ClickHouse  {stack.clickhouse_url}" + ("" if stack.given_clickhouse else "  (user default, no password)"))
     if SIMULATOR in stack.states():
-        console.print(f"Simulator   127.0.0.1:{stack.options.simulator_port}")
-    console.print(f"Data, logs  {stack.options.data_dir}")
-    console.print("In another terminal: smsgw status --wait 60; smsgw send +447700900123 'Hello'; smsgw report\n")
+        tell(f"Simulator   {LOOPBACK}:{stack.options.simulator_port}")
+    tell(f"Data, logs  {stack.options.data_dir}")
+    tell("In another terminal: smsgw status --wait 60; smsgw send +447700900123 'Hello'; smsgw report\n")
 
 
 async def _keep(stack: Stack, stop: "asyncio.Future[int]") -> None:
-    """Watch until asked to stop."""
+    """Watch until asked to stop, or until another process has the instance id of everything here."""
     watchdog = Watchdog(
         stack.settings,
         lambda: {name: state.pid for name, state in stack.states().items() if name in EVERY_SERVICE},
         stack.kafka_answers,
         lambda name: stack.restart(name, 0),
+        tell,
+        stack.on_config,
     )
     watching = asyncio.create_task(watchdog.run(), name="watchdog")
+    in_use = asyncio.create_task(stack.in_use.wait(), name="in-use")
+    ends: set[asyncio.Future[Any]] = {stop, in_use}
     try:
-        if sys.stdout.isatty():
-            with Live(_processes(stack), console=console, auto_refresh=False, transient=True) as live:
-                while not stop.done():
-                    await asyncio.wait([stop], timeout=REFRESH_S)
-                    live.update(_processes(stack), refresh=True)
-        else:
-            await asyncio.wait([stop])
+        with _live(stack) as show:
+            while not any(end.done() for end in ends):
+                await asyncio.wait(ends, timeout=REFRESH_S if sys.stdout.isatty() else LOOK_S)
+                stack.refresh_run_file()
+                show()
     finally:
         watching.cancel()
-        await asyncio.gather(watching, return_exceptions=True)
+        in_use.cancel()
+        await asyncio.gather(watching, in_use, return_exceptions=True)
+
+
+@contextmanager
+def _live(stack: Stack) -> Iterator[Callable[[], None]]:
+    """A table of the processes at the end of a terminal, drawn anew by each call; nothing where there is no terminal.
+
+    A terminal that is gone is no reason to end.
+    """
+    if not sys.stdout.isatty():
+        yield lambda: None
+        return
+    live = Live(_processes(stack), console=console, auto_refresh=False, transient=True)
+
+    def show() -> None:
+        with suppress(OSError):
+            live.update(_processes(stack), refresh=True)
+
+    with suppress(OSError):
+        live.start()
+    try:
+        yield show
+    finally:
+        with suppress(OSError):
+            live.stop()
 
 
 def _processes(stack: Stack) -> Table:

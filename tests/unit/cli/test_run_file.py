@@ -1,13 +1,19 @@
 """Edge: run.json."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from services.cli.run_file import NAME, RunFile, read_run_file, remove_run_file, write_run_file
+from shared.clock import now_ms
 
-RUN = RunFile(os.getpid(), "0", "127.0.0.1:9092", "http://127.0.0.1:8123", processes={"kafka": 5, "binder": None})
+RUN = RunFile(
+    os.getpid(), "0", "127.0.0.1:9092", "http://127.0.0.1:8123", started_at_ms=now_ms(),
+    processes={"kafka": 5, "binder": None},
+)  # fmt: skip
 
 
 def test_what_is_written_is_read(tmp_path: Path) -> None:
@@ -28,3 +34,10 @@ def test_what_is_not_ours_is_none(text: str, tmp_path: Path) -> None:
 def test_a_process_that_runs_is_alive() -> None:
     assert RUN.alive
     assert not RunFile(2**22 + 5, "0", "", "").alive
+
+
+def test_whoever_has_the_number_now_and_began_later_is_another_process() -> None:
+    """As after a restart of the machine, where numbers begin anew."""
+    began_ms = int(psutil.Process().create_time() * 1000)
+    assert not replace(RUN, started_at_ms=began_ms - 60_000).alive
+    assert replace(RUN, started_at_ms=began_ms).alive

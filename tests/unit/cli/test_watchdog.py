@@ -1,8 +1,17 @@
-"""Pure: which services are restarted because they do not advance."""
+"""Which services are restarted because they do not advance, and what the watching itself survives."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
 
 from schemas.service_states import ServiceState
-from services.cli.watchdog import CHECK_S, GRACE_AFTER_OUTAGE_MS, stuck_services
+from services.cli import watchdog as module
+from services.cli.watchdog import CHECK_S, GRACE_AFTER_OUTAGE_MS, Watchdog, stuck_services
+from shared.clock import now_ms
+from shared.kafka import MissingTopics
 from shared.service import STUCK_MS
+from shared.settings import Settings
 
 AT_MS = 1_790_000_000_000
 LIMIT_MS = STUCK_MS + int(CHECK_S * 1000)
@@ -36,3 +45,107 @@ def test_nobody_is_restarted_during_an_outage_of_kafka_nor_for_a_minute_after() 
     assert stuck_services(STATES, PIDS, AT_MS, AT_MS) == []
     assert stuck_services(STATES, PIDS, AT_MS, AT_MS - GRACE_AFTER_OUTAGE_MS + 1) == []
     assert stuck_services(STATES, PIDS, AT_MS, AT_MS - GRACE_AFTER_OUTAGE_MS) == ["ingress"]
+
+
+class Beats:
+    """Takes the place of the table reader: every service that is asked for beats, and never advances."""
+
+    failures = 0
+
+    def __init__(self, settings: Settings, tables: object) -> None:
+        self.alive = True
+
+    async def start(self) -> None:
+        if Beats.failures:
+            Beats.failures -= 1
+            raise MissingTopics("topics are missing")
+
+    async def stop(self) -> None:
+        self.alive = False
+
+
+@pytest.fixture
+def beats(monkeypatch: pytest.MonkeyPatch) -> type[Beats]:
+    monkeypatch.setattr(module, "TableReader", Beats)
+    monkeypatch.setattr(module, "CHECK_S", 0.01)
+    monkeypatch.setattr(module, "restart_delay_s", lambda failures: 0.01)
+    Beats.failures = 0
+    return Beats
+
+
+class Scene:
+    """A watchdog over one service that hangs; `restarted` is set when it asks for a restart."""
+
+    def __init__(self, kafka_answers: Callable[[], Awaitable[bool]]) -> None:
+        self.said: list[str] = []
+        self.restarted = asyncio.Event()
+        settings = Settings(kafka_bootstrap_servers="127.0.0.1:1")
+        self.watchdog = Watchdog(settings, lambda: {"ingress": 1}, kafka_answers, self.restart, self.said.append)
+
+    async def restart(self, name: str) -> None:
+        self.restarted.set()
+
+    async def run(self, until: asyncio.Event) -> None:
+        async def hang() -> None:
+            """The beats of a hung service; the watchdog forgets them whenever it begins anew."""
+            while True:
+                old_ms = now_ms() - 10 * STUCK_MS
+                self.watchdog._states["ingress|0|1"] = state("ingress", 1, old_ms)
+                await asyncio.sleep(0)
+
+        tasks = [asyncio.create_task(self.watchdog.run()), asyncio.create_task(hang())]
+        async with asyncio.timeout(10):
+            await until.wait()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def answers() -> bool:
+    return True
+
+
+async def test_a_hung_service_is_restarted_and_said(beats: type[Beats]) -> None:
+    scene = Scene(answers)
+    await scene.run(scene.restarted)
+    assert scene.said[0] == "ingress: has not advanced for 30 s, is started again"
+
+
+async def test_a_watching_that_fails_begins_again_and_says_so(beats: type[Beats]) -> None:
+    beats.failures = 2
+    scene = Scene(answers)
+    await scene.run(scene.restarted)
+    assert scene.said[:2] == ["watchdog: cannot follow the services (topics are missing); tries again in 0.0 s"] * 2
+
+
+async def test_nobody_is_restarted_while_any_kafka_does_not_answer(beats: type[Beats]) -> None:
+    asked = asyncio.Event()
+    rounds = 0
+
+    async def silent() -> bool:
+        nonlocal rounds
+        rounds += 1
+        if rounds > 5:
+            asked.set()
+        return False
+
+    scene = Scene(silent)
+    await scene.run(asked)
+    assert not scene.restarted.is_set()
+
+
+async def test_a_process_that_slept_restarts_nobody(beats: type[Beats], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLEPT_MS", -1)
+    asked = asyncio.Event()
+    rounds = 0
+
+    async def slow() -> bool:
+        nonlocal rounds
+        rounds += 1
+        if rounds > 5:
+            asked.set()
+        return True
+
+    scene = Scene(slow)
+    await scene.run(asked)
+    assert not scene.restarted.is_set()

@@ -1,0 +1,88 @@
+"""Edge: `smsgw up` with a Kafka from outside: an instance id in use, and addresses that lead nowhere."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.cli.runtime import kafka_answers
+from shared.local.ports import free_port
+from shared.settings import Settings
+
+pytestmark = pytest.mark.kafka
+
+
+class Ups:
+    """Every `smsgw up` of a test, on the shared broker; ended with it."""
+
+    def __init__(self, bootstrap: str, place: Path) -> None:
+        self._environment = {n: v for n, v in os.environ.items() if not n.startswith("SMSGW_")} | {
+            "SMSGW_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+            "SMSGW_CLICKHOUSE_URL": f"http://127.0.0.1:{free_port()}",
+            "SMSGW_INSTANCE": "taken",
+        }
+        self._place = place
+        self._running: list[subprocess.Popen[str]] = []
+
+    def start(self, only: str) -> "subprocess.Popen[str]":
+        process = subprocess.Popen(
+            [sys.executable, "-m", "services.cli", "up", "--only", only, "--data-dir", str(self._place / only)],
+            env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        self._running.append(process)
+        return process
+
+    def stop(self) -> None:
+        for process in self._running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGTERM)
+        for process in self._running:
+            process.communicate(timeout=30)
+
+
+@pytest.fixture
+def ups(kafka_bootstrap: str, tmp_path: Path) -> Iterator[Ups]:
+    made = Ups(kafka_bootstrap, tmp_path)
+    yield made
+    made.stop()
+
+
+def until(process: "subprocess.Popen[str]", word: str) -> None:
+    """Read what it prints until a line with `word`."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if word in line:
+            return
+    raise AssertionError(f"it ended without {word!r}")
+
+
+@pytest.mark.timeout(120)
+def test_a_second_up_with_the_same_instance_id_ends_with_75(ups: Ups) -> None:
+    first = ups.start("encoder")
+    until(first, "In another terminal")
+    second = ups.start("encoder,ingress,")  # its ingress has the id for itself, and is no reason to go on without end
+    until(second, "encoder: not started again (exit code 75")
+    assert second.poll() is None
+    third = ups.start("encoder,")
+    output, errors = third.communicate(timeout=60)
+    assert (third.returncode, errors) == (75, "")
+    assert "another process uses instance taken" in output
+    assert output.endswith("Stopped.\n")
+    assert first.poll() is None
+
+
+@pytest.mark.timeout(60)
+def test_a_clickhouse_from_outside_that_does_not_answer_is_told_at_once(ups: Ups) -> None:
+    process = ups.start("recorder")
+    _, errors = process.communicate(timeout=40)
+    assert process.returncode == 3
+    assert errors.startswith("error: ClickHouse at http://127.0.0.1:")
+
+
+async def test_the_probe_asks_a_broker_that_is_not_ours(kafka_bootstrap: str) -> None:
+    assert await kafka_answers(Settings(kafka_bootstrap_servers=kafka_bootstrap))
+    assert not await kafka_answers(Settings(kafka_bootstrap_servers=f"127.0.0.1:{free_port()}"))
