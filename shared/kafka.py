@@ -8,7 +8,7 @@ import asyncio
 import itertools
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -23,6 +23,9 @@ from shared.settings import Settings
 SESSION_TIMEOUT_MS: Final = 10_000
 HEARTBEAT_MS: Final = 1_000
 REBALANCE_TIMEOUT_MS: Final = 60_000
+MAX_POLL_INTERVAL_MS: Final = 24 * 3_600_000
+"""aiokafka leaves the group, in silence, when nobody has polled for this long (5 minutes by default). A long restore
+does not poll, and must keep its partitions; whether a loop still advances is what `Service.progress` tells."""
 TRANSACTION_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS
 """A zombie's transaction must be over when its successor begins."""
 
@@ -79,6 +82,7 @@ def group_options(settings: Settings, group: str, suffix: str = "") -> dict[str,
         "session_timeout_ms": SESSION_TIMEOUT_MS,
         "heartbeat_interval_ms": HEARTBEAT_MS,
         "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
+        "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
         "fetch_max_wait_ms": FETCH_WAIT_MS,
     }
     if settings.static:
@@ -322,10 +326,18 @@ async def committed_with_metadata(settings: Settings, group: str) -> dict[TopicP
 
 
 async def read_range(
-    settings: Settings, topic: str, partition: int, start: int | None = None, end: int | None = None
+    settings: Settings,
+    topic: str,
+    partition: int,
+    start: int | None = None,
+    end: int | None = None,
+    *,
+    progress: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[list[ConsumerRecord], None]:
     """The committed records of one partition from offset `start` (None: its beginning) to before `end` (None: its end
     now), in batches. Offsets that were compacted, or are transaction markers, are not there; it still comes to an end.
+
+    `progress` is called whenever it has come further, and only then: who waits for it sees a read that hangs.
     """
     consumer = make_consumer(settings, auto_offset_reset=EARLIEST, max_partition_fetch_bytes=1 << 20)
     tp = TopicPartition(topic, partition)
@@ -338,7 +350,9 @@ async def read_range(
         consumer.seek(tp, position)
         while position < last:
             batch = (await consumer.getmany(tp, timeout_ms=200, max_records=2000)).get(tp, [])
-            position = await consumer.position(tp)
+            before, position = position, await consumer.position(tp)
+            if position > before:
+                progress()
             if inside := [record for record in batch if record.offset < last]:
                 yield inside
     finally:

@@ -68,13 +68,21 @@ class Service:
         self._ready_parts: dict[str, bool] = {}
         self._assignments: dict[str, list[str]] = {}
         self._started_at_ms = now_ms()
-        self._progress_at_ms = self._started_at_ms
+        self._progress_at_ms: dict[str, int] = {}
         self._health: HealthServer | None = None
         self._beating = asyncio.Lock()
 
-    def progress(self) -> None:
-        """The loop has advanced. Call it at least every few seconds, also when there is nothing to do."""
-        self._progress_at_ms = now_ms()
+    def progress(self, part: str = "") -> None:
+        """The loop `part` has advanced. Call it at least every few seconds, also when there is nothing to do.
+
+        A process with several loops is as far as the one that stays behind.
+        """
+        self._progress_at_ms[part] = now_ms()
+
+    @property
+    def progress_at_ms(self) -> int:
+        """When the last of the loops advanced."""
+        return min(self._progress_at_ms.values(), default=self._started_at_ms)
 
     def expect(self, part: str) -> None:
         """The process is not ready before `part` (one of its consumers) has reported its assignment."""
@@ -103,14 +111,14 @@ class Service:
             assignment=sorted(p for parts in self._assignments.values() for p in parts),
             lag=lag,
             config_hash=self.gateway.hash,
-            progress_at_ms=self._progress_at_ms,
+            progress_at_ms=self.progress_at_ms,
             http_port=self._health.port if self._health else 0,
             last_error=self.last_error or self.gateway.error,
         )
 
     def health(self) -> tuple[bool, str]:
         """For the probe: healthy, and a sentence."""
-        stuck_ms = now_ms() - self._progress_at_ms
+        stuck_ms = now_ms() - self.progress_at_ms
         if stuck_ms > STUCK_MS:
             return False, f"{self.name} {self.instance}: the loop has not advanced for {stuck_ms // 1000} s"
         if not self.ready:

@@ -34,6 +34,7 @@ from shared.clock import monotonic_s, now_ms
 from shared.kafka import (
     CADENCE_BYTES,
     HEARTBEAT_MS,
+    MAX_POLL_INTERVAL_MS,
     REBALANCE_TIMEOUT_MS,
     SESSION_TIMEOUT_MS,
     BatchProducer,
@@ -80,7 +81,11 @@ class StageHandler:
     """The decisions of a stage. Subclasses override `handle`, and the rest where they hold state."""
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """Restore what these partitions need; no record is handled before it returns. Called on every rebalance."""
+        """Restore what these partitions need; no record is handled before it returns. Called on every rebalance.
+
+        It may take long, and then calls `Service.progress` with the stage's group whenever it has come further: a
+        restore that does not for 30 s counts as dead, as any loop does.
+        """
 
     async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
         """The offsets of these partitions are committed; another process may own them next."""
@@ -130,6 +135,7 @@ class Stage:
 
     async def run(self) -> None:
         """Until the service is asked to stop (drained and committed then). Raises what makes going on impossible."""
+        self._service.progress(self._config.group)
         await self.producer.start()
         broker = self._broker()
         subscriber: Any = broker.subscriber(
@@ -211,7 +217,8 @@ class Stage:
             self._watch = HeartbeatWatch(consumer)
             self._service.lags[self._config.group] = self._lag
         found = await poll(consumer, timeout_ms=self._wait_ms(), max_records=self._config.max_records)
-        self._service.progress()
+        if not self._restores():
+            self._service.progress(self._config.group)
         if self._rebalancing:
             return ()  # of the old assignment: they come again from the committed offset
         if found:
@@ -222,6 +229,10 @@ class Stage:
         set_cadence(consumer, 0)
         await self._when_idle()
         return ()
+
+    def _restores(self) -> bool:
+        """A restore is under way, which tells by itself whether it advances."""
+        return self._restoring is not None and not self._restoring.done()
 
     def _wait_ms(self) -> int:
         """Until the next thing to do without a record: a commit, or what the handler has due."""
@@ -366,12 +377,14 @@ class Stage:
         held = sorted(f"{tp.topic}:{tp.partition}" for tp in partitions)
         self._service.set_assignment(self._config.group, held, ready=False)
         try:
+            self._service.progress(self._config.group)
             await self._handler.assigned(partitions)
         except asyncio.CancelledError:
             raise
         except Exception as error:
             self._fail(error)
             return
+        self._service.progress(self._config.group)
         self._service.set_assignment(self._config.group, held)
         self._restored.set()
 
@@ -416,6 +429,7 @@ def _subscriber_options(settings: Settings, group: str) -> dict[str, Any]:
         "session_timeout_ms": SESSION_TIMEOUT_MS,
         "heartbeat_interval_ms": HEARTBEAT_MS,
         "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
+        "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
         "partition_assignment_strategy": (RangePartitionAssignor,),
     }
 

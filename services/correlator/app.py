@@ -1,6 +1,7 @@
 """Edge: wiring of the correlator: two transactional stages, their state restored on assignment."""
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -40,7 +41,11 @@ class JoinHandler(StageHandler):
         self._config_hash = ""
         self._cycle: Final = JoinCycle(service.events)
         self._changelog: Final = Changelog(
-            service.settings, JOINS, self._cycle.partitions, lambda number: JoinPartition(number, service.events)
+            service.settings,
+            JOINS,
+            self._cycle.partitions,
+            lambda number: JoinPartition(number, service.events),
+            partial(service.progress, JOIN.group),
         )
         self._watermarks: dict[TopicPartition, tuple[int, int]] = {}
         self._proof_at_ms = 0
@@ -103,7 +108,11 @@ class FoldHandler(StageHandler):
         self.stage: Final = Stage(service, FOLD, self)
         self._cycle: Final = FoldCycle()
         self._changelog: Final = Changelog(
-            service.settings, FOLDS, self._cycle.partitions, lambda number: FoldPartition(number, service.events)
+            service.settings,
+            FOLDS,
+            self._cycle.partitions,
+            lambda number: FoldPartition(number, service.events),
+            partial(service.progress, FOLD.group),
         )
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:

@@ -30,9 +30,20 @@ P = TypeVar("P", bound=Restorable)
 
 
 class Changelog(Generic[P]):
-    """Fills `partitions` (by number) with what the process holds; `make` gives an empty one."""
+    """Fills `partitions` (by number) with what the process holds; `make` gives an empty one.
 
-    def __init__(self, settings: Settings, topic: str, partitions: dict[int, P], make: Callable[[int], P]) -> None:
+    `progress` is called whenever a restore has come further.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topic: str,
+        partitions: dict[int, P],
+        make: Callable[[int], P],
+        progress: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._progress: Final = progress
         self._settings: Final = settings
         self._topic: Final = topic
         self._partitions: Final = partitions
@@ -69,10 +80,11 @@ class Changelog(Generic[P]):
             log.info("%s: %d partitions restored, %d keys, %.1f s", self._topic, len(fresh), keys, took_s)
 
     async def _restore(self, number: int, end: int, part: P) -> None:
-        async for batch in read_range(self._settings, self._topic, number, end=end):
+        async for batch in read_range(self._settings, self._topic, number, end=end, progress=self._progress):
             for record in batch:
                 part.table.restore(record.key or b"", record.value)
         for _ in part.restored():
+            self._progress()
             await asyncio.sleep(0)
 
 

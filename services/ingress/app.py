@@ -5,6 +5,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -63,6 +64,7 @@ class IngressHandler(StageHandler):
     ) -> None:
         self._service = service
         self._flow = flow
+        self._progress = partial(service.progress, flow.group)
         self._own = OwnOutput()
         self._applied = service.gateway.applied
         view = GatewayView(self._applied)
@@ -73,12 +75,12 @@ class IngressHandler(StageHandler):
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         await self._restore_keys({tp.partition for tp in partitions if tp.topic == self._flow.requests})
-        open_ones = await undecided(self._service.settings, self._flow.group, partitions)
+        open_ones = await undecided(self._service.settings, self._flow.group, partitions, self._progress)
         self._own.forget_read_back()
         self._undecided = {tp: place.end for tp, place in open_ones.items()}
         if open_ones:
             since_ms = min(place.since_ms for place in open_ones.values())
-            await read_own_output(self._service.settings, since_ms, self._own)
+            await read_own_output(self._service.settings, since_ms, self._own, self._progress)
 
     async def _restore_keys(self, held: set[int]) -> None:
         """Keys of partitions that were held before are read on from where they were read to."""
@@ -89,7 +91,12 @@ class IngressHandler(StageHandler):
         for partition in sorted(held):
             store = stores.setdefault(partition, KeyStore())
             self._keys_read[partition] = await read_keys(
-                self._service.settings, self._flow.keys, partition, store, self._keys_read.get(partition)
+                self._service.settings,
+                self._flow.keys,
+                partition,
+                store,
+                self._keys_read.get(partition),
+                self._progress,
             )
 
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:

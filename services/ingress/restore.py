@@ -6,7 +6,7 @@ no earlier than the record itself.
 """
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -27,6 +27,9 @@ from shared.kafka import (
     read_range,
 )
 from shared.settings import Settings
+
+Progress = Callable[[], None]
+"""Called whenever reading has come further."""
 
 MARGIN_MS: Final = 10_000
 """Clocks of ingress processes and brokers may differ by this much."""
@@ -61,7 +64,7 @@ async def require_log_append_time(settings: Settings, topics: Iterable[str]) -> 
 
 
 async def undecided(
-    settings: Settings, group: str, partitions: Iterable[TopicPartition]
+    settings: Settings, group: str, partitions: Iterable[TopicPartition], progress: Progress
 ) -> dict[TopicPartition, Undecided]:
     """Which of `partitions` have records that `group` has not committed, up to now."""
     committed = await committed_with_metadata(settings, group)
@@ -77,6 +80,7 @@ async def undecided(
         offset, text = committed.get(tp, (None, ""))
         if offset is None or offset < ends[tp]:
             first_ms = await _first_timestamp(settings, tp, offset, ends[tp])
+            progress()
             if first_ms is not None:
                 commit_ms = int(text) if text.isdigit() else 0
                 found[tp] = Undecided(ends[tp], max(commit_ms, first_ms) - MARGIN_MS)
@@ -91,10 +95,12 @@ async def _first_timestamp(settings: Settings, tp: TopicPartition, start: int | 
     return None
 
 
-async def read_keys(settings: Settings, topic: str, partition: int, store: KeyStore, start: int | None) -> int:
+async def read_keys(
+    settings: Settings, topic: str, partition: int, store: KeyStore, start: int | None, progress: Progress
+) -> int:
     """Put the keys of one partition, from offset `start` on, into `store`; returns where to go on next time."""
     position = start or 0
-    async with aclosing(read_range(settings, topic, partition, start)) as batches:
+    async with aclosing(read_range(settings, topic, partition, start, progress=progress)) as batches:
         async for batch in batches:
             for record in batch:
                 restore(store, record.key, record.value)
@@ -103,15 +109,15 @@ async def read_keys(settings: Settings, topic: str, partition: int, store: KeySt
     return position
 
 
-async def read_own_output(settings: Settings, since_ms: int, own: OwnOutput) -> None:
+async def read_own_output(settings: Settings, since_ms: int, own: OwnOutput, progress: Progress) -> None:
     """Add to `own` what was written to mt.submissions* and mt.statuses at `since_ms` (wall clock) or later."""
     starts = await _offsets_at(settings, (MT_SUBMISSIONS, MT_SUBMISSIONS_OTP, MT_STATUSES), since_ms)
-    await asyncio.gather(*(_read_output(settings, tp, start, own) for tp, start in starts.items()))
+    await asyncio.gather(*(_read_output(settings, tp, start, own, progress) for tp, start in starts.items()))
 
 
-async def _read_output(settings: Settings, tp: TopicPartition, start: int, own: OwnOutput) -> None:
+async def _read_output(settings: Settings, tp: TopicPartition, start: int, own: OwnOutput, progress: Progress) -> None:
     add = own.add_status if tp.topic == MT_STATUSES else own.add_submission
-    async with aclosing(read_range(settings, tp.topic, tp.partition, start)) as batches:
+    async with aclosing(read_range(settings, tp.topic, tp.partition, start, progress=progress)) as batches:
         async for batch in batches:
             for record in batch:
                 add(record.value)

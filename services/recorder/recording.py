@@ -26,7 +26,7 @@ class Host(Protocol):
 
     @property
     def stopping(self) -> asyncio.Event: ...
-    def progress(self) -> None: ...
+    def progress(self, part: str = "") -> None: ...
 
 
 class Patience:
@@ -39,7 +39,7 @@ class Patience:
         """Return what `attempt` returns, in the end. Raises GivenUp when the process is stopped meanwhile."""
         pause_s = FIRST_PAUSE_S
         while True:
-            self._host.progress()
+            self._host.progress(SERVICE)
             try:
                 result = await attempt()
             except ClickHouseUnavailable as error:

@@ -55,6 +55,7 @@ class LogReader:
     """Reads ranges of partitions up to ends that were fixed before, over one connection. An async context manager.
 
     Ends are those of everything written: the end of a transaction that a predecessor left open is waited for.
+    `progress` is called whenever it has come further.
     """
 
     def __init__(self, settings: Settings, progress: Callable[[], None]) -> None:
@@ -93,13 +94,16 @@ class LogReader:
         consumer.assign(list(unread))
         for tp in unread:
             consumer.seek(tp, max(ranges[tp][0], begins[tp]))
+        positions: dict[TopicPartition, int] = {}
         while unread:
             for tp, records in (await consumer.getmany(timeout_ms=200, max_records=2_000)).items():
                 for record in records:
                     if record.offset < ranges[tp][1]:
                         take(record)
-            self._progress()
-            for tp in [tp for tp, end in unread.items() if await consumer.position(tp) >= end]:
+            before, positions = positions, {tp: await consumer.position(tp) for tp in unread}
+            if positions != before:
+                self._progress()
+            for tp in [tp for tp, end in unread.items() if positions[tp] >= end]:
                 del unread[tp]
                 consumer.pause(tp)
 

@@ -101,9 +101,11 @@ class Rig:
             await producer.stop()
 
     @asynccontextmanager
-    async def running(self, name: str, job: Job, *, crash: bool = False) -> AsyncIterator[Service]:
+    async def running(
+        self, name: str, job: Job, *, crash: bool = False, service: Service | None = None
+    ) -> AsyncIterator[Service]:
         """The service in this process, ready. It drains on leaving; with `crash` it is cut off instead."""
-        service = Service(name, self.settings)
+        service = service or Service(name, self.settings)
         await service.control.start()
         await service.gateway.start()
         task = asyncio.ensure_future(job(service))

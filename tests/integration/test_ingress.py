@@ -1,22 +1,28 @@
 """Edge: ingress on a real broker: what comes in is decided once, over configurations, copies and crashes."""
 
+import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import pytest
+from aiokafka import ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from schemas.gateway_config import Account, AppliedConfig
 from schemas.optouts import OptOut
 from schemas.reroutes import Reroute
 from schemas.submissions import Submission
+from services.ingress import restore
 from services.ingress.app import run
+from services.ingress.idempotency import changelog_value, key_hash
 from services.ingress.place import home_partition
 from services.ingress.restore import require_log_append_time
 from shared.clock import now_ms
-from shared.kafka import FatalKafkaError, committed_with_metadata
+from shared.ids import derived_id
+from shared.kafka import FatalKafkaError, committed_with_metadata, read_range
 from shared.records import Out
+from shared.service import Service
 from shared.stage import Stage
 from tests.integration.flow_rig import Rig, Watch, events
 from tests.unit.ingress.scene import applied, request
@@ -193,6 +199,54 @@ async def test_a_topic_that_clients_may_date_is_refused(
         await require_log_append_time(rig.settings, ["mt.requests", "mt.requests.otp"])
         with pytest.raises(FatalKafkaError, match=rf"{name} has message.timestamp.type=CreateTime"):
             await require_log_append_time(rig.settings, ["mt.requests", name])
+
+
+async def test_a_restore_that_takes_longer_than_a_dead_loop_may_comes_to_its_end(
+    kafka_bootstrap: str, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keys are read back slowly while requests wait, for three times as long as the watchdog would wait."""
+    stuck_ms, step_s = 3_000, 0.35
+    unread = read_range
+
+    async def slowly(*args: Any, **options: Any) -> AsyncGenerator[list[ConsumerRecord], None]:
+        async for batch in unread(*args, **options):
+            yield batch
+            await asyncio.sleep(step_s)
+
+    keys = [
+        Out(
+            "ingress.keys",
+            key_hash(account, str(n)).hex().encode(),
+            changelog_value(derived_id(now_ms(), n), b"b" * 16, now_ms()),
+            (),
+            n % 4,
+        )
+        for n in range(60_000)
+    ]
+    async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
+        await rig.apply(_config(account))
+        for start in range(0, len(keys), 20_000):
+            await rig.producer.send_all(keys[start : start + 20_000])
+        await rig.send("mt.requests", *(request(account_id=account, text=f"n {n}") for n in range(20)))
+        monkeypatch.setattr(restore, "read_range", slowly)
+        monkeypatch.setattr("shared.service.STUCK_MS", stuck_ms)
+        began_ms = now_ms()
+        service = Service("ingress", rig.settings)
+        worst = 0
+
+        async def look() -> None:
+            nonlocal worst
+            while True:
+                worst = max(worst, now_ms() - service.progress_at_ms)
+                await asyncio.sleep(0.02)
+
+        looking = asyncio.create_task(look())
+        async with rig.running("ingress", run, service=service):
+            took_ms = now_ms() - began_ms
+            await watch.until(lambda: len(_of(watch, "mt.submissions", account)) == 20)
+        looking.cancel()
+    assert took_ms > 3 * stuck_ms
+    assert worst < stuck_ms
 
 
 async def test_headers_of_clients_stop_nothing(kafka_bootstrap: str, account: str) -> None:

@@ -10,7 +10,8 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as KafkaTopic
 
-from shared.kafka import FatalKafkaError, committed_with_metadata, read_range
+from shared.clock import now_ms
+from shared.kafka import MAX_POLL_INTERVAL_MS, FatalKafkaError, committed_with_metadata, read_range
 from shared.records import Out
 from shared.service import Service
 from shared.settings import Settings
@@ -171,6 +172,69 @@ async def test_an_old_heartbeat_stops_the_stage_before_it_produces(
         with pytest.raises(FatalKafkaError, match="no acknowledged heartbeat"):
             await asyncio.wait_for(asyncio.shield(task), 20)
     assert await _values(service, target) == [[], []]
+
+
+class Slow(Copy):
+    """Restores for as long as the test likes, and says so only where it is told to."""
+
+    def __init__(self, target: str, service: Service, config: StageConfig) -> None:
+        super().__init__(target)
+        self.service, self.config = service, config
+        self.advances = True
+        self.done = asyncio.Event()
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        while not self.done.is_set():
+            if self.advances:
+                self.service.progress(self.config.group)
+            await asyncio.sleep(0.02)
+        await super().assigned(partitions)
+
+
+async def _ages(service: Service, for_ms: int) -> int:
+    """How old the loop's last progress becomes within a time."""
+    end_ms, worst = now_ms() + for_ms, 0
+    while now_ms() < end_ms:
+        worst = max(worst, now_ms() - service.progress_at_ms)
+        await asyncio.sleep(0.01)
+    return worst
+
+
+@pytest.mark.parametrize("traffic", [0, 40])
+async def test_a_long_restore_lives_as_long_as_it_advances(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str], traffic: int
+) -> None:
+    """With records waiting, and (what polls on meanwhile) without."""
+    source, target = topics
+    config = StageConfig(unique_name("group"), (source,))
+    service = _service(kafka_bootstrap, tmp_path)
+    handler = Slow(target, service, config)
+    stage = Stage(service, config, handler)
+    await _produce(kafka_bootstrap, source, traffic)
+    async with _running(service, stage) as task:
+        await _until(stage._restores, task)
+        assert await _ages(service, 3_000) < 2_000
+        assert handler.seen == 0
+        handler.advances = False
+        assert await _ages(service, 3_000) > 2_500, "one that hangs is noticed"
+        handler.done.set()
+        await _until(lambda: service.ready and handler.seen == traffic, task)
+        assert await _ages(service, 2_000) < 1_900, "and forgotten when it is over"
+
+
+async def test_a_restore_keeps_its_partitions_although_nothing_polls(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str]
+) -> None:
+    """aiokafka would leave the group after five minutes without a poll."""
+    source, target = topics
+    config = StageConfig(unique_name("group"), (source,))
+    service = _service(kafka_bootstrap, tmp_path)
+    handler = Copy(target)
+    stage = Stage(service, config, handler)
+    async with _running(service, stage) as task:
+        await _until(lambda: service.ready, task)
+        assert stage._consumer is not None
+        assert stage._consumer._coordinator._max_poll_interval == MAX_POLL_INTERVAL_MS / 1000
 
 
 async def test_due_work_is_done_without_records(

@@ -120,7 +120,9 @@ def test_records_that_are_no_keys_are_left_out() -> None:
     assert not restore(store, b"not hex", good)
     assert not restore(store, b"ab", good)
     assert not restore(store, "ü".encode(), good)
-    assert not restore(store, bytes(16).hex().encode(), b"{}")
+    for value in (b"{}", b"[]", b"7", b'{"message_id":7,"body":"","accepted_at_ms":1}', b"nonsense"):
+        assert not restore(store, bytes(16).hex().encode(), value)
+    assert not restore(store, bytes(16).hex().encode(), good.replace(b"%d" % AT_MS, b'"%d"' % AT_MS))
     assert not restore(store, bytes(16).hex().encode(), changelog_value("x", BODY, AT_MS))
     assert restore(store, bytes(16).hex().encode(), None)
     assert len(store) == 0

@@ -21,7 +21,7 @@ class FakeHost:
         self.last_error = ""
         self.steps = 0
 
-    def progress(self) -> None:
+    def progress(self, part: str = "") -> None:
         self.steps += 1
 
 
