@@ -18,7 +18,7 @@ from typing import Any, Final, Literal, TypeAlias
 from shared.smpp import pdu
 from shared.smpp.constants import COMMAND_LENGTH_MAX, HEADER_LENGTH, RESPONSE_BIT, SmppCommandStatus, command_name
 from shared.smpp.errors import UnencodablePdu
-from shared.smpp.fields import COMMAND_SPECS, CommandSpec, FieldKind, FieldSpec
+from shared.smpp.fields import COMMAND_SPECS, CommandSpec, FieldKind, FieldSpec, unsendable
 from shared.smpp.hot import decode_usual, encode_short_message
 from shared.smpp.tlv_codec import TlvDefect, decode_tlvs, encode_tlvs
 
@@ -138,8 +138,9 @@ def _encode_field(row: FieldSpec, value: Any) -> bytes:
 
 
 def _c_octets(name: str, text: str) -> bytes:
-    if "\0" in text:
-        raise UnencodablePdu(f"{name}: a C-octet string cannot contain NUL")
+    problem = unsendable(text)
+    if problem is not None:
+        raise UnencodablePdu(f"{name}: {problem}")
     return text.encode("latin-1") + b"\0"
 
 

@@ -139,6 +139,17 @@ COMMAND_SPECS: Final[dict[int, CommandSpec]] = {
 """Every command of SMPP 3.4 by its command_id."""
 
 
+def unsendable(text: str) -> str | None:
+    """Why `text` cannot be written as a C-octet string, None when it can. The sentence tells nothing of the text."""
+    if "\0" in text:
+        return "a C-octet string cannot contain NUL"
+    try:
+        text.encode("latin-1")
+    except UnicodeEncodeError:
+        return "has a character beyond U+00FF, which no octet stands for"
+    return None
+
+
 def over_length(body: pdu.Body) -> tuple[str, ...]:
     """Names of the fields of `body` that are longer than the specification allows, in wire order (Q42, Q48).
 

@@ -154,10 +154,16 @@ def encode_deliver_sm_resp(sequence_number: int, command_status: int, command_id
 
 
 def encode_submit_sm_resp(sequence_number: int, command_status: int, message_id: str | None) -> bytes:
-    """A submit_sm_resp; without a message_id it has no body (4.4.2). Raises UnencodablePdu for a NUL in the id."""
+    """A submit_sm_resp; without a message_id it has no body (4.4.2).
+
+    Raises UnencodablePdu for an id with a NUL or a character that Latin-1 has not.
+    """
     if message_id is None:
         return _HEADER.pack(HEADER_LENGTH, _SUBMIT_SM_RESP, command_status, sequence_number)
     if "\0" in message_id:
         raise UnencodablePdu("submit_sm_resp: a C-octet string cannot contain NUL")
-    octets = message_id.encode("latin-1")
+    try:
+        octets = message_id.encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise UnencodablePdu(f"submit_sm_resp: {error}") from error
     return _HEADER.pack(17 + len(octets), _SUBMIT_SM_RESP, command_status, sequence_number) + octets + b"\0"

@@ -29,17 +29,18 @@ class KeepAlive:
         self._inactivity = inactivity_s
         self._heard_at = now
         self._asked_at = now
-        self._asked = 0
+        self.asked = 0
+        """enquire_links sent since the peer was last heard of."""
 
     def heard(self, now: float) -> None:
         """Octets of the peer have arrived."""
         self._heard_at = now
-        self._asked = 0
+        self.asked = 0
 
     def _enquire_at(self) -> float | None:
         if self._interval <= 0:
             return None
-        return self._asked_at + self._timeout if self._asked else self._heard_at + self._interval
+        return self._asked_at + self._timeout if self.asked else self._heard_at + self._interval
 
     def next_deadline(self) -> float | None:
         """When `due` has to be asked again; None when both times are off."""
@@ -53,9 +54,9 @@ class KeepAlive:
         """What to do at `now`; `enquire_link` is counted as sent, a `LinkFailure` is the end."""
         enquire_at = self._enquire_at()
         if enquire_at is not None and now >= enquire_at:
-            if self._asked >= MISSES_MAX:
+            if self.asked >= MISSES_MAX:
                 return "enquire_link_unanswered"
-            self._asked += 1
+            self.asked += 1
             self._asked_at = now
             return "enquire_link"
         if self._inactivity > 0 and now >= self._heard_at + self._inactivity:

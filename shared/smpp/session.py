@@ -38,27 +38,37 @@ _DATA_SM: Final = SmppCommand.DATA_SM.value
 _GENERIC_NACK: Final = SmppCommand.GENERIC_NACK.value
 
 
+def bind_request(config: EsmeConfig) -> pdu.BindRequest:
+    """The request that `EsmeSession.bind` sends."""
+    return pdu.bind_request_class(config.bind_mode)(
+        system_id=config.system_id,
+        password=config.password,
+        system_type=config.system_type,
+        interface_version=config.interface_version,
+        addr_ton=config.addr_ton,
+        addr_npi=config.addr_npi,
+        address_range=config.address_range,
+    )
+
+
 class EsmeSession(SessionCore[EsmeConfig]):
     """One bind of ours at an SMSC."""
 
     role = Role.ESME
 
-    def bind(self, now: float) -> None:
-        """Ask for the bind; `Bound` or `BindFailed` follows within bind_timeout_s. Raises WrongState but in OPEN."""
-        self._now = now
-        config = self.config
-        request = pdu.bind_request_class(config.bind_mode)(
-            system_id=config.system_id,
-            password=config.password,
-            system_type=config.system_type,
-            interface_version=config.interface_version,
-            addr_ton=config.addr_ton,
-            addr_npi=config.addr_npi,
-            address_range=config.address_range,
-        )
+    def bind(self, now: float, within_s: float | None = None) -> None:
+        """Ask for the bind; `Bound` or `BindFailed` follows within `within_s`, bind_timeout_s unless given.
+
+        Raises WrongState but in OPEN, and UnencodablePdu for credentials that cannot be framed; nothing is done then.
+        """
+        request = bind_request(self.config)
+        sequence_number = self._window.take_sequence_number()
+        frame = encode_body(request, sequence_number)
         self._move(Trigger.BIND_REQUESTED)
-        self._respond(request, self._window.add_control(request.command_id))
-        self._state_deadline = now + config.bind_timeout_s
+        self._now = now
+        self._window.add_control(sequence_number, request.command_id)
+        self._write(frame)
+        self._state_deadline = now + (self.config.bind_timeout_s if within_s is None else within_s)
 
     def submit(self, token: Token, submit_sm: pdu.SubmitSm, now: float) -> bool:
         """Put a submit_sm in flight.

@@ -227,6 +227,12 @@ class SessionCore(ABC, Generic[ConfigT]):
     def _respond(self, body: pdu.Body, sequence_number: int, command_status: int = 0) -> None:
         self._write(encode_body(body, sequence_number, command_status))
 
+    def _ask(self, body: pdu.EnquireLink | pdu.Unbind) -> None:
+        """Send a request that is no token's; its answer comes back through the window's controls."""
+        sequence_number = self._window.take_sequence_number()
+        self._window.add_control(sequence_number, body.command_id)
+        self._respond(body, sequence_number)
+
     def _move(self, trigger: Trigger) -> None:
         following = next_state(self.state, trigger)
         if following is None:
@@ -332,8 +338,11 @@ class SessionCore(ABC, Generic[ConfigT]):
         if event is not None:
             events.append(event)
             return
-        control = self._window.answer_control(sequence_number)
-        if control is None or command_id not in (control | RESPONSE_BIT, _GENERIC_NACK):
+        is_nack = command_id == _GENERIC_NACK
+        control = self._window.answer_control(sequence_number, None if is_nack else command_id)
+        if control is None and is_nack and sequence_number == 0:
+            control = self._window.answer_nameless()
+        if control is None:
             detail = f"{command_name(command_id)} answers nothing that is in flight"
             self._complain("unexpected_response", detail, command_id, sequence_number, events)
         elif control == _UNBIND:
@@ -349,14 +358,16 @@ class SessionCore(ABC, Generic[ConfigT]):
         if action == "none":
             return
         if action == "enquire_link":
-            self._respond(pdu.EnquireLink(), self._window.add_control(_ENQUIRE_LINK))
+            if keepalive.asked == 1:  # the peer was heard of since the last ones: it owes no answer to them
+                self._window.forget_controls(_ENQUIRE_LINK)
+            self._ask(pdu.EnquireLink())
             return
         events.append(LinkDead(action))
         self._close(Trigger.ENDED, "link_dead", events)
 
     def _send_unbind(self) -> None:
         self._move(Trigger.UNBIND_SENT)
-        self._respond(pdu.Unbind(), self._window.add_control(_UNBIND))
+        self._ask(pdu.Unbind())
         self._state_deadline = self._now + self.config.unbind_timeout_s
 
     def _receive_unbind(self, sequence_number: int, events: list[Event]) -> None:

@@ -105,17 +105,32 @@ class Window:
         self._in_flight.clear()
         return abandoned
 
-    def add_control(self, command_id: int) -> int:
-        """A sequence number for a bind, unbind or enquire_link of ours; it takes no room in the window."""
-        sequence_number = self.take_sequence_number()
+    def add_control(self, sequence_number: int, command_id: int) -> None:
+        """Wait for the answer to a bind, unbind or enquire_link of ours, which takes no room in the window; the number
+        is from `take_sequence_number`.
+        """
         self._controls[sequence_number] = command_id
-        return sequence_number
 
-    def answer_control(self, sequence_number: int) -> int | None:
-        """The command_id of our bind, unbind or enquire_link with this number; it is forgotten now."""
-        return self._controls.pop(sequence_number, None)
+    def answer_control(self, sequence_number: int, response_id: int | None) -> int | None:
+        """The command_id of our bind, unbind or enquire_link that this response answers; it is forgotten now.
+
+        None when there is none, and nothing is forgotten. `response_id` None matches any, as in `answer`.
+        """
+        command_id = self._controls.get(sequence_number)
+        if command_id is None or response_id not in (None, command_id | RESPONSE_BIT):
+            return None
+        del self._controls[sequence_number]
+        return command_id
+
+    def answer_nameless(self) -> int | None:
+        """The command_id of what a generic_nack with sequence_number 0 refuses (its sender could not read ours): of the
+        one control that waits, which is forgotten now, when nothing else does. None when it could mean several.
+        """
+        if self._in_flight or len(self._controls) != 1:
+            return None
+        return self._controls.popitem()[1]
 
     def forget_controls(self, command_id: int) -> None:
-        """Stop waiting for answers to this command."""
+        """Stop waiting for answers to this command, which have lost their meaning."""
         for sequence_number in [number for number, command in self._controls.items() if command == command_id]:
             del self._controls[sequence_number]

@@ -108,9 +108,10 @@ def test_hand_packed_responses_equal_the_table_driven_ones() -> None:
     assert encode_deliver_sm_resp(9, 0, pdu.DataSmResp.command_id) == data_sm_resp
 
 
-def test_a_message_id_with_a_nul_is_refused() -> None:
+@pytest.mark.parametrize("message_id", ["a\0b", "a€"])
+def test_a_message_id_that_is_no_octet_string_is_refused(message_id: str) -> None:
     with pytest.raises(UnencodablePdu):
-        encode_submit_sm_resp(1, 0, "a\0b")
+        encode_submit_sm_resp(1, 0, message_id)
 
 
 @pytest.mark.parametrize(

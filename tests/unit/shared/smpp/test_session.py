@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from shared.smpp import pdu
@@ -107,6 +109,29 @@ def test_bind_answered_with_generic_nack_fails() -> None:
     pair.esme.bind(0.0)
     events = pair.esme_receives(pdu.Pdu(1, pdu.GenericNack(), 3))
     assert events == [BindFailed("generic_nack", 3), Closed("bind_failed")]
+
+
+def test_a_nack_of_the_bind_that_does_not_know_its_number_fails_it_too() -> None:
+    pair = Pair(bind=False)
+    pair.esme.bind(0.0)
+    events = pair.esme_receives(pdu.Pdu(0, pdu.GenericNack(), 2))
+    assert events == [BindFailed("generic_nack", 2), Closed("bind_failed")]
+
+
+def test_a_bind_may_get_less_time_than_the_configuration_says() -> None:
+    pair = Pair(bind=False)
+    pair.esme.bind(5.0, within_s=3.0)
+    assert pair.esme.next_deadline() == 8.0
+
+
+@pytest.mark.parametrize("field", ["system_id", "password", "system_type", "address_range"])
+@pytest.mark.parametrize("text", ["s€cret", "a\0b"])
+def test_a_bind_that_cannot_be_framed_does_nothing_and_tells_no_value(field: str, text: str) -> None:
+    session = EsmeSession(replace(EsmeConfig(), **{field: text}), now=0.0)  # type: ignore[arg-type]  # texts all
+    with pytest.raises(UnencodablePdu, match=field) as caught:
+        session.bind(0.0)
+    assert "€" not in str(caught.value)
+    assert (session.state, session.data_to_send(), session.next_deadline()) == (SessionState.OPEN, b"", None)
 
 
 def test_bind_is_for_an_open_session_only() -> None:
@@ -375,6 +400,18 @@ def test_q22_a_silent_peer_is_asked_twice_and_given_up() -> None:
         LinkDead("enquire_link_unanswered"),
         Closed("link_dead"),
     ]
+
+
+def test_an_enquire_link_without_an_answer_is_forgotten_when_other_traffic_proved_life() -> None:
+    pair = Pair()
+    now = 0.0
+    for round_ in range(50):
+        now += 30.0
+        pair.esme.handle_timer(now)
+        pair.esme.receive_data(encode_all(pdu.Pdu(round_ + 100, RECEIPT)), now)
+    assert len(pair.esme._window._controls) == 1
+    last = decode_all(pair.esme.data_to_send())[-1]
+    assert pair.esme_receives(pdu.Pdu(last.sequence_number, pdu.EnquireLinkResp())) == [], "the latest is still known"
 
 
 def test_enquire_link_answered_keeps_the_session() -> None:

@@ -16,6 +16,12 @@ def fill(subject: Window, tokens: str, now: float = 0.0) -> list[int]:
     return numbers
 
 
+def control(subject: Window, command_id: int) -> int:
+    number = subject.take_sequence_number()
+    subject.add_control(number, command_id)
+    return number
+
+
 def test_q30_sequence_numbers_wrap_and_skip_what_is_in_flight() -> None:
     subject = window(first=SEQUENCE_NUMBER_MAX - 1)
     assert fill(subject, "ab") == [SEQUENCE_NUMBER_MAX - 1, SEQUENCE_NUMBER_MAX]
@@ -74,7 +80,31 @@ def test_without_a_timeout_nothing_expires() -> None:
 
 def test_controls_take_no_room_and_are_answered_once() -> None:
     subject = window(size=1)
-    number = subject.add_control(SmppCommand.ENQUIRE_LINK)
+    number = control(subject, SmppCommand.ENQUIRE_LINK)
     assert subject.free == 1
-    assert subject.answer_control(number) == SmppCommand.ENQUIRE_LINK
-    assert subject.answer_control(number) is None
+    assert subject.answer_control(number, SmppCommand.UNBIND_RESP) is None, "not its response; it still waits"
+    assert subject.answer_control(number, SmppCommand.ENQUIRE_LINK_RESP) == SmppCommand.ENQUIRE_LINK
+    assert subject.answer_control(number, SmppCommand.ENQUIRE_LINK_RESP) is None
+    assert subject.answer_control(control(subject, SmppCommand.UNBIND), None) == SmppCommand.UNBIND, "nacked"
+
+
+def test_controls_can_be_forgotten_by_their_command() -> None:
+    subject = window()
+    unbind, *asked = (control(subject, c) for c in (SmppCommand.UNBIND, *[SmppCommand.ENQUIRE_LINK] * 2))
+    subject.forget_controls(SmppCommand.ENQUIRE_LINK)
+    assert [subject.answer_control(number, None) for number in asked] == [None, None]
+    assert subject.answer_control(unbind, None) == SmppCommand.UNBIND
+
+
+def test_a_nack_without_a_number_refuses_the_only_thing_that_waits() -> None:
+    subject = window()
+    assert subject.answer_nameless() is None
+    control(subject, SmppCommand.BIND_TRANSCEIVER)
+    control(subject, SmppCommand.ENQUIRE_LINK)
+    assert subject.answer_nameless() is None, "it may be either"
+    subject.forget_controls(SmppCommand.ENQUIRE_LINK)
+    (number,) = fill(subject, "a")
+    assert subject.answer_nameless() is None, "or a request"
+    subject.answer(number, None)
+    assert subject.answer_nameless() == SmppCommand.BIND_TRANSCEIVER
+    assert subject.answer_nameless() is None
