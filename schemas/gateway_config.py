@@ -28,23 +28,45 @@ Prefix = Annotated[str, Field(pattern=r"^\+?[0-9]{0,15}$")]
 ReceiptWord = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"]
 """States of a receipt, SMPP 3.4 appendix B."""
 
-_TLV_VALUE: Final = re.compile(r"hex:(?:[0-9a-fA-F]{2})*|int:[0-9]{1,19}|(?!hex:|int:).*", re.DOTALL)
-
-
-def _tlv_value(value: str) -> str:
-    if _TLV_VALUE.fullmatch(value) is None:
-        raise ValueError("hex: takes pairs of hexadecimal digits, int: decimal digits")
-    return value
-
-
 TlvTag = Annotated[str, Field(pattern=r"^(0[xX][0-9a-fA-F]{1,4}|[1-9][0-9]{0,4})$")]
-TlvValue = Annotated[str, AfterValidator(_tlv_value)]
+Pin = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}$")]
+
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?|(?P<bare>[^\[\]]+)"
+)
+
+
+def split_address(written: str) -> tuple[str, int | None]:
+    """Host and port of `smpp.example.net:2775`, `192.0.2.1`, `[2001:db8::1]:2775`; None where no port is given.
+
+    Raises ValueError.
+    """
+    found = _ADDRESS.fullmatch(written)
+    if found is None:
+        raise ValueError("write name, name:port or [IPv6 address]:port")
+    port = int(found["port"]) if found["port"] else None
+    if port is not None and not 1 <= port <= 65_535:
+        raise ValueError(f"{port} is no port")
+    return found["bracketed"] or found["name"] or found["bare"], port
+
+
+def _an_address(written: str) -> str:
+    split_address(written)
+    return written
+
+
+HostAndPort = Annotated[str, AfterValidator(_an_address)]
 
 
 class Strict(BaseModel):
     """A part of the file: an unknown key is a mistake."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+def _one_or_more(value: object) -> object:
+    """One text as a list of one; nothing as an empty list."""
+    return () if value is None else (value,) if isinstance(value, str) else value
 
 
 def _octet(description: str) -> Any:
@@ -66,11 +88,11 @@ class SecretRef(Strict):
 
 
 class Tls(Strict):
-    """TLS of a connector: `verify` checks chain and name; `pin` accepts exactly one certificate by its SHA-256."""
+    """TLS of a connector: `verify` checks chain and name; `pin` accepts exactly the certificates with these SHA-256."""
 
     mode: Literal["off", "verify", "pin"] = Field(
-        default="off",
-        description="`verify`: the certificate's chain and name must be right; `pin`: exactly the certificate with "
+        default="verify",
+        description="`verify`: the certificate's chain and name must be right; `pin`: exactly a certificate with a "
         "`pin_sha256`, self-signed or not. `tls: verify` is short for `tls: {mode: verify}`",
     )
     server_name: str | None = Field(default=None, description="Name to ask for and to verify; the host unless given")
@@ -79,15 +101,20 @@ class Tls(Strict):
     )
     cert_file: str | None = Field(default=None, description="PEM file of our certificate, where the SMSC asks for one")
     key_file: str | None = Field(default=None, description="PEM file of its key, where that is not in `cert_file`")
-    pin_sha256: str | None = Field(
-        default=None,
-        pattern=r"^[0-9a-fA-F]{64}$",
-        description="SHA-256 of the certificate (DER), 64 hexadecimal digits; with `mode: pin` only",
+    pin_sha256: tuple[Pin, ...] = Field(
+        default=(),
+        description="SHA-256 of the certificate (DER), 64 hexadecimal digits, colons allowed; one or a list, such as "
+        "the present and the next; with `mode: pin` only",
     )
+
+    @field_validator("pin_sha256", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return _one_or_more(value)
 
     @model_validator(mode="after")
     def _pinned(self) -> Self:
-        if (self.mode == "pin") != (self.pin_sha256 is not None):
+        if (self.mode == "pin") != bool(self.pin_sha256):
             raise ValueError("mode pin and pin_sha256 go together")
         return self
 
@@ -167,12 +194,47 @@ class Options(Strict):
     validity: Literal["relative", "none"] = Field(
         default="relative", description="Whether the validity that is left is passed on in validity_period"
     )
-    vendor_tlvs: dict[TlvTag, TlvValue] = Field(
+    vendor_tlvs: dict[TlvTag, str] = Field(
         default_factory=dict,
-        description="TLVs on every submit_sm. Keys: the tag (`0x1401`); values: `text:…`, `hex:…` or `int:…`",
+        description="TLVs on every submit_sm. Keys: the tag (`0x1401`); values: `text:…`, `hex:…` or `int:…`, a number "
+        "in the standard's size of the tag, else in as few octets as hold it; `int2:…` in two octets, up to `int8`",
     )
+    service_type: str = Field(default="", description="service_type of every submit_sm")
     system_type: str = Field(default="", description="system_type of the bind")
-    tls: Tls = Field(default=Tls(), description="Encryption of the connection: `off`, `verify` or a mapping, see below")
+    interface_version: Literal["3.3", "3.4", "5.0"] = Field(
+        default="3.4", description="Version of SMPP that the bind asks for; what is sent is that of 3.4"
+    )
+    addr_ton: int = Field(default=0, ge=0, le=255, description="addr_ton of the bind, which goes with address_range")
+    addr_npi: int = Field(default=0, ge=0, le=255, description="addr_npi of the bind, which goes with address_range")
+    address_range: str = Field(
+        default="", description="Destinations that this bind wants to receive for, in the SMSC's own notation"
+    )
+    local_host: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Address of this machine to connect from, where the SMSC has an allow list; the system's choice "
+        "unless given",
+    )
+    hosts: tuple[HostAndPort, ...] = Field(
+        default=(),
+        description="Further addresses of the same account (`name`, `name:port`), tried in turn when no connection or "
+        "bind comes about at `host`; a bind that is lost begins with `host` again",
+    )
+    tls: Tls = Field(
+        default=Tls(mode="off"),
+        description="Encryption of the connection: `off`, `verify` or a mapping, see below",
+    )
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return _one_or_more(value)
+
+    @field_validator("interface_version", mode="before")
+    @classmethod
+    def _version_word(cls, value: object) -> object:
+        """3.4 is a number to YAML, and 5 is meant by 5.0."""
+        return f"{float(value):.1f}" if isinstance(value, int | float) and not isinstance(value, bool) else value
 
     @field_validator("receipt_map", mode="before")
     @classmethod

@@ -10,7 +10,11 @@ FIRST_S: Final = 1.0
 LONGEST_S: Final = 60.0
 AUTH_RETRY_S: Final = 15 * 60.0
 ALREADY_BOUND_S: Final = (30.0, 45.0)
-SECRET_RETRY_S: Final = 60.0
+UNUSABLE_RETRY_S: Final = 60.0
+"""Where the configuration itself is the reason: a secret is missing, or cannot be sent."""
+STAYS_S: Final = 30.0
+"""A bind that was accepted and lasts for so long ends the back-off."""
+
 JITTER_SHARE: Final = 0.3
 """A delay is shortened by up to this share of itself: processes that lost the same SMSC do not come back together."""
 
@@ -24,7 +28,8 @@ class Failure(Enum):
     REFUSED = "refused"
     AUTH = "auth"
     ALREADY_BOUND = "already_bound"
-    SECRET = "secret"  # noqa: S105  # a word, not a secret
+    UNUSABLE = "unusable"
+    """Nothing was sent: a secret is missing, or no PDU can hold what is configured."""
 
 
 def failure_of(command_status: int | None) -> Failure:
@@ -53,9 +58,11 @@ class AccountBackoff:
         self._jitter = jitter
         self._failures = 0
         self._next_s = 0.0
+        self._accepted_s: float | None = None
 
     def reserve(self, now_s: float) -> float:
         """When the caller may make its attempt; the place is taken."""
+        self._settle(now_s)
         at_s = max(now_s, self._next_s)
         if self._failures:
             self._next_s = at_s + self._delay_s()
@@ -63,23 +70,34 @@ class AccountBackoff:
 
     def failed(self, failure: Failure, now_s: float) -> None:
         """An attempt failed, or a bind was lost."""
+        self._settle(now_s)
+        self._accepted_s = None
         self._failures += 1
         self._next_s = max(self._next_s, now_s + self._wait_s(failure))
 
-    def succeeded(self) -> None:
-        """A bind was accepted: nobody waits any longer."""
-        self.reset()
+    def accepted(self, now_s: float) -> None:
+        """A bind was accepted: the next one may be tried soon. The failures count until nothing has failed for
+        `STAYS_S`: an SMSC that accepts and drops at once must not be stormed.
+        """
+        self._accepted_s = now_s
+        if self._failures:
+            self._next_s = min(self._next_s, now_s + FIRST_S)
 
     def reset(self) -> None:
         """Begin anew: the configuration of the account changed."""
         self._failures = 0
         self._next_s = 0.0
+        self._accepted_s = None
+
+    def _settle(self, now_s: float) -> None:
+        if self._accepted_s is not None and now_s - self._accepted_s >= STAYS_S:
+            self.reset()
 
     def _wait_s(self, failure: Failure) -> float:
         if failure is Failure.AUTH:
             return AUTH_RETRY_S
-        if failure is Failure.SECRET:
-            return SECRET_RETRY_S
+        if failure is Failure.UNUSABLE:
+            return UNUSABLE_RETRY_S
         if failure is Failure.ALREADY_BOUND:
             low, high = ALREADY_BOUND_S
             return low + (high - low) * self._jitter()

@@ -13,13 +13,27 @@ class MissingSecret(Exception):
 def read_secret(reference: SecretRef) -> str:
     """The value of an environment variable, or of a file without its last line end. Raises `MissingSecret`."""
     if reference.env is not None:
-        value = os.environ.get(reference.env)
+        try:
+            value = os.environ.get(reference.env)
+        except ValueError:
+            value = None
         if value is None:
             raise MissingSecret(f"environment variable {reference.env} is not set")
         return value
     path = Path(reference.file or "")
     try:
         return path.read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "is no UTF-8 text"
-        raise MissingSecret(f"secret file {path}: {reason}") from None
+    except OSError as error:
+        raise MissingSecret(f"secret file {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise MissingSecret(f"secret file {path}: is no UTF-8 text") from None
+    except ValueError:
+        raise MissingSecret(f"secret file {str(path)!r}: no file can have this name") from None
+
+
+def fingerprint(reference: SecretRef) -> int | None:
+    """Tells one value of a secret from another within this process, and nothing else; None where it is missing."""
+    try:
+        return hash(read_secret(reference))
+    except MissingSecret:
+        return None

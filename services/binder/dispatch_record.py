@@ -52,7 +52,7 @@ class Segment(NamedTuple):
     accepted_at_ms: int
     record: In
 
-    def submit_sm(self, at_ms: int, vendor_tlvs: tuple[Tlv, ...] = ()) -> SubmitSm:
+    def submit_sm(self, at_ms: int, vendor_tlvs: tuple[Tlv, ...] = (), service_type: str = "") -> SubmitSm:
         """The submit_sm to write at `at_ms`: the octets as the encoder made them, and what is left of the validity."""
         validity = ""
         if self.send_validity:
@@ -61,7 +61,7 @@ class Segment(NamedTuple):
             self.parts
         )
         return SubmitSm(  # in the order of section 4.4.1; by position, because one is made for every message
-            "",
+            service_type,
             source_ton,
             source_npi,
             source,

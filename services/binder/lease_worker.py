@@ -12,11 +12,11 @@ from aiokafka.errors import KafkaError
 from schemas.gateway_config import Connector
 from services.binder.backoff import AccountBackoff, Failure, failure_of
 from services.binder.committing import Committer, NotOwner, Point
-from services.binder.credentials import MissingSecret, read_secret
+from services.binder.credentials import MissingSecret, fingerprint, read_secret
 from services.binder.journal import Journal, Mark
 from services.binder.lease import Command, Do, Happening, Lease, LeaseState, Watch, holder
-from services.binder.link import Link
-from services.binder.link_plan import Account, link_plan, over_long
+from services.binder.link import Link, NotBound
+from services.binder.link_plan import Account, link_plan, over_long, peculiarities
 from services.binder.outbox import Outbox
 from services.binder.receiving import Receiving
 from services.binder.state_publisher import StateBoard
@@ -79,6 +79,9 @@ class LeaseWorker:
         self._may_commit = True
         self._stopped = False
         self._reason = ""
+        self._address_no = 0
+        self._tried: int | None = None
+        """Fingerprint of the secret at the last attempt."""
         self.lease = Lease(wanted=wanted)
         self.submitter = Submitter(
             tp,
@@ -153,12 +156,16 @@ class LeaseWorker:
         plan = link_plan(connector)
         changed, self._plan = plan != self._plan, plan
         window_changed = connector.window != self.submitter.connector.window
+        connecting = self.lease.state is LeaseState.CONNECTING
+        new_secret = connecting and fingerprint(plan.password) != self._tried
         self.submitter.configure(connector)
-        self._around.account(plan.account).reset()
+        if changed or new_secret:  # what failed before says nothing about it
+            self._around.account(plan.account).reset()
+            self._address_no = 0
         self.tell(Happening.WANTED if wanted else Happening.UNWANTED)
         if changed:
             self.tell(Happening.CHANGED)
-        elif self.lease.state is LeaseState.CONNECTING:
+        elif new_secret and self.lease.state is LeaseState.CONNECTING:
             self._start(self._connect())
         elif window_changed and self.lease.state is LeaseState.BOUND:
             self._publish("bound")
@@ -286,30 +293,33 @@ class LeaseWorker:
 
     async def _attempt(self, account: AccountBackoff) -> bool:
         connector = self.submitter.connector
+        self._tried = fingerprint(self._plan.password)
         try:
             password = read_secret(self._plan.password)
         except MissingSecret as error:
-            account.failed(Failure.SECRET, monotonic_s())
-            log.error("connector %s: %s", connector.id, error)
-            self.tell(Happening.AUTH_FAILED, str(error))
-            return False
-        for warning in over_long(self._plan.system_id, password):
+            return self._failed(account, NotBound(None, str(error), unusable=True))
+        for warning in over_long(connector, password):
             log.warning("connector %s: %s", connector.id, warning)
         link = Link(self.submitter)
-        failed = await link.open(connector, self._plan, password)
-        if failed is None:
-            return await self._opened(link, account)
-        kind = failure_of(failed.command_status)
+        failed = await link.open(connector, self._plan, password, self._address_no)
+        return self._failed(account, failed) if failed is not None else await self._opened(link, account)
+
+    def _failed(self, account: AccountBackoff, failed: NotBound) -> bool:
+        """An attempt failed: count it, say so, and take another address next time where it may have been this one."""
+        kind = Failure.UNUSABLE if failed.unusable else failure_of(failed.command_status)
         account.failed(kind, monotonic_s())
+        if kind in (Failure.LINK, Failure.REFUSED):
+            self._address_no = (self._address_no + 1) % len(self._plan.addresses)
         log.warning("connector %s:%d: %s", *self.place, failed.reason)
-        if failed.command_status is not None:
-            self._event("bind_refused", failed.reason, failed.command_status)
-        self.tell(Happening.AUTH_FAILED if kind is Failure.AUTH else Happening.DOWN, failed.reason)
+        refused = kind is not Failure.LINK
+        self._event("bind_refused" if refused else "bind_down", failed.reason, failed.command_status or 0)
+        hopeless = kind in (Failure.AUTH, Failure.UNUSABLE)
+        self.tell(Happening.AUTH_FAILED if hopeless else Happening.DOWN, failed.reason)
         return False
 
     async def _opened(self, link: Link, account: AccountBackoff) -> bool:
         """Bound. What lies in the partition now was dispatched before anybody knew of this bind: it is refused."""
-        account.succeeded()
+        account.accepted(monotonic_s())
         try:
             self.submitter.submissions.refuse_below = await self._around.end_offset(self.tp)
         except BaseException as error:
@@ -322,7 +332,8 @@ class LeaseWorker:
             return False
         self.submitter.link = link
         self.submitter.configure(self.submitter.connector)
-        log.info("connector %s:%d is bound at %s", *self.place, link.peer)
+        unusual = ", ".join(peculiarities(self.submitter.connector))
+        log.info("connector %s:%d is bound at %s%s", *self.place, link.peer, f" ({unusual})" if unusual else "")
         self._event(
             "bind_up", f"{self.submitter.connector.bind} at {link.peer}, window {self.submitter.connector.window}"
         )
@@ -333,6 +344,7 @@ class LeaseWorker:
         state = self.lease.state
         log.info("connector %s:%d: the bind ended: %s", *self.place, reason)
         self._event("bind_down", reason)
+        self._address_no = 0
         if state is not LeaseState.DRAINING:
             self._around.account(self._plan.account).failed(Failure.LINK, monotonic_s())
             self.submitter.submissions.refuse_unbegun(now_ms())

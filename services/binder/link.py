@@ -8,9 +8,10 @@ from typing import Any, Final, Protocol
 
 from schemas.gateway_config import Connector
 from services.binder.dispatch_record import Segment
-from services.binder.link_plan import LinkPlan, esme_config
+from services.binder.link_plan import Address, LinkPlan, esme_config
+from shared.smpp.config import EsmeConfig
 from shared.smpp.constants import BindMode
-from shared.smpp.errors import ConnectFailed
+from shared.smpp.errors import ConnectFailed, UnencodablePdu
 from shared.smpp.events import (
     BindFailed,
     Bound,
@@ -40,10 +41,14 @@ GRACE_S: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class NotBound:
-    """An attempt that failed: `command_status` of the refusal, None where nobody answered; `reason` is a sentence."""
+    """An attempt that failed: `command_status` of the refusal, None where nobody answered; `reason` is a sentence.
+
+    `unusable`: what is configured can never bind; nothing was sent.
+    """
 
     command_status: int | None
     reason: str
+    unusable: bool = False
 
 
 class LinkOwner(Protocol):
@@ -69,16 +74,20 @@ class Link:
         self._waiting: dict[EsmeConnection, asyncio.Future[NotBound | None]] = {}
         self._transmitter: EsmeConnection | None = None
         self._up = False
+        self._draining = False
         self._reason = ""
         self.peer = ""
 
     # -- life -------------------------------------------------------------------------------------------------------
 
-    async def open(self, connector: Connector, plan: LinkPlan, password: str) -> NotBound | None:
-        """Connect and bind; None = bound. After a failure, or when cancelled, nothing is open any more."""
+    async def open(self, connector: Connector, plan: LinkPlan, password: str, address_no: int = 0) -> NotBound | None:
+        """Connect and bind at one of the plan's addresses; None = bound. After a failure, or when cancelled, nothing is
+        open any more.
+        """
+        address = plan.addresses[address_no]
         try:
             for mode in plan.modes:
-                failed = await self._open_one(connector, plan, mode, password)
+                failed = await self._open_one(plan, address, esme_config(connector, mode, password))
                 if failed is not None:
                     await self.abort()
                     return failed
@@ -92,27 +101,33 @@ class Link:
         self.peer = self._connections[0].peer
         return None
 
-    async def _open_one(self, connector: Connector, plan: LinkPlan, mode: BindMode, password: str) -> NotBound | None:
-        config = esme_config(connector, mode, password)
+    async def _open_one(self, plan: LinkPlan, address: Address, config: EsmeConfig) -> NotBound | None:
         jitter = random.uniform(-1, 1)
+        begun_s = asyncio.get_running_loop().time()
         try:
             connection = await connect_client(
                 lambda now: EsmeSession(config, now=now, jitter=jitter),
-                plan.host,
-                plan.port,
+                *address,
                 self._on_events,
                 tls=plan.tls,
                 timeout_s=config.bind_timeout_s,
+                local_host=plan.local_host,
                 unanswered_high=UNANSWERED_HIGH,
             )
         except ConnectFailed as error:
             return NotBound(None, str(error))
         self._connections.append(connection)
-        if mode is not BindMode.RECEIVER:
+        if config.bind_mode is not BindMode.RECEIVER:
             self._transmitter = connection
+        if connection.session.is_closed:
+            return NotBound(None, self._reason or "the connection was closed")
+        now = connection.now()
+        try:
+            connection.session.bind(now, max(0.0, begun_s + config.bind_timeout_s - now))
+        except UnencodablePdu as error:
+            return NotBound(None, str(error), unusable=True)
         answer: asyncio.Future[NotBound | None] = asyncio.get_running_loop().create_future()
         self._waiting[connection] = answer
-        connection.session.bind(connection.now())
         connection.wake()
         return await answer
 
@@ -121,6 +136,7 @@ class Link:
 
         What is unanswered after response_timeout_s ends as unknown. Nothing may be submitted any more.
         """
+        self._draining = True
         for connection in self._connections:
             connection.handle(connection.session.drain(connection.now()))
             await self._closed(connection)
@@ -216,7 +232,8 @@ class Link:
         self._reason = reason
         for other in self._connections:
             if other is not connection and not other.session.is_closed:
-                other.handle(other.session.unbind(other.now()))
+                session, now = other.session, other.now()
+                other.handle(session.drain(now) if self._draining else session.unbind(now))
         if self._up and all(c.session.is_closed for c in self._connections):
             self._up = False
             self._owner.link_down(reason)

@@ -1,43 +1,42 @@
 """Pure: a connector of the configuration -> what a bind of it needs: address, sessions, TLS, parameters for submits."""
 
-import re
-from binascii import unhexlify
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from schemas.gateway_config import Connector, SecretRef, Tls
+from schemas.gateway_config import Connector, SecretRef, Tls, split_address
 from shared.smpp.config import EsmeConfig
 from shared.smpp.constants import BindMode
+from shared.smpp.fields import COMMAND_SPECS, over_length
+from shared.smpp.session import bind_request
 from shared.smpp.tls import ClientTls
-from shared.smpp.tlv import Tlv, integer_tlv, text_tlv
+from shared.smpp.tlv import Tlv
+from shared.smpp.vendor_tlvs import vendor_tlv
 
 _MODES: Final = {
     "transceiver": (BindMode.TRANSCEIVER,),
     "transmitter+receiver": (BindMode.TRANSMITTER, BindMode.RECEIVER),
 }
-_TAG: Final = re.compile(r"0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5}")
-PASSWORD_MAX: Final = 8
-SYSTEM_ID_MAX: Final = 15
-"""Of the specification (5.2.1, 5.2.2); longer ones are sent all the same, with a warning (Q48)."""
+_VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 
-
-Account: TypeAlias = tuple[str, int, str, SecretRef]
+Address: TypeAlias = tuple[str, int]
+Account: TypeAlias = tuple[Address, str, SecretRef]
 
 
 @dataclass(frozen=True, slots=True)
 class LinkPlan:
     """One bind of a connector. `modes`: one connection each; two are a transmitter and a receiver that count as one.
 
+    `addresses` are tried in turn, the first one first; `said` is what the bind request says beside the credentials.
     Two equal plans reach the same account in the same way: what differs needs a new bind.
     """
 
-    host: str
-    port: int
+    addresses: tuple[Address, ...]
+    local_host: str | None
     system_id: str
     password: SecretRef
-    system_type: str
+    said: tuple[str | int, ...]
     modes: tuple[BindMode, ...]
     tls: ClientTls | None
 
@@ -46,19 +45,27 @@ class LinkPlan:
         """Whose back-off budget the attempts count against (Q25). Another password is another account: a wrong one must
         not keep the connector with the right one away.
         """
-        return self.host, self.port, self.system_id, self.password
+        return self.addresses[0], self.system_id, self.password
 
 
 def link_plan(connector: Connector) -> LinkPlan:
     """The plan of any valid connector."""
+    options = connector.options
+    others = (split_address(written) for written in options.hosts)
     return LinkPlan(
-        host=connector.host,
-        port=connector.port,
+        addresses=((connector.host, connector.port), *((host, port or connector.port) for host, port in others)),
+        local_host=options.local_host,
         system_id=connector.system_id,
         password=connector.password,
-        system_type=connector.options.system_type,
+        said=(
+            options.system_type,
+            options.interface_version,
+            options.addr_ton,
+            options.addr_npi,
+            options.address_range,
+        ),
         modes=_MODES[connector.bind],
-        tls=_client_tls(connector.options.tls),
+        tls=_client_tls(options.tls),
     )
 
 
@@ -71,7 +78,7 @@ def _client_tls(tls: Tls) -> ClientTls | None:
         cert_file=Path(tls.cert_file) if tls.cert_file else None,
         key_file=Path(tls.key_file) if tls.key_file else None,
         server_name=tls.server_name,
-        pins=(tls.pin_sha256,) if tls.mode == "pin" and tls.pin_sha256 else (),
+        pins=tls.pin_sha256 if tls.mode == "pin" else (),
     )
 
 
@@ -82,6 +89,10 @@ def esme_config(connector: Connector, mode: BindMode, password: str) -> EsmeConf
         system_id=connector.system_id,
         password=password,
         system_type=options.system_type,
+        interface_version=_VERSIONS[options.interface_version],
+        addr_ton=options.addr_ton,
+        addr_npi=options.addr_npi,
+        address_range=options.address_range,
         bind_mode=mode,
         window_size=connector.window,
         response_timeout_s=options.response_timeout_s,
@@ -91,34 +102,36 @@ def esme_config(connector: Connector, mode: BindMode, password: str) -> EsmeConf
     )
 
 
-def over_long(system_id: str, password: str) -> tuple[str, ...]:
-    """Warnings about credentials that are longer than the specification has them (Q48)."""
-    found = []
-    if len(system_id) > SYSTEM_ID_MAX:
-        found.append(f"system_id has {len(system_id)} characters, the specification allows {SYSTEM_ID_MAX}")
-    if len(password) > PASSWORD_MAX:
-        found.append(f"password has {len(password)} characters, the specification allows {PASSWORD_MAX}")
-    return tuple(found)
+def over_long(connector: Connector, password: str) -> tuple[str, ...]:
+    """Warnings about what the bind request has longer than the specification; it is sent all the same (Q48)."""
+    request = bind_request(esme_config(connector, BindMode.TRANSCEIVER, password))
+    most = {row.name: row.size_max - 1 for row in COMMAND_SPECS[request.command_id].fields}
+    return tuple(
+        f"{name} is longer than the {most[name]} characters of the specification" for name in over_length(request)
+    )
+
+
+def peculiarities(connector: Connector) -> tuple[str, ...]:
+    """The options that are not at their default, for the log of every bind."""
+    options = connector.options
+    written = options.model_dump(mode="json", exclude_none=True)
+    fields = type(options).model_fields.items()
+    return tuple(
+        f"{name}: {written[name]}"
+        for name, field in fields
+        if getattr(options, name) != field.get_default(call_default_factory=True)
+    )
 
 
 def vendor_tlvs(option: Mapping[str, str]) -> tuple[tuple[Tlv, ...], tuple[str, ...]]:
     """The optional parameters that every submit_sm of a connector carries (Q50), and sentences about wrong entries.
 
-    Keys are tags (`"0x1401"`, `"5121"`); values `"text:shop"`, `"hex:00ff"` or `"int:7"` (in the size that the standard
-    gives the tag, else 1 octet); a value without such a word is text.
+    `config apply` refuses these; in an older record one costs only itself.
     """
     tlvs, problems = [], []
     for key, value in option.items():
-        kind, colon, rest = value.partition(":")
         try:
-            if not _TAG.fullmatch(key) or (tag := int(key, 0)) > 0xFFFF:
-                problems.append(f"vendor_tlvs: {key!r} is no tag")
-            elif colon and kind == "hex":
-                tlvs.append(Tlv(tag, unhexlify(rest)))
-            elif colon and kind == "int":
-                tlvs.append(integer_tlv(tag, int(rest)))
-            else:
-                tlvs.append(text_tlv(tag, rest if colon and kind == "text" else value))
-        except (ValueError, OverflowError) as error:
+            tlvs.append(vendor_tlv(key, value))
+        except ValueError as error:
             problems.append(f"vendor_tlvs: {key!r}: {error}")
     return tuple(tlvs), tuple(problems)

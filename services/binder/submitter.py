@@ -91,6 +91,7 @@ class Submitter:
         """Options and window count at once, also on a link that is up."""
         self.connector = connector
         self._policy = status_policy(connector.options.status_map)
+        self._service_type = connector.options.service_type
         self._vendor_tlvs, problems = vendor_tlvs(connector.options.vendor_tlvs)
         for problem in (*self._policy.problems, *problems):
             log.error("connector %s: %s", connector.id, problem)
@@ -154,7 +155,7 @@ class Submitter:
                 self._resume_in(wait_ns)
                 break
             try:
-                if not link.submit(segment, segment.submit_sm(at_ms, self._vendor_tlvs)):
+                if not link.submit(segment, segment.submit_sm(at_ms, self._vendor_tlvs, self._service_type)):
                     break
             except UnencodablePdu as error:
                 submissions.unencodable(error, at_ms)

@@ -4,9 +4,11 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from schemas.gateway_config import Connector, Options, Route
+from schemas.gateway_config import Connector, Options, Route, Tls, split_address
 from services.cli.yaml_lines import Path
 from shared.smpp.constants import SmppCommandStatus, status_number
+from shared.smpp.fields import unsendable
+from shared.smpp.vendor_tlvs import vendor_tlv
 from shared.sms.data_coding import read_map
 from shared.sms.message import ConnectorProfile
 from shared.sms.profile_check import profile_problems
@@ -14,18 +16,25 @@ from shared.sms.profile_check import profile_problems
 Problem = tuple[Path, str]
 """Where, below the part that was asked about, and a sentence that goes on from the key."""
 
-_TAG_MAX: Final = 0xFFFF
+_TLS_KEYS: Final = ("server_name", "ca_file", "cert_file", "key_file")
 
 
 def connector_problems(connector: Connector) -> Iterator[Problem]:
-    """What is wrong with the options of one connector."""
+    """What is wrong with one connector and its options."""
     options = connector.options
+    yield from _hosts(("host",), connector.host)
+    yield from _sendable(("system_id",), connector.system_id)
     for path, problem in (
         *_alphabets(options),
         *_data_codings(options.data_coding_map),
         *_statuses(options.status_map),
         *_receipt_words(options.receipt_map),
-        *_tags(options.vendor_tlvs),
+        *_vendor_tlvs(options.vendor_tlvs),
+        *_tls(options.tls),
+        *_sendable(("system_type",), options.system_type),
+        *_sendable(("address_range",), options.address_range),
+        *_sendable(("service_type",), options.service_type),
+        *_addresses(options),
     ):
         yield ("options", *path), problem
 
@@ -77,7 +86,41 @@ def _receipt_words(written: Mapping[str, str]) -> Iterator[Problem]:
             yield ("receipt_map", key), "can never come: the word after stat: has no blanks in it"
 
 
-def _tags(written: Mapping[str, str]) -> Iterator[Problem]:
-    for key in written:
-        if int(key, 16 if key[:2].lower() == "0x" else 10) > _TAG_MAX:
-            yield ("vendor_tlvs", key), "is no tag: two octets hold at most 0xFFFF"
+def _vendor_tlvs(written: Mapping[str, str]) -> Iterator[Problem]:
+    for key, value in written.items():
+        try:
+            vendor_tlv(key, value)
+        except ValueError as error:
+            yield ("vendor_tlvs", key), str(error)
+
+
+def _tls(tls: Tls) -> Iterator[Problem]:
+    given = [name for name in _TLS_KEYS if getattr(tls, name)]
+    if tls.mode == "off" and given:
+        yield ("tls",), f"mode off means no encryption, and {given[0]} would count for nothing; write mode: verify"
+    if tls.key_file and not tls.cert_file:
+        yield ("tls", "key_file"), "is the key of a certificate; give cert_file too"
+
+
+def _addresses(options: Options) -> Iterator[Problem]:
+    if options.local_host is not None:
+        yield from _hosts(("local_host",), options.local_host)
+    for place, written in enumerate(options.hosts):
+        yield from _hosts(("hosts", place), split_address(written)[0])
+
+
+def _sendable(path: Path, text: str) -> Iterator[Problem]:
+    """Longer than the specification is allowed, and told with every bind (Q48)."""
+    problem = unsendable(text)
+    if problem is not None:
+        yield path, problem
+
+
+def _hosts(path: Path, name: str) -> Iterator[Problem]:
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        yield path, "is no host name: each part between dots has 1 to 63 characters"
+        return
+    if not name.isprintable() or " " in name:
+        yield path, "is no host name: it has a blank or a control character"

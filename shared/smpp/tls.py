@@ -26,22 +26,31 @@ class ClientTls:
 
 
 def client_context(tls: ClientTls) -> ssl.SSLContext:
-    """The context to connect with. Raises OSError (ssl.SSLError is one) for files that cannot be read or used."""
+    """The context to connect with. Raises OSError (ssl.SSLError is one) for files that cannot be read or used, a key
+    with a passphrase among them: nobody is there to type it.
+    """
     context = ssl.create_default_context(cafile=tls.ca_file)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     if tls.cert_file is not None:
-        context.load_cert_chain(tls.cert_file, tls.key_file)
+        context.load_cert_chain(tls.cert_file, tls.key_file, password=_no_passphrase)
     if tls.pins:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     return context
 
 
+def _no_passphrase() -> str:
+    raise OSError("the private key is encrypted; give one without a passphrase")
+
+
 def server_context(cert_file: Path, key_file: Path, client_ca_file: Path | None = None) -> ssl.SSLContext:
-    """The context to listen with; with `client_ca_file` an ESME must show a certificate of that authority."""
+    """The context to listen with; with `client_ca_file` an ESME must show a certificate of that authority.
+
+    Raises OSError as `client_context` does.
+    """
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(cert_file, key_file)
+    context.load_cert_chain(cert_file, key_file, password=_no_passphrase)
     if client_ca_file is not None:
         context.load_verify_locations(client_ca_file)
         context.verify_mode = ssl.CERT_REQUIRED

@@ -246,6 +246,8 @@ async def connect_client(
         raise ConnectFailed(f"{host}:{port}: no connection within {timeout_s:g} s") from error
     except OSError as error:
         raise ConnectFailed(f"{host}:{port}: {error.strerror or error}") from error
+    except ValueError as error:  # a name that cannot be one (UnicodeError), NUL in a name or a path
+        raise ConnectFailed(f"{host}:{port}: {error}") from error
     if tls is not None and tls.pins and not pin_matches(transport.get_extra_info("ssl_object"), tls.pins):
         transport.abort()
         raise ConnectFailed(f"{host}:{port}: TLS: the certificate is none of the pinned ones")

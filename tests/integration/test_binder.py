@@ -202,15 +202,30 @@ async def test_what_cannot_be_read_is_answered_and_buried_and_the_rest_goes_on(
     assert [r.value for r in letters[:3]] == bad
 
 
-async def test_a_missing_secret_is_an_error_of_its_connector_alone(
-    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+async def test_what_is_wrong_with_a_connector_is_an_error_of_that_connector_alone(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    other = f"{connector_id}-b"
-    await rig.apply(connector(connector_id, smsc.port, password={"env": "NOWHERE"}), connector(other, smsc.port))
-    await run_binder()
-    await rig.state(other, "bound")
-    state = await rig.state(connector_id, "auth_failed")
-    assert state.reason == "environment variable NOWHERE is not set"
+    """A secret that is missing, or that no PDU can hold, a host that can be none, a missing file: the others bind."""
+    monkeypatch.setenv("NO_LATIN", "pä€word")
+    wrong: dict[str, tuple[dict[str, object], str, str, str]] = {
+        "a": ({"password": {"env": "NOWHERE"}}, "auth_failed", "environment variable NOWHERE is not set", "refused"),
+        "b": ({"password": {"env": "NO_LATIN"}}, "auth_failed", "password: has a character beyond U+00FF", "refused"),
+        "c": ({"host": "bad..host"}, "unbound", "bad..host", "down"),
+        "d": ({"options": {"tls": {"ca_file": "/no/such.pem"}}}, "unbound", "No such file", "down"),
+        "e": ({"system_id": "sh\0p"}, "auth_failed", "system_id: a C-octet string cannot contain NUL", "refused"),
+    }
+    made = [connector(f"{connector_id}-{name}", smsc.port, **fields) for name, (fields, *_) in wrong.items()]
+    await rig.apply(*made, connector(connector_id, smsc.port))
+    binder = await run_binder()
+    await rig.state(connector_id, "bound")
+    for name, (_, word, sentence, event) in wrong.items():
+        state = await rig.state(f"{connector_id}-{name}", word)
+        assert sentence in state.reason, name
+        told = (await rig.values(LIFECYCLE_EVENTS, f"{connector_id}-{name}", 1))[0]
+        assert orjson.loads(told)["event"] == f"bind_{event}", name
+    assert binder.binder is not None
+    assert not binder.binder._ended.done()
+    assert smsc.binds == 1
 
 
 async def test_a_second_binder_shares_the_binds_and_never_more_than_max_binds_are_open(
@@ -329,6 +344,24 @@ async def test_q19_wrong_credentials_wait_and_a_new_configuration_tries_at_once(
     await rig.apply(connector(connector_id, smsc.port))
     await rig.state(connector_id, "bound")
     assert smsc.refused == 1
+
+
+async def test_q19_q25_a_new_configuration_that_changes_nothing_here_does_not_end_the_back_off(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    smsc.admit = lambda _: 0x0E
+    made = connector(connector_id, smsc.port)
+    await rig.apply(made)
+    await run_binder()
+    await rig.state(connector_id, "auth_failed")
+    fresh = await SmscDouble().start()
+    await rig.apply(made, connector(f"{connector_id}-b", fresh.port))
+    await fresh.until(lambda: fresh.binds == 1)
+    assert smsc.refused == 1
+    smsc.admit = lambda _: 0
+    await rig.apply(connector(connector_id, smsc.port, options={"system_type": "VMA"}))
+    await rig.state(connector_id, "bound")
+    await fresh.stop()
 
 
 async def test_a_lost_link_is_bound_again_and_what_was_on_its_way_is_unknown(

@@ -10,6 +10,8 @@ from services.binder.dispatch_record import Segment, read_dispatch
 from services.binder.link import EsmeConnection, Link, NotBound
 from services.binder.link_plan import link_plan
 from shared.smpp.pdu import DataSm, DeliverSm
+from shared.smpp.session import EsmeSession
+from shared.smpp.transitions import SessionState
 from tests.integration.binder_rig import connector, dispatch_record
 from tests.integration.smsc_double import SmscDouble
 from tests.stateful.test_journal_machine import Record
@@ -104,7 +106,28 @@ async def test_a_pair_lives_and_dies_together(smsc: SmscDouble) -> None:
     await link.abort()
 
 
-async def test_q21_a_pair_that_gets_only_one_half_keeps_none(smsc: SmscDouble) -> None:
+async def test_a_pair_that_drains_answers_what_its_receiver_still_owes(smsc: SmscDouble) -> None:
+    owner = Owner()
+    link = await opened(smsc, owner, bind="transmitter+receiver")
+    owed: list[tuple[EsmeConnection, int]] = []
+
+    def delivered(connection: EsmeConnection, sequence_number: int, pdu: DeliverSm | DataSm) -> None:
+        owed.append((connection, sequence_number))
+
+    owner.delivered = delivered  # type: ignore[method-assign]  # answers nothing yet
+    assert smsc.deliver(DeliverSm(short_message=b"hi"), "x")
+    await owner.until_moved()
+    draining = asyncio.create_task(link.drain())
+    await smsc.until(lambda: len(smsc.bound) == 1)
+    connection, number = owed[0]
+    assert connection.session.state is SessionState.DRAINING, "the receiver waits for its answer before it unbinds"
+    assert connection.session.answer_deliver(number)
+    connection.wake()
+    await draining
+    assert smsc.delivered == [("x", 0)]
+
+
+async def test_a_pair_that_gets_only_one_half_keeps_none(smsc: SmscDouble) -> None:
     smsc.admit = lambda request: 0x05 if request.bind_mode.value == "receiver" else 0
     made = connector("c", smsc.port, bind="transmitter+receiver")
     refused = await Link(Owner()).open(made, link_plan(made), "secret")
@@ -121,6 +144,51 @@ async def test_q19_q20_a_refusal_tells_its_status(smsc: SmscDouble, status: int)
     assert refused is not None
     assert refused.command_status == status
     assert "secret" not in refused.reason
+
+
+@pytest.mark.parametrize("password", ["pä€word", "a\0b"])
+async def test_a_password_that_no_pdu_can_hold_is_not_even_connected_for_again(smsc: SmscDouble, password: str) -> None:
+    made = connector("c", smsc.port)
+    refused = await Link(Owner()).open(made, link_plan(made), password)
+    assert refused is not None
+    assert (refused.command_status, refused.unusable) == (None, True)
+    assert "password" in refused.reason
+    assert "€" not in refused.reason
+
+
+@pytest.mark.parametrize("host", ["bad..host", "x" * 64])
+async def test_a_host_that_cannot_be_one_is_a_failed_attempt(host: str) -> None:
+    made = connector("c", 1, host=host)
+    refused = await Link(Owner()).open(made, link_plan(made), "secret")
+    assert refused is not None
+    assert (refused.command_status, refused.unusable) == (None, False)
+
+
+async def test_q52_binds_at_another_host_of_the_account_from_the_address_that_is_allowed(smsc: SmscDouble) -> None:
+    made = connector("c", 1, options={"hosts": [f"127.0.0.1:{smsc.port}"], "local_host": "127.0.0.2"})
+    plan = link_plan(made)
+    assert await Link(Owner()).open(made, plan, "secret", 0) is not None
+    link = Link(Owner())
+    assert await link.open(made, plan, "secret", 1) is None
+    assert smsc.bound[0].peer.startswith("127.0.0.2:")
+    await link.drain()
+
+
+async def test_connection_and_bind_together_have_bind_timeout_s(
+    smsc: SmscDouble, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given: list[float | None] = []
+    bind = EsmeSession.bind
+
+    def noting(session: EsmeSession, now: float, within_s: float | None = None) -> None:
+        given.append(within_s)
+        bind(session, now, within_s)
+
+    monkeypatch.setattr(EsmeSession, "bind", noting)
+    link = await opened(smsc, Owner(), options={"bind_timeout_s": 5})
+    assert given[0] is not None
+    assert 0 < given[0] < 5
+    await link.drain()
 
 
 async def test_nobody_listens() -> None:
@@ -166,7 +234,7 @@ async def test_q20_drains_its_window_and_unbinds_before_it_closes(smsc: SmscDoub
     assert owner.down == ["unbound"], "the SMSC has answered our unbind"
 
 
-async def test_q52_a_lost_link_ends_what_was_on_its_way(smsc: SmscDouble) -> None:
+async def test_q15_a_lost_link_ends_what_was_on_its_way(smsc: SmscDouble) -> None:
     smsc.answer = lambda _: None
     owner = Owner()
     link = await opened(smsc, owner)

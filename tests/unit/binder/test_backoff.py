@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from services.binder.backoff import AUTH_RETRY_S, AccountBackoff, Failure, failure_of
+from services.binder.backoff import AUTH_RETRY_S, STAYS_S, AccountBackoff, Failure, failure_of
 
 RINVPASWD, RINVSYSID, RBINDFAIL, RALYBND = 0x0E, 0x0F, 0x0D, 0x05
 
@@ -46,11 +46,38 @@ def test_q25_one_budget_for_all_binds_of_an_account() -> None:
     assert third - second == pytest.approx(2)
 
 
-def test_a_success_lets_everybody_in() -> None:
-    backoff = AccountBackoff(middle)
-    backoff.failed(Failure.LINK, 0.0)
-    backoff.succeeded()
-    assert backoff.reserve(0.0) == 0.0
+def test_a_bind_that_stays_lets_everybody_in() -> None:
+    backoff = AccountBackoff(lambda: 0.0)
+    for _ in range(8):
+        backoff.failed(Failure.LINK, 90.0)
+    backoff.accepted(100.0)
+    assert backoff.reserve(100.0) == 101.0, "the account's next bind need not wait out the outage"
+    assert [backoff.reserve(100.0 + STAYS_S) for _ in range(3)] == [100.0 + STAYS_S] * 3
+    backoff.failed(Failure.LINK, 200.0)
+    assert backoff.reserve(200.0) == 201.0
+
+
+def test_q25_a_bind_that_is_accepted_and_dropped_at_once_is_a_failure_all_the_same() -> None:
+    backoff = AccountBackoff(lambda: 0.0)
+    now, delays = 0.0, []
+    for _ in range(9):
+        asked = now
+        now = backoff.reserve(now)
+        delays.append(now - asked)
+        backoff.accepted(now)
+        backoff.failed(Failure.LINK, now)
+    assert delays == [0, 1, 2, 4, 8, 16, 32, 60, 60]
+
+
+def test_q25_another_bind_that_stays_does_not_help_one_that_does_not() -> None:
+    backoff = AccountBackoff(lambda: 0.0)
+    backoff.accepted(0.0)
+    now = 100.0
+    for _ in range(7):
+        now = backoff.reserve(now)
+        backoff.accepted(now)
+        backoff.failed(Failure.LINK, now)
+    assert backoff.reserve(now) - now == 60
 
 
 @pytest.mark.parametrize("status", [RINVPASWD, RINVSYSID])

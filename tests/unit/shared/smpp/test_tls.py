@@ -57,6 +57,14 @@ def client_certificate(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
     return self_signed(tmp_path_factory.mktemp("tls"), "client", "esme")
 
 
+@pytest.fixture
+def encrypted_key(client_certificate: Certificate, tmp_path: Path) -> Path:
+    plain, encrypted = str(client_certificate.key_file), tmp_path / "encrypted.key"
+    command = ("openssl", "pkey", "-in", plain, "-aes256", "-passout", "pass:x", "-out", str(encrypted))
+    subprocess.run(command, check=True, capture_output=True)
+    return encrypted
+
+
 async def listen(context: ssl.SSLContext) -> Listener:
     def on_events(connection: Connection[SmscSession], events: list[Event]) -> None:
         if any(isinstance(event, BindRequested) for event in events):
@@ -146,6 +154,15 @@ def test_verification_is_on_unless_pinned() -> None:
 
 def test_no_certificate_matches_no_pin() -> None:
     assert not pin_matches(None, (certificate_pin(b""),))
+
+
+async def test_a_key_with_a_passphrase_is_a_sentence_and_asks_nobody(
+    client_certificate: Certificate, encrypted_key: Path
+) -> None:
+    with pytest.raises(ConnectFailed, match="encrypted"):
+        await bind(1, ClientTls(cert_file=client_certificate.cert_file, key_file=encrypted_key))
+    with pytest.raises(OSError, match="encrypted"):
+        server_context(client_certificate.cert_file, encrypted_key)
 
 
 async def test_a_missing_file_is_a_failed_connection(tmp_path: Path) -> None:

@@ -269,6 +269,12 @@ async def test_a_refused_connection_is_a_sentence() -> None:
         await connect_client(lambda now: EsmeSession(EsmeConfig(), now=now), "127.0.0.1", port, lambda c, e: None)
 
 
+@pytest.mark.parametrize("host", ["bad..host", "x" * 64, "a\0b", "€" * 64])
+async def test_a_name_that_cannot_be_one_is_a_failed_connection(host: str) -> None:
+    with pytest.raises(ConnectFailed):
+        await connect_client(lambda now: EsmeSession(EsmeConfig(), now=now), host, 2775, lambda c, e: None, timeout_s=5)
+
+
 async def test_q52_the_local_address_can_be_chosen() -> None:
     async with smsc() as server:
         connection = await connect_client(
