@@ -29,8 +29,9 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	@touch $@
 
 # Apart from the tests, because a slow line must not count against the time limit of the first of them.
-jars: setup ## fetch the jars of the embedded Kafka into the user's cache folder (once)
+jars: setup ## fetch the jars of the embedded Kafka and of jSMPP (tests) into the user's cache folder (once)
 	@$(BIN)/python -m shared.local.kafka_jars
+	@$(BIN)/python -m tests.jsmpp
 
 demo: setup ## everything embedded, real traffic, live progress, a report at the end
 	@exec $(BIN)/python -m services.cli demo $(ARGS)

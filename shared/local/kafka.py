@@ -18,8 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from shared.local.cache import cache_folder
+from shared.local.jars import JarsUnavailableError
 from shared.local.java import JavaMissingError, find_java
-from shared.local.kafka_jars import JarsUnavailableError, are_fetched, ensure_jars
+from shared.local.kafka_jars import KAFKA_JARS
 from shared.local.kafka_probe import probe
 from shared.local.kafka_properties import BrokerPlace, render_properties, server_properties
 from shared.local.log_files import open_log
@@ -95,7 +96,7 @@ class EmbeddedKafka:
 
     def needs_download(self) -> bool:
         """Whether `prepare` will fetch the jars first, so that a person can be told what the wait is for."""
-        return not are_fetched(self._cache)
+        return not KAFKA_JARS.are_fetched(self._cache)
 
     def prepare(self, cancelled: threading.Event | None = None) -> None:
         """Everything that must be in place before the JVM can run: jars, a formatted data directory, configuration.
@@ -112,7 +113,7 @@ class EmbeddedKafka:
                 )
         try:
             self._make_directories()
-            classpath = os.pathsep.join(map(str, ensure_jars(self._cache, cancelled)))
+            classpath = os.pathsep.join(map(str, KAFKA_JARS.ensure(self._cache, cancelled)))
             options = [
                 *_MEMORY,
                 *self._jit,

@@ -1,4 +1,4 @@
-"""Over TCP with an implementation nobody here wrote: smpplib's client against our server."""
+"""Over TCP with an implementation nobody here wrote: smpplib's client against our server. jSMPP: `test_smpp_jsmpp`."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import smpplib.client
 import smpplib.exceptions
+import smpplib.smpp
 
 from shared.smpp import pdu
 from shared.smpp.config import SmscConfig
@@ -16,6 +17,7 @@ from shared.smpp.events import BindRequested, DeliverAnswered, Event, RequestRec
 from shared.smpp.listener import serve
 from shared.smpp.server_session import SmscSession
 from shared.smpp.tlv import Tag, text_tlv
+from shared.smpp.trace import TraceRing
 from shared.smpp.transport import Connection
 
 RECEIPT = pdu.DeliverSm(
@@ -33,6 +35,12 @@ class Smsc:
     def __init__(self) -> None:
         self.submits: list[pdu.SubmitSm] = []
         self.answered: list[int] = []
+        self.trace = TraceRing()
+
+    def seen(self, direction: str, body_class: type[pdu.Body]) -> int:
+        """How many PDUs of this command came in or went out."""
+        command_id = body_class.command_id.to_bytes(4, "big")
+        return sum(way == direction and frame[4:8] == command_id for _, way, frame in self.trace.snapshot())
 
     def on_events(self, connection: Connection[SmscSession], events: list[Event]) -> None:
         session = connection.session
@@ -59,10 +67,11 @@ class Smsc:
 
 
 @asynccontextmanager
-async def smsc() -> AsyncIterator[tuple[Smsc, int]]:
+async def smsc(**config: Any) -> AsyncIterator[tuple[Smsc, int]]:
     server = Smsc()
+    settings = SmscConfig(system_id="SMSC", **config)
     listener = await serve(
-        lambda now: SmscSession(SmscConfig(system_id="SMSC"), now=now), "127.0.0.1", 0, server.on_events
+        lambda now: SmscSession(settings, now=now, trace=server.trace), "127.0.0.1", 0, server.on_events
     )
     try:
         yield server, listener.port
@@ -99,6 +108,25 @@ async def test_smpplib_binds_submits_is_delivered_to_and_unbinds() -> None:
     assert receipts == [b"1"] * 4
     assert [one.short_message for one in server.submits] == [b"hello"] * 6
     assert server.answered == [0] * 4
+
+
+async def test_smpplib_and_we_ask_each_other_for_a_sign_of_life() -> None:
+    def idle(port: int) -> None:
+        client = smpplib.client.Client("127.0.0.1", port, timeout=5, allow_unknown_opt_params=True)
+        try:
+            client.connect()
+            client.bind_transceiver(system_id="shop", password="secret")
+            client.send_pdu(smpplib.smpp.make_pdu("enquire_link", client=client))
+            for _ in range(4):  # the answer to its own, and three of ours, which it answers
+                client.read_once()
+            client.unbind()
+        finally:
+            client.disconnect()
+
+    async with smsc(enquire_link_s=0.05) as (server, port):
+        await asyncio.to_thread(idle, port)
+        assert (server.seen("in", pdu.EnquireLink), server.seen("out", pdu.EnquireLinkResp)) == (1, 1)
+        assert server.seen("out", pdu.EnquireLink) >= server.seen("in", pdu.EnquireLinkResp) >= 2
 
 
 async def test_smpplib_understands_a_refused_bind() -> None:

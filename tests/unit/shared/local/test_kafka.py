@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.local import kafka as module
+from shared.local.jars import JarSet, JarsUnavailableError
 from shared.local.kafka import EmbeddedKafka, EmbeddedKafkaError
-from shared.local.kafka_jars import JarsUnavailableError
 from shared.local.ports import LOOPBACK, free_port
 
 
@@ -36,10 +35,10 @@ def test_a_data_directory_that_is_a_file_is_named(tmp_path: Path) -> None:
 
 
 def test_missing_jars_are_one_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def ensure_jars(cache: Path, cancelled: object) -> list[Path]:
+    def ensure(jars: JarSet, cache: Path, cancelled: object) -> list[Path]:
         raise JarsUnavailableError(f"nothing in {cache}")
 
-    monkeypatch.setattr(module, "ensure_jars", ensure_jars)
+    monkeypatch.setattr(JarSet, "ensure", ensure)
     with pytest.raises(EmbeddedKafkaError, match=f"^nothing in {tmp_path}/cache$"):
         EmbeddedKafka(tmp_path / "data", free_port(), cache_dir=tmp_path / "cache").prepare()
 

@@ -1,6 +1,6 @@
 """Edge: a program of its own that resolves Maven coordinates with jgo and prints the path of every jar, one a line.
 
-Run as `python -P kafka_resolve.py <coordinates> <folder for jgo's own cache>`. It is a process apart because jgo is
+Run as `python -P jar_resolver.py <coordinates> <folder for jgo's own cache>`. It is a process apart because jgo is
 slow to import, brings an HTTP client and a terminal library with it, and is needed once per machine only. Which
 repository is asked is jgo's own configuration; no address is kept here.
 """

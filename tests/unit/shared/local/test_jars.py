@@ -1,4 +1,4 @@
-"""Only the jars of the list, octet for octet, are ever given to Java."""
+"""Only the jars of a list, octet for octet, are ever given to Java."""
 
 import hashlib
 import threading
@@ -6,15 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.local import kafka_jars
-from shared.local.kafka_jars import (
-    JarsUnavailableError,
-    are_fetched,
-    check_jars,
-    ensure_jars,
-    expected_jars,
-    parse_list,
-)
+from shared.local import jars as module
+from shared.local.jars import JarSet, JarsUnavailableError, check_jars, parse_list
+from shared.local.kafka_jars import KAFKA_JARS
+from tests.jsmpp import JSMPP_JARS
 
 JARS = {"a.jar": b"first", "b.jar": b"second"}
 LIST = {name: hashlib.sha256(content).hexdigest() for name, content in JARS.items()}
@@ -30,10 +25,15 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_the_list_names_the_broker_and_its_logger() -> None:
-    jars = expected_jars()
+    jars = KAFKA_JARS.expected()
     assert len(jars) == 46
     # log4j's bill of materials would quietly bring an older client in
     assert {"kafka_2.13-4.3.1.jar", "kafka-clients-4.3.1.jar", "slf4j-simple-1.7.36.jar"} <= set(jars)
+
+
+def test_every_set_has_a_folder_of_its_own() -> None:
+    folders = {jars.folder(Path("cache")).name for jars in (KAFKA_JARS, JSMPP_JARS)}
+    assert folders == {"kafka-4.3.1-9b241538730d", "jsmpp-3.0.0-49449de0f5fc"}
 
 
 @pytest.mark.parametrize("line", ["abc  a.jar", f"{'0' * 64} a.jar", f"{'0' * 64}  ../a.jar", f"{'0' * 64}  a.txt"])
@@ -68,7 +68,10 @@ class Resolver:
         self.results = list(results)
         self.repositories: list[bool] = []
 
-    def __call__(self, target: Path, environ: dict[str, str], cancelled: threading.Event) -> str | None:
+    def __call__(
+        self, target: Path, coordinates: str, environ: dict[str, str], cancelled: threading.Event
+    ) -> str | None:
+        assert coordinates == "org.example:program:1.0"
         self.repositories.append("M2_REPO" in environ)
         target.mkdir()
         result = self.results.pop(0)
@@ -82,55 +85,69 @@ class Resolver:
 @pytest.fixture
 def resolve(monkeypatch: pytest.MonkeyPatch) -> Resolver:
     resolver = Resolver()
-    monkeypatch.setattr(kafka_jars, "expected_jars", lambda: LIST)
-    monkeypatch.setattr(kafka_jars, "_resolve_into", resolver)
+    monkeypatch.setattr(module, "resolve_into", resolver)
     return resolver
 
 
-def test_jars_are_fetched_once(resolve: Resolver, tmp_path: Path) -> None:
+@pytest.fixture
+def jars(tmp_path: Path) -> JarSet:
+    list_file = tmp_path / "program.sha256"
+    list_file.write_text("".join(f"{digest}  {name}\n" for name, digest in LIST.items()))
+    return JarSet("Program", "1.0", "org.example:program:1.0", list_file)
+
+
+@pytest.fixture
+def cache(tmp_path: Path) -> Path:
+    return tmp_path / "cache"
+
+
+def test_jars_are_fetched_once(resolve: Resolver, jars: JarSet, cache: Path) -> None:
     resolve.results = [JARS]
-    assert not are_fetched(tmp_path)
-    first = ensure_jars(tmp_path)
-    assert are_fetched(tmp_path)
+    assert not jars.are_fetched(cache)
+    first = jars.ensure(cache)
+    assert jars.are_fetched(cache)
     assert [jar.read_bytes() for jar in first] == [b"first", b"second"]
-    assert ensure_jars(tmp_path) == first
+    assert jars.ensure(cache) == first
     assert resolve.repositories == [False]
-    assert list(tmp_path.iterdir()) == [first[0].parent], "nothing but the jars is left behind"
+    assert list(cache.iterdir()) == [first[0].parent], "nothing but the jars is left behind"
 
 
-def test_a_broken_download_is_tried_again_in_a_repository_of_its_own(resolve: Resolver, tmp_path: Path) -> None:
+def test_a_broken_download_is_tried_again_in_a_repository_of_its_own(
+    resolve: Resolver, jars: JarSet, cache: Path
+) -> None:
     resolve.results = [{**JARS, "a.jar": b"fir"}, JARS]
-    assert len(ensure_jars(tmp_path)) == 2
+    assert len(jars.ensure(cache)) == 2
     assert resolve.repositories == [False, True]
 
 
-def test_without_a_network_one_sentence_says_what_to_do(resolve: Resolver, tmp_path: Path) -> None:
+def test_without_a_network_one_sentence_says_what_to_do(resolve: Resolver, jars: JarSet, cache: Path) -> None:
     resolve.results = ["no route to host", "no route to host"]
-    with pytest.raises(JarsUnavailableError, match=r"Could not fetch the Kafka jars \(no route to host\); connect"):
-        ensure_jars(tmp_path)
-    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(JarsUnavailableError, match=r"Could not fetch the Program jars \(no route to host\); connect"):
+        jars.ensure(cache)
+    assert list(cache.iterdir()) == []
 
 
-def test_a_cached_jar_that_was_changed_is_refused(resolve: Resolver, tmp_path: Path) -> None:
+def test_a_cached_jar_that_was_changed_is_refused(resolve: Resolver, jars: JarSet, cache: Path) -> None:
     resolve.results = [JARS]
-    ensure_jars(tmp_path)[0].write_bytes(b"evil!")
+    jars.ensure(cache)[0].write_bytes(b"evil!")
     with pytest.raises(JarsUnavailableError, match=r"a\.jar has another SHA-256 sum"):
-        ensure_jars(tmp_path)
+        jars.ensure(cache)
 
 
 @pytest.mark.timeout(20)
-def test_a_fetch_that_is_cancelled_ends_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_fetch_that_is_cancelled_ends_at_once(
+    jars: JarSet, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The slowest of networks: the resolver says nothing for longer than this test may take."""
     slow = tmp_path / "slow.py"
     started = tmp_path / "started"
     slow.write_text(f"import pathlib, signal\npathlib.Path({str(started)!r}).touch()\nsignal.pause()\n")
-    monkeypatch.setattr(kafka_jars, "_RESOLVER", slow)
+    monkeypatch.setattr(module, "_RESOLVER", slow)
 
     class SetOnceItRuns(threading.Event):
         def is_set(self) -> bool:
             return started.exists()
 
-    cancelled = SetOnceItRuns()
     with pytest.raises(JarsUnavailableError, match="it was interrupted"):
-        ensure_jars(tmp_path / "cache", cancelled)
-    assert list((tmp_path / "cache").iterdir()) == []
+        jars.ensure(cache, SetOnceItRuns())
+    assert list(cache.iterdir()) == []
