@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from shared.sms import gsm7
+from shared.sms.data_coding import read_map
 from shared.sms.message import ConnectorProfile, Encoded, EncodeRequest
 from shared.sms.national_tables import LOCKING_SHIFT, SINGLE_SHIFT, UNASSIGNED
 from shared.sms.segmentation import encode_message
@@ -26,6 +27,8 @@ def test_messages(vector: dict[str, Any]) -> None:
     options = dict(vector["profile"])
     if "national_tables" in options:
         options["national_tables"] = tuple(options["national_tables"])
+    if "data_coding_map" in options:
+        options["data_coding_map"] = read_map(options["data_coding_map"])
     result = encode_message(EncodeRequest("vector-1", "4915112345678", **fields), ConnectorProfile(**options))
     assert isinstance(result, Encoded)
     assert (result.alphabet, result.data_coding, result.esm_class) == (
