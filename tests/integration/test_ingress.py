@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
@@ -26,6 +27,8 @@ from shared.service import Service
 from shared.stage import Stage
 from tests.integration.flow_rig import Rig, Watch, events
 from tests.unit.ingress.scene import applied, request
+from tests.unit.shared.test_header_names import CraftedBuilder
+from tests.unit.shared.test_records import TRACE
 
 pytestmark = [pytest.mark.kafka]
 
@@ -272,6 +275,34 @@ async def test_headers_of_clients_stop_nothing(kafka_bootstrap: str, account: st
                 )
             )
     assert not any(r.headers for topic in ("mt.submissions", "mt.statuses") for r in watch.records[topic])
+
+
+async def test_a_header_name_that_is_no_text_stops_nothing(
+    kafka_bootstrap: str, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka takes any octets; aiokafka's reader does not, and would be stopped at this record for ever."""
+    async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
+        await rig.apply(_config(account))
+        wrong = (("a__", b"1"), ("traceparent", TRACE))
+        values = [request(account_id=account), b"not json " + account.encode(), request(account_id=account, to="1")]
+        outs = [Out("mt.requests", b"k", value, headers) for headers in ((), wrong, ()) for value in values]
+        monkeypatch.setattr("aiokafka.producer.message_accumulator.DefaultRecordBatchBuilder", CraftedBuilder)
+        await rig.producer.send_all(outs)
+        monkeypatch.undo()
+        async with rig.running("ingress", run):
+            await watch.until(
+                lambda: (
+                    len(_of(watch, "mt.submissions", account)) == 3
+                    and len(_of(watch, "mt.statuses", account)) == 3
+                    and sum(account.encode() in r.value for r in watch.records["mt.requests.dlq"]) == 3
+                )
+            )
+    letters = [r for r in watch.records["mt.requests.dlq"] if account.encode() in r.value]
+    assert [r.headers[0] for r in letters if len(r.headers) > 8] == [(r"a\xff\xc3", b"1")]
+    assert Counter(r.headers for r in watch.records["mt.submissions"] if account.encode() in r.value) == {
+        (): 2,
+        (("traceparent", TRACE),): 1,
+    }
 
 
 async def test_huge_values_do_not_stop_the_partition(kafka_bootstrap: str, account: str) -> None:
