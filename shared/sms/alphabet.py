@@ -4,36 +4,37 @@
 the connector allows, and transliteration where it was asked for, are taken only when they make fewer segments.
 """
 
-from functools import cache, lru_cache
-from itertools import product
-from typing import Final, NamedTuple
+import sys
+from typing import Final, Literal, NamedTuple, TypeAlias
 
-from shared.sms import gsm7, ucs2, udh
-from shared.sms.cutting import cut_octets, cut_septets, octets_behind, septets_behind
+from shared.sms import gsm7, ucs2
+from shared.sms.cutting import cut_octets, cut_septets
 from shared.sms.message import (
+    MAX_SEGMENTS_LIMIT,
     Alphabet,
     Change,
     ConnectorProfile,
-    DefaultAlphabet,
     EncodeRequest,
-    LongMessage,
     NotEncodable,
 )
-from shared.sms.national_tables import LANGUAGES, LOCKING_SHIFT
-from shared.sms.transliterate import transliterate
+from shared.sms.room import Room, least_segments, room
+from shared.sms.seven_bit import Fit, Pair, default_characters, exact, pairs_of, transliterated
+from shared.sms.transliterate import surely_left, transliterate
 
 WHY_DEFAULT_ALPHABET: Final = "every character is in the GSM 7-bit default alphabet or its extension"
 WHY_ASKED: Final = "the request asks for it"
 
 _LATIN1: Final = frozenset(map(chr, range(256)))
-_CONCATENATION_OCTETS: Final = {"udh8": 5, "udh16": 6, "sar": 5, "payload": 5}
+
+Unit: TypeAlias = Literal["septets", "code units", "octets"]
+"""What the length of a piece is counted in."""
 
 
 class Choice(NamedTuple):
     """A text, cut. `pieces` are septets for gsm7 (packed or not is the writer's business), octets otherwise.
 
     `elements` are the information elements that every segment must carry beside the concatenation, `first_elements`
-    those that only the first one carries.
+    those that only the first one carries. `unit` is what a segment's room is counted in.
     """
 
     alphabet: Alphabet
@@ -42,46 +43,29 @@ class Choice(NamedTuple):
     elements: bytes = b""
     first_elements: bytes = b""
     changes: tuple[Change, ...] = ()
-
-
-class Room(NamedTuple):
-    """What one segment holds beside its header: alone, and as one of several."""
-
-    single_octets: int
-    piece_octets: int
-    single_septets: int
-    piece_septets: int
-
-
-@lru_cache(maxsize=256)
-def room(long_message: LongMessage, element_octets: int) -> Room:
-    """The room beside `element_octets` of elements of the message's own; `sar` and `payload` are cut like `udh8`."""
-    single = element_octets + 1 if element_octets else 0
-    piece = 1 + element_octets + _CONCATENATION_OCTETS[long_message]
-    return Room(octets_behind(single), octets_behind(piece), septets_behind(single), septets_behind(piece))
+    unit: Unit = "septets"
 
 
 def choose(text: str, request: EncodeRequest, profile: ConnectorProfile) -> Choice | NotEncodable:
-    """The alphabet and the pieces of `text`. What is too long is not judged here, but is not worked on at length."""
+    """The alphabet and the pieces of `text`. What is too long is not refused here if it has pieces, but no work is
+    spent on it: it is cut plainly, and no other way is tried that could not do."""
     match request.encoding:
         case "auto" | "gsm7":
-            choice = _seven_bit(text, profile)
-            if choice is not None and len(choice.pieces) == 1:
-                return choice
-            return _fewest_segments(text, choice, request, profile)
+            return _seven_bit_or_ucs2(text, request, profile)
         case "ucs2":
             return _ucs2(text, WHY_ASKED, request, profile)
         case "latin1":
             return _latin1(text, request, profile)
 
 
-@cache
-def default_characters(default_alphabet: DefaultAlphabet) -> frozenset[str]:
-    """What can go in data_coding 0: the characters of GSM 7-bit that also are in what 0 means to the connector."""
-    if default_alphabet == "gsm7":
-        return gsm7.DEFAULT.characters
-    top = "\x7f" if default_alphabet == "ascii" else "\xff"
-    return frozenset(character for character in gsm7.DEFAULT.characters if character <= top)
+def segments_allowed(request: EncodeRequest) -> int:
+    """The most segments that this message may take."""
+    return min(request.max_segments, MAX_SEGMENTS_LIMIT)
+
+
+def too_long(field: str, needed: str, allowed: int) -> NotEncodable:
+    """The refusal; `needed` says how many segments in which alphabet."""
+    return NotEncodable("text_too_long", field, f"needs {needed}, {allowed} are allowed")
 
 
 def first_outside(text: str, profile: ConnectorProfile) -> int | None:
@@ -104,7 +88,12 @@ def named(text: str, position: int) -> str:
     return f"U+{ord(character):04X}{shown} at position {position + 1}"
 
 
-def _seven_bit(text: str, profile: ConnectorProfile) -> Choice | None:
+def is_packed(profile: ConnectorProfile) -> bool:
+    """Packing is a property of GSM 7-bit octets; where data_coding 0 is Latin-1 or ASCII there is nothing to pack."""
+    return profile.gsm7_packed and profile.default_alphabet == "gsm7"
+
+
+def _in_default(text: str, profile: ConnectorProfile) -> Choice | None:
     septets = gsm7.DEFAULT.encode(text)
     if septets is None:
         return None
@@ -115,69 +104,76 @@ def _seven_bit(text: str, profile: ConnectorProfile) -> Choice | None:
     return Choice("gsm7", pieces, WHY_DEFAULT_ALPHABET)
 
 
-def is_packed(profile: ConnectorProfile) -> bool:
-    """Packing is a property of GSM 7-bit octets; where data_coding 0 is Latin-1 or ASCII there is nothing to pack."""
-    return profile.gsm7_packed and profile.default_alphabet == "gsm7"
-
-
-def _fewest_segments(
-    text: str, default: Choice | None, request: EncodeRequest, profile: ConnectorProfile
-) -> Choice | NotEncodable:
-    """For a text that is not one segment of the default alphabet: the exact alphabets first, then transliteration."""
-    best: Choice | NotEncodable
+def _seven_bit_or_ucs2(text: str, request: EncodeRequest, profile: ConnectorProfile) -> Choice | NotEncodable:
+    """The exact alphabets first, then whatever makes fewer segments."""
+    default = _in_default(text, profile)
     if default is not None:
-        best = default
-    elif request.encoding == "gsm7":
-        best = _not_in_default(text, profile)
+        return _default_or_national(text, default, request, profile)
+    usual: Choice | NotEncodable
+    if request.encoding == "gsm7":
+        usual = _not_in_default(text, profile)
     else:
-        best = _ucs2(text, _why_not_default(text, profile), request, profile)
-        if isinstance(best, NotEncodable):
-            return best
-    best = _with_national_tables(text, best, profile)
-    if request.transliterate and default is None and (isinstance(best, NotEncodable) or len(best.pieces) > 1):
-        best = _with_transliteration(text, best, request, profile)
-    return best
+        usual = _ucs2(text, _why_not_default(text, profile), request, profile)
+    if isinstance(usual, Choice):
+        fewer_than = len(usual.pieces)
+    elif usual.reason == "not_encodable":
+        fewer_than = sys.maxsize
+    else:
+        return usual
+    pairs = pairs_of(profile.national_tables, profile.default_alphabet, profile.long_message)
+    if fewer_than == 1 or (len(pairs) == 1 and not request.transliterate):
+        return usual
+    least = _least(text, request, pairs[0].space)
+    if least > segments_allowed(request):
+        needed = f"at least {least} segments in any alphabet"
+        return usual if isinstance(usual, Choice) else too_long("text", needed, segments_allowed(request))
+    return _with_fewer_segments(text, usual, fewer_than, pairs, request, profile)
 
 
-def _with_national_tables(text: str, best: Choice | NotEncodable, profile: ConnectorProfile) -> Choice | NotEncodable:
-    if not profile.national_tables or profile.default_alphabet != "gsm7":
-        return best
-    languages = [LANGUAGES[word] for word in profile.national_tables if word in LANGUAGES]
-    lockings = [0, *(language for language in languages if language in LOCKING_SHIFT)]
-    # Single shift tables come first: where a handset does not know one, few characters are wrong and not all of them.
-    for locking, single in product(lockings, [0, *languages]):
-        if locking == single == 0 or (not isinstance(best, NotEncodable) and len(best.pieces) == 1):
-            continue
-        septets = gsm7.alphabet(locking, single).encode(text)
-        if septets is None:
-            continue
-        elements = udh.national_shift(locking, single)
-        space = room(profile.long_message, len(elements))
-        pieces = cut_septets(septets, space.single_septets, space.piece_septets, packed=is_packed(profile))
-        if isinstance(best, NotEncodable) or len(pieces) < len(best.pieces):
-            best = Choice("gsm7", pieces, _why_national(locking, single, best, pieces), elements)
-    return best
-
-
-def _with_transliteration(
-    text: str, best: Choice | NotEncodable, request: EncodeRequest, profile: ConnectorProfile
+def _default_or_national(
+    text: str, default: Choice, request: EncodeRequest, profile: ConnectorProfile
 ) -> Choice | NotEncodable:
-    replaced, changes = transliterate(
-        text, default_characters(profile.default_alphabet), with_lookalikes=request.lookalikes
-    )
-    choice = _seven_bit(replaced, profile) if changes else None
-    if choice is None:
-        return best
-    if isinstance(best, NotEncodable):
-        why = f"transliteration replaced {len(changes)} character(s); the text does not fit otherwise"
-    elif len(choice.pieces) < len(best.pieces):
-        why = (
-            f"transliteration replaced {len(changes)} character(s): "
-            f"{len(choice.pieces)} segment(s) instead of {len(best.pieces)} in {best.alphabet}"
-        )
+    """A text of the default alphabet: only one with characters of the extension may be shorter elsewhere."""
+    if len(default.pieces) == 1 or not profile.national_tables or sum(map(len, default.pieces)) == len(text):
+        return default
+    pairs = pairs_of(profile.national_tables, profile.default_alphabet, profile.long_message)
+    if _least(text, request, pairs[0].space) > segments_allowed(request):
+        return default
+    fit = exact(text, pairs[1:], len(default.pieces), packed=is_packed(profile))
+    return default if fit is None else _fitted(fit, default)
+
+
+def _with_fewer_segments(
+    text: str,
+    usual: Choice | NotEncodable,
+    fewer_than: int,
+    pairs: tuple[Pair, ...],
+    request: EncodeRequest,
+    profile: ConnectorProfile,
+) -> Choice | NotEncodable:
+    packed = is_packed(profile)
+    fit = exact(text, pairs[1:], fewer_than, packed=packed)
+    if request.transliterate and (fit is None or len(fit.pieces) > 1):
+        fewer_than = fewer_than if fit is None else len(fit.pieces)
+        lookalikes = request.lookalikes
+        fit = transliterated(text, pairs, fewer_than, with_lookalikes=lookalikes, packed=packed) or fit
+    return usual if fit is None else _fitted(fit, usual)
+
+
+def _least(text: str, request: EncodeRequest, space: Room) -> int:
+    """How many segments the text takes at least, in any alphabet and whatever is replaced."""
+    characters = surely_left(text) if request.transliterate else len(text)
+    return least_segments(characters, space.single_septets, space.piece_septets)
+
+
+def _fitted(fit: Fit, usual: Choice | NotEncodable) -> Choice:
+    ways = [f"transliteration replaced {len(fit.changes)} character(s)"] if fit.changes else []
+    ways += [f"national language table: {fit.pair.name}"] if fit.pair.name else []
+    if isinstance(usual, Choice):
+        gain = f": {len(fit.pieces)} segment(s) instead of {len(usual.pieces)} in {usual.alphabet}"
     else:
-        return best
-    return Choice("gsm7", choice.pieces, why, changes=changes)
+        gain = "; the default alphabet does not hold the text"
+    return Choice("gsm7", fit.pieces, ", ".join(ways) + gain, fit.pair.elements, changes=fit.changes)
 
 
 def _ucs2(text: str, why: str, request: EncodeRequest, profile: ConnectorProfile) -> Choice | NotEncodable:
@@ -186,24 +182,30 @@ def _ucs2(text: str, why: str, request: EncodeRequest, profile: ConnectorProfile
         return _surrogate(text)
     space = room(profile.long_message, 0)
     if len(octets) <= space.single_octets:
-        return Choice("ucs2", [octets], why)
-    return Choice("ucs2", ucs2.cut(text, octets, space.piece_octets // 2, request.max_segments), why)
+        return Choice("ucs2", [octets], why, unit="code units")
+    if profile.long_message == "payload":  # cut by the SMSC, which knows nothing of clusters
+        return Choice("ucs2", ucs2.plain_cut(octets, space.piece_octets // 2), why, unit="code units")
+    pieces = ucs2.cut(text, octets, space.piece_octets // 2, segments_allowed(request))
+    return Choice("ucs2", pieces, why, unit="code units")
 
 
 def _latin1(text: str, request: EncodeRequest, profile: ConnectorProfile) -> Choice | NotEncodable:
+    space = room(profile.long_message, 0)
     changes: tuple[Change, ...] = ()
     try:
         octets = text.encode("latin-1")
     except UnicodeEncodeError as error:
         replaced = text
         if request.transliterate:
+            least = least_segments(surely_left(text), space.single_octets, space.piece_octets)
+            if least > segments_allowed(request):
+                return too_long("text", f"at least {least} segments in latin1", segments_allowed(request))
             replaced, changes = transliterate(text, _LATIN1, with_lookalikes=request.lookalikes)
         octets = replaced.encode("latin-1", "replace")
         if octets.decode("latin-1") != replaced:
             return _refused(text, error.start, "Latin-1")
-    space = room(profile.long_message, 0)
     pieces = cut_octets(octets, space.single_octets, space.piece_octets)
-    return Choice("latin1", pieces, WHY_ASKED, changes=changes)
+    return Choice("latin1", pieces, WHY_ASKED, changes=changes, unit="octets")
 
 
 def _not_in_default(text: str, profile: ConnectorProfile) -> NotEncodable:
@@ -231,13 +233,3 @@ def _alphabet_name(profile: ConnectorProfile) -> str:
     if profile.default_alphabet == "gsm7":
         return "the GSM 7-bit default alphabet"
     return f"both GSM 7-bit and {profile.default_alphabet}, the connector's default alphabet"
-
-
-def _why_national(locking: int, single: int, best: Choice | NotEncodable, pieces: list[bytes]) -> str:
-    words = {number: word for word, number in LANGUAGES.items()}
-    tables = [f"{words[locking]} locking shift"] if locking else []
-    tables += [f"{words[single]} single shift"] if single else []
-    name = f"national language table: {' and '.join(tables)}"
-    if isinstance(best, NotEncodable):
-        return f"{name}; the default alphabet does not hold the text"
-    return f"{name}: {len(pieces)} segment(s) instead of {len(best.pieces)} in {best.alphabet}"

@@ -9,9 +9,10 @@ be wrong after a cut, and a concatenation of the sender's own contradicts ours: 
 from typing import Final
 
 from shared.sms import udh
-from shared.sms.alphabet import Choice, room
+from shared.sms.alphabet import Choice
 from shared.sms.cutting import USER_DATA_OCTETS
 from shared.sms.message import BINARY_DATA_CODING, ConnectorProfile, EncodeRequest, NotEncodable
+from shared.sms.room import room
 
 WHY_BINARY: Final = "the request carries data, not text"
 
@@ -39,7 +40,7 @@ def cut_binary(data: bytes, request: EncodeRequest, profile: ConnectorProfile) -
         if parsed.length != len(request.udh):
             return _wrong_udh(f"its length octet says {parsed.length - 1}, {len(request.udh) - 1} octets follow")
     if len(request.udh) + len(data) <= USER_DATA_OCTETS:
-        return Choice("binary", [data], WHY_BINARY, elements=request.udh[1:])
+        return Choice("binary", [data], WHY_BINARY, elements=request.udh[1:], unit="octets")
     return _concatenated(data, parsed, request, profile)
 
 
@@ -67,7 +68,7 @@ def _concatenated(
         return _wrong_udh("it leaves no room for data in a segment")
     pieces = [data[:first_max]]
     pieces += [data[start : start + piece_max] for start in range(first_max, len(data), piece_max)]
-    return Choice("binary", pieces, WHY_BINARY, elements=every, first_elements=first)
+    return Choice("binary", pieces, WHY_BINARY, elements=every, first_elements=first, unit="octets")
 
 
 def _wrong_udh(detail: str) -> NotEncodable:

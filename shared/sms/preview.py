@@ -5,17 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from shared.sms import gsm7
-from shared.sms.alphabet import Choice, Room, choose, default_characters, room
+from shared.sms.alphabet import Choice, choose
 from shared.sms.binary import cut_binary
 from shared.sms.message import Change, ConnectorProfile, Encoded, EncodeRequest, NotEncodable, Segment
-from shared.sms.national_tables import LANGUAGES
+from shared.sms.room import Room, room
 from shared.sms.segmentation import encode_message
+from shared.sms.seven_bit import default_characters, pairs_of
 
 FORCING_MAX: Final = 20
 """How many of the characters that force an alphabet are listed."""
-
-_UNITS: Final = {"gsm7": "septets", "ucs2": "code units", "latin1": "octets", "binary": "octets"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ def preview(request: EncodeRequest, profile: ConnectorProfile) -> Preview:
             saving=_saving(request, profile, None),
         )
     forcing = _forcing(request, profile) if encoded.alphabet == "ucs2" else []
-    used, left = _units(request, profile)
+    unit, used, left = _units(request, profile)
     return Preview(
         refused=None,
         alphabet=encoded.alphabet,
@@ -83,7 +81,7 @@ def preview(request: EncodeRequest, profile: ConnectorProfile) -> Preview:
         data_coding=encoded.data_coding,
         esm_class=encoded.esm_class,
         segments=encoded.air_segments,
-        units=_UNITS[encoded.alphabet],
+        units=unit,
         units_used=used,
         units_left=left,
         submissions=encoded.segments,
@@ -110,10 +108,8 @@ def _forcing(request: EncodeRequest, profile: ConnectorProfile) -> list[Forcing]
 
 
 def _national_characters(profile: ConnectorProfile) -> frozenset[str]:
-    if profile.default_alphabet != "gsm7":
-        return frozenset()
-    languages = [LANGUAGES[word] for word in profile.national_tables if word in LANGUAGES]
-    return frozenset().union(*(gsm7.alphabet(language, language).characters for language in languages))
+    pairs = pairs_of(profile.national_tables, profile.default_alphabet, profile.long_message)
+    return frozenset[str]().union(*(pair.characters for pair in pairs))
 
 
 def _outside(text: str, fits: Callable[[str], bool]) -> list[Forcing]:
@@ -136,22 +132,23 @@ def _saving(request: EncodeRequest, profile: ConnectorProfile, encoded: Encoded 
     return Saving(other.air_segments, other.changes)
 
 
-def _units(request: EncodeRequest, profile: ConnectorProfile) -> tuple[int, int]:
-    """Units used in all, and left in the last segment, of a message that is known to be encodable."""
+def _units(request: EncodeRequest, profile: ConnectorProfile) -> tuple[str, int, int]:
+    """The unit, how many are used in all, and how many are left in the last segment, of an encodable message."""
     if request.text is not None:
         choice = choose(request.text, request, profile)
     else:
         choice = cut_binary(request.data or b"", request, profile)
     if isinstance(choice, NotEncodable):
-        return 0, 0
-    size = 2 if choice.alphabet == "ucs2" else 1
+        return "", 0, 0
+    size = 2 if choice.unit == "code units" else 1
     used = sum(len(piece) for piece in choice.pieces) // size
-    return used, _capacity(choice, room(profile.long_message, len(choice.elements))) - len(choice.pieces[-1]) // size
+    left = _capacity(choice, room(profile.long_message, len(choice.elements))) - len(choice.pieces[-1]) // size
+    return choice.unit, used, left
 
 
 def _capacity(choice: Choice, space: Room) -> int:
     alone = len(choice.pieces) == 1
-    if choice.alphabet == "gsm7":
+    if choice.unit == "septets":
         return space.single_septets if alone else space.piece_septets
     octets = space.single_octets if alone else space.piece_octets
-    return octets // 2 if choice.alphabet == "ucs2" else octets
+    return octets // 2 if choice.unit == "code units" else octets

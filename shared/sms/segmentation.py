@@ -7,13 +7,12 @@ than allowed, or that the alphabet asked for does not hold, is a `NotEncodable`.
 from typing import Final
 
 from shared.sms import data_coding as coding
-from shared.sms.alphabet import Choice, choose
+from shared.sms.alphabet import Choice, choose, segments_allowed, too_long
 from shared.sms.assembly import Tlvs, assemble
 from shared.sms.binary import cut_binary
 from shared.sms.concat_ref import RecentRefs
 from shared.sms.message import (
     BINARY_DATA_CODING,
-    MAX_SEGMENTS_LIMIT,
     Alphabet,
     ConnectorProfile,
     Encoded,
@@ -46,9 +45,10 @@ def encode_message(
         choice = cut_binary(request.data or b"", request, profile)
     if isinstance(choice, NotEncodable):
         return choice
-    allowed = min(request.max_segments, MAX_SEGMENTS_LIMIT)
+    allowed = segments_allowed(request)
     if len(choice.pieces) > allowed:
-        return _too_long(request, choice, allowed)
+        field = "data" if request.text is None else "text"
+        return too_long(field, f"{len(choice.pieces)} segments in {choice.alphabet}", allowed)
     data_coding = _data_coding(choice, request)
     tlvs: Tlvs = ()
     if request.flash:
@@ -80,14 +80,6 @@ def _contradiction(request: EncodeRequest) -> NotEncodable | None:
     elif request.data_coding is not None and not 0 <= request.data_coding <= 255:
         return NotEncodable("invalid_field", "data_coding", "data_coding must be 0 to 255")
     return None
-
-
-def _too_long(request: EncodeRequest, choice: Choice, allowed: int) -> NotEncodable:
-    return NotEncodable(
-        "text_too_long",
-        "data" if request.text is None else "text",
-        f"needs {len(choice.pieces)} segments in {choice.alphabet}, {allowed} are allowed",
-    )
 
 
 def _data_coding(choice: Choice, request: EncodeRequest) -> int:

@@ -3,12 +3,16 @@
 Only characters that do not fit are touched. What has no entry stays as it is, so the caller must look whether all of
 the text fits afterwards. Look-alikes (Cyrillic and Greek letters of Latin shape) are a table of their own, used only
 when asked: they change what a word is, not only how it looks.
+
+A text is read as tokens: a letter with its combining marks, or one character. What a token may become does not depend
+on the alphabet (`spellings`); which of it is taken does.
 """
 
 import re
 import unicodedata
-from functools import cache
-from typing import Final
+from collections.abc import Set as AbstractSet
+from functools import cache, lru_cache
+from typing import Final, NamedTuple
 
 from shared.sms.message import Change
 
@@ -19,6 +23,9 @@ _INVISIBLE: Final = "invisible character"
 _SYMBOL: Final = "symbol written out"
 _LIGATURE: Final = "ligature or joined letter"
 _ACCENT: Final = "letter without its accent"
+_NEAREST: Final = "nearest Latin letter"
+_CURRENCY: Final = "currency sign as its code"
+_COMPATIBLE: Final = "plain form of the same character"
 _COMPOSED: Final = "letter and mark as one character"
 _LOOKALIKE: Final = "Latin letter of the same shape"
 
@@ -27,12 +34,14 @@ _BY_REASON: Final[dict[str, dict[str, str]]] = {
         **dict.fromkeys("‘’‚‛′‵‹›ʼʻ`´", "'"),
         **dict.fromkeys("“”„‟″‶«»＂", '"'),
     },
-    _DASH: dict.fromkeys("‐‑‒–—―−⁃﹣－", "-"),
+    _DASH: dict.fromkeys("‐‑‒–—―−﹣－", "-"),
     _SPACE: dict.fromkeys(
         "\t\u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a\u202f\u205f\u3000", " "
     ),
     _INVISIBLE: {
-        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\ufe0e\ufe0f", ""),
+        **dict.fromkeys("\u00ad\u034f\u180e\u200b\u200c\u200d\u2060\u2061\u2062\u2063\u2064\ufeff", ""),
+        **dict.fromkeys(map(chr, range(0xFE00, 0xFE10)), ""),  # variation selectors
+        **dict.fromkeys("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", ""),  # direction
         "\u2028": "\n",
         "\u2029": "\n",
     },
@@ -66,6 +75,46 @@ _BY_REASON: Final[dict[str, dict[str, str]]] = {
         "¢": "c",
         "ª": "a",
         "º": "o",
+        "°": "deg",
+        "±": "+/-",
+        "µ": "u",
+        "≈": "~",
+        "⇒": "=>",
+        "⇐": "<=",
+        "↔": "<->",
+        "✓": "v",
+        "✔": "v",
+        "✗": "x",
+        "✘": "x",
+        "✕": "x",
+        "✖": "x",
+        "❤": "<3",
+        "♥": "<3",
+        **dict.fromkeys("★☆✭✩●○■□▪▫◦‣∙⁃", "*"),
+    },
+    _CURRENCY: {
+        "₽": "RUB",
+        "₹": "INR",
+        "₺": "TRY",
+        "₴": "UAH",
+        "₸": "KZT",
+        "₦": "NGN",
+        "₩": "KRW",
+        "₫": "VND",
+        "₪": "ILS",
+        "₱": "PHP",
+        "₡": "CRC",
+        "₲": "PYG",
+        "₵": "GHS",
+        "₭": "LAK",
+        "₮": "MNT",
+        "₼": "AZN",
+        "₾": "GEL",
+        "₿": "BTC",
+        "฿": "THB",
+        "৳": "BDT",
+        "֏": "AMD",
+        "៛": "KHR",
     },
     _LIGATURE: {
         "œ": "oe",
@@ -110,16 +159,44 @@ _BY_REASON: Final[dict[str, dict[str, str]]] = {
         "Ǿ": "Ø",
         "ǽ": "æ",
         "Ǽ": "Æ",
+        "Ώ": "Ω",
+    },
+    _NEAREST: {
+        "ə": "e",
+        "Ə": "E",
+        "ɛ": "e",
+        "Ɛ": "E",
+        "ɔ": "o",
+        "Ɔ": "O",
+        "ɓ": "b",
+        "Ɓ": "B",
+        "ɗ": "d",
+        "Ɗ": "D",
+        "ƙ": "k",
+        "Ƙ": "K",
+        "ƴ": "y",
+        "Ƴ": "Y",
     },
 }
 
 _LATIN_WITH_MARKS: Final = (*range(0x00C0, 0x0250), *range(0x1E00, 0x1F00))
 
-_CYRILLIC: Final = ("АВЕЅІЈКМНОРСТУХЗаеѕіјорсухԁԛԝһ", "ABESIJKMHOPCTYX3aesijopcyxdqwh")
+_CYRILLIC: Final = ("АВЕЅІӀЈКМНОРСТУХЗаеѕіӏјорсухԁԛԝһ", "ABESIIJKMHOPCTYX3aesiljopcyxdqwh")
 _GREEK: Final = ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοϲϳ", "ABEZHIKMNOPTYXocj")
 
-_MARKED: Final = re.compile("[A-Za-zÀ-ɏ][\u0300-\u036f]+")
-_MARK: Final = re.compile("[\u0300-\u036f]")
+_MARKABLE: Final = "A-Za-zÀ-ɏḀ-ỿͰ-ϿЀ-ӿ"
+_MARKS: Final = "\u0300-\u036f"
+_TOKEN: Final = re.compile(f"[{_MARKABLE}][{_MARKS}]+|.", re.DOTALL)
+_MARK: Final = re.compile(f"[{_MARKS}]")
+
+_ACCENTED_LOOKALIKES: Final = (*range(0x0386, 0x03D0), *range(0x0400, 0x0460), *range(0x04D0, 0x0500))
+
+
+class Spelling(NamedTuple):
+    """What may stand for a token, and why; the token itself has no reason."""
+
+    text: str
+    reason: str
 
 
 @cache
@@ -137,40 +214,82 @@ def table() -> dict[str, tuple[str, str]]:
 
 @cache
 def lookalikes() -> dict[str, tuple[str, str]]:
-    """Character → (Latin letter, reason) for Cyrillic and Greek letters that look the same."""
-    pairs = (*zip(*_CYRILLIC, strict=True), *zip(*_GREEK, strict=True))
-    return {character: (latin, _LOOKALIKE) for character, latin in pairs}
+    """Character → (Latin letter, reason) for Cyrillic and Greek letters that look the same but for an accent."""
+    pairs = dict((*zip(*_CYRILLIC, strict=True), *zip(*_GREEK, strict=True)))
+    for code in _ACCENTED_LOOKALIKES:
+        bare = unicodedata.normalize("NFD", chr(code))[0]
+        if bare in pairs and bare != chr(code) and chr(code) not in table():
+            pairs[chr(code)] = pairs[bare]
+    return {character: (latin, _LOOKALIKE) for character, latin in pairs.items()}
 
 
-def transliterate(text: str, kept: frozenset[str], *, with_lookalikes: bool) -> tuple[str, tuple[Change, ...]]:
-    """`text` with what is not in `kept` replaced where there is an entry, and the list of what was replaced.
+@cache
+def _entries(with_lookalikes: bool) -> dict[str, tuple[str, str]]:
+    return {**table(), **lookalikes()} if with_lookalikes else table()
+
+
+@cache
+def _dropped() -> re.Pattern[str]:
+    gone = "".join(character for character, (replacement, _) in table().items() if not replacement)
+    return re.compile(f"[{re.escape(gone)}{_MARKS}]+")
+
+
+def surely_left(text: str) -> int:
+    """How many characters are left of `text` at least, whatever is replaced: quickly, for judging its length."""
+    return len(_dropped().sub("", text))
+
+
+def tokens(text: str) -> list[str]:
+    """`text` in the pieces that are replaced as one."""
+    return _TOKEN.findall(text)
+
+
+@lru_cache(maxsize=8192)
+def spellings(token: str, with_lookalikes: bool) -> tuple[Spelling, ...]:
+    """What may stand for `token`, best first: itself, then what changes it less before what changes it more."""
+    found = {token: ""}
+    entries = _entries(with_lookalikes)
+    if len(token) > 1:
+        composed = unicodedata.normalize("NFC", token)
+        found.setdefault(composed, _COMPOSED)
+        bare = _MARK.sub("", composed)
+        found.setdefault(bare, _ACCENT)
+        found.setdefault(_replaced(bare, entries), _LOOKALIKE if bare in lookalikes() else _ACCENT)
+    elif token in entries:
+        found.setdefault(*entries[token])
+    else:
+        plain = unicodedata.normalize("NFKC", token)
+        found.setdefault(plain, _COMPATIBLE)
+        found.setdefault(_replaced(plain, entries), _COMPATIBLE)
+    return tuple(Spelling(text, reason) for text, reason in found.items())
+
+
+def _replaced(text: str, entries: dict[str, tuple[str, str]]) -> str:
+    return "".join(entries.get(character, (character, ""))[0] for character in text)
+
+
+def transliterate(text: str, kept: AbstractSet[str], *, with_lookalikes: bool) -> tuple[str, tuple[Change, ...]]:
+    """`text` with what is not in `kept` replaced where something in it may stand for it, and what was replaced.
 
     A letter followed by combining marks is taken as one: as its composed form where that is in `kept`, else without
     the marks. Positions are those of `text`.
     """
-    entries = {**table(), **lookalikes()} if with_lookalikes else table()
+    found = tokens(text)
+    chosen = {token: _chosen(token, kept, with_lookalikes) for token in set(found)}
+    if all(not spelling.reason for spelling in chosen.values()):
+        return text, ()
     changes: list[Change] = []
-    pieces: list[str] = []
     position = 0
-    while position < len(text):
-        marked = _MARKED.match(text, position)
-        original = marked[0] if marked else text[position]
-        if marked is not None:
-            replacement, reason = _composed(original, kept, entries)
-        elif original in kept:
-            replacement, reason = original, ""
-        else:
-            replacement, reason = entries.get(original, (original, ""))
-        if replacement != original:
-            changes.append(Change(position, original, replacement, reason))
-        pieces.append(replacement)
-        position += len(original)
-    return "".join(pieces), tuple(changes)
+    for token in found:
+        spelling = chosen[token]
+        if spelling.reason:
+            changes.append(Change(position, token, spelling.text, spelling.reason))
+        position += len(token)
+    return "".join([chosen[token].text for token in found]), tuple(changes)
 
 
-def _composed(run: str, kept: frozenset[str], entries: dict[str, tuple[str, str]]) -> tuple[str, str]:
-    composed = unicodedata.normalize("NFC", run)
-    if kept.issuperset(composed):
-        return composed, _COMPOSED
-    bare = "".join(entries.get(character, (character, ""))[0] for character in _MARK.sub("", composed))
-    return bare, _ACCENT
+def _chosen(token: str, kept: AbstractSet[str], with_lookalikes: bool) -> Spelling:
+    if token in kept:
+        return Spelling(token, "")
+    found = spellings(token, with_lookalikes)
+    return next((spelling for spelling in found if kept >= set(spelling.text)), found[0])

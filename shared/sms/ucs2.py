@@ -3,6 +3,7 @@
 A surrogate pair is never split. A grapheme cluster (Unicode UAX #29: an emoji with its modifiers, a flag, a family, a
 letter with its combining marks) is kept whole as long as it fits a segment and keeping it whole does not cost more
 than one segment in all over a cut that only spares surrogate pairs. That bound wins, since segments are paid for.
+The work is linear in the text, whatever the text is.
 """
 
 import re
@@ -40,38 +41,49 @@ def cut(text: str, octets: bytes, units_max: int, segments_max: int) -> list[byt
     """Cuts `octets` (= `encode(text)`) into pieces of at most `units_max` code units each.
 
     `segments_max` bounds the count as far as sparing clusters goes: no cluster is kept whole at the price of passing
-    it. A text that needs more in any case comes back in more pieces; refusing it is the caller's business.
+    it. A text that needs more in any case is cut plainly, sparing surrogate pairs only: refusing it is the caller's
+    business, and no work is spent on it.
     """
-    plain = _plain_count(octets, 0, units_max)
-    limit = min(plain + 1, max(plain, segments_max))
+    plain = plain_count(octets, units_max)
+    if plain > segments_max:
+        return plain_cut(octets, units_max)
+    limit = min(plain + 1, segments_max)
     total = len(octets) // 2
     pieces: list[bytes] = []
     start = first = 0  # in code units, and in characters of the text
+    boundary = 0  # where the cluster begins that `first` is in
     while total - start > units_max:
         stop = _plain_stop(octets, start, units_max)
         following = first + len(octets[2 * start : 2 * stop].decode("utf-16-be"))
-        if not _SURE_BOUNDARY.match(text, following - 1):
-            cluster = _cluster_start(text, first, following)
-            if first < cluster < following:
-                earlier = stop - len(text[cluster:following].encode("utf-16-be")) // 2
-                if len(pieces) + 1 + _plain_count(octets, earlier, units_max) <= limit:
-                    stop, following = earlier, cluster
+        boundary = _cluster_start(text, boundary, first, following)
+        if first < boundary < following and _fits(text, boundary, units_max):
+            earlier = stop - len(text[boundary:following].encode("utf-16-be")) // 2
+            if len(pieces) + 1 + plain_count(octets, units_max, earlier) <= limit:
+                stop, following = earlier, boundary
         pieces.append(octets[2 * start : 2 * stop])
         start, first = stop, following
     pieces.append(octets[2 * start :])
     return pieces
 
 
-def _plain_stop(octets: bytes, start: int, units_max: int) -> int:
-    """Where a segment from `start` ends when only surrogate pairs are spared; all in code units."""
-    stop = start + units_max
-    if 2 * stop < len(octets) and octets[2 * stop] & 0xFC == 0xDC:  # a low surrogate would begin the next segment
-        return stop - 1
-    return stop
+def plain_cut(octets: bytes, units_max: int, first_units_max: int | None = None) -> list[bytes]:
+    """Pieces of at most `units_max` code units, the first one of `first_units_max`, that spare surrogate pairs only.
+
+    Octets that are no whole number of code units are taken all the same; the odd one comes last.
+    """
+    pieces: list[bytes] = []
+    start = 0
+    room = units_max if first_units_max is None else first_units_max
+    while 2 * (start + room) < len(octets):
+        stop = _plain_stop(octets, start, room)
+        pieces.append(octets[2 * start : 2 * stop])
+        start, room = stop, units_max
+    pieces.append(octets[2 * start :])
+    return pieces
 
 
-def _plain_count(octets: bytes, start: int, units_max: int) -> int:
-    """How many segments a cut takes that only spares surrogate pairs; at least 1."""
+def plain_count(octets: bytes, units_max: int, start: int = 0) -> int:
+    """How many pieces `plain_cut` makes from code unit `start` on; at least 1."""
     count = 1
     while 2 * (start + units_max) < len(octets):
         start = _plain_stop(octets, start, units_max)
@@ -79,13 +91,36 @@ def _plain_count(octets: bytes, start: int, units_max: int) -> int:
     return count
 
 
-def _cluster_start(text: str, first: int, position: int) -> int:
-    """Where the cluster begins that reaches over `position`; `position` itself when a cluster begins there."""
+def _plain_stop(octets: bytes, start: int, units_max: int) -> int:
+    """Where a segment from `start` ends when only surrogate pairs are spared; all in code units."""
+    stop = start + units_max
+    if octets[2 * stop] & 0xFC == 0xDC and octets[2 * stop - 2] & 0xFC == 0xD8:
+        return stop - 1  # the next segment would begin with the second half of a pair
+    return stop
+
+
+def _cluster_start(text: str, boundary: int, first: int, position: int) -> int:
+    """Where the cluster begins that reaches over `position`; `position` itself when a cluster begins there.
+
+    `first` is where the segment begins, `boundary` ≤ `first` where the cluster begins that `first` is in. Only the text
+    from there to `position` is looked at: from its left context a cluster needs no more, and from its right one
+    character (`regex` itself would look back over the whole text).
+    """
+    if _SURE_BOUNDARY.match(text, position - 1):
+        return position
     anchor = position - 1
     while anchor > first and not _SURE_BOUNDARY.match(text, anchor - 1):
         anchor -= 1
-    for match in _CLUSTER.finditer(text, anchor):
-        start, end = match.span()
+    if anchor <= first:
+        anchor = boundary
+    for match in _CLUSTER.finditer(text[anchor : position + 1]):
+        end = anchor + match.end()
         if end >= position:
-            return position if end == position else start
+            return position if end == position else anchor + match.start()
     return position
+
+
+def _fits(text: str, start: int, units_max: int) -> bool:
+    """Whether the cluster at `start` fits one segment; one that does not is cut in any case."""
+    cluster = _CLUSTER.match(text[start : start + units_max + 1])
+    return len(cluster[0].encode("utf-16-be")) <= 2 * units_max

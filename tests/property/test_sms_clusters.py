@@ -1,7 +1,9 @@
 """Properties of UCS-2 cuts, against a slow and plain reading of Unicode's rules by the `regex` package."""
 
+import itertools
+
 import regex  # type: ignore[import-untyped] # the package ships no type information
-from hypothesis import example, given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from shared.sms import ucs2
@@ -52,6 +54,45 @@ def test_pieces_join_fit_and_cost_at_most_one_segment_more(text: str, units_max:
         if position not in whole and len(pieces) < min(plain + 1, segments_max):
             start = max(boundary for boundary in whole if boundary < position)
             assert position - len(piece) >= start, "a cluster was cut with room to spare"
+
+
+def clean_cut(text: str, units_max: int) -> int | None:
+    """The fewest segments of all cuts that spare every cluster that fits one, found by trying them all."""
+    whole = boundaries(text)
+    inside_too_long = {
+        position
+        for start, end in itertools.pairwise(sorted(whole))
+        if units(text[start:end]) > units_max
+        for position in range(start, end)
+    }
+    fewest = {0: 0}
+    for stop in sorted({*whole, *inside_too_long, len(text)} - {0}):
+        reached = [count for start, count in fewest.items() if units(text[start:stop]) <= units_max]
+        if reached:
+            fewest[stop] = min(reached) + 1
+    return fewest.get(len(text))
+
+
+def units(text: str) -> int:
+    return len(text.encode("utf-16-le")) // 2
+
+
+@given(st.lists(st.sampled_from(PARTS), min_size=1, max_size=14).map("".join), st.integers(3, 8), st.integers(1, 20))
+@example("Жa" + 4 * "\u0301" + 3 * "e\u0301", 3, 20)
+def test_if_any_cut_within_the_limit_spares_all_clusters_so_does_ours(
+    text: str, units_max: int, segments_max: int
+) -> None:
+    octets = ucs2.encode(text)
+    assert octets is not None
+    plain = plain_cut(text, units_max)
+    fewest = clean_cut(text, units_max)
+    assume(fewest is not None and fewest <= min(plain + 1, segments_max))
+    position = 0
+    whole = boundaries(text)
+    for piece in ucs2.cut(text, octets, units_max, segments_max)[:-1]:
+        position += len(piece.decode("utf-16-be"))
+        start, end = max(b for b in whole if b <= position), min(b for b in whole if b >= position)
+        assert units(text[start:end]) > units_max or position in whole
 
 
 @given(texts)

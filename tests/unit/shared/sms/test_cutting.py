@@ -2,9 +2,9 @@
 
 import pytest
 
-from shared.sms.alphabet import room
 from shared.sms.cutting import cut_octets, cut_septets, septets_behind
 from shared.sms.message import LongMessage
+from shared.sms.room import room
 
 
 @pytest.mark.parametrize(

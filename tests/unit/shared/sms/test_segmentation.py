@@ -285,3 +285,44 @@ def test_look_alikes_only_when_asked() -> None:
     text = "СОС" * 30
     assert encoded(text, transliterate=True).alphabet == "ucs2"
     assert encoded(text, transliterate=True, lookalikes=True).segments[0].octets == b"COC" * 30
+
+
+HINDI = ConnectorProfile(national_tables=("hindi",))
+HINDI_TEXT = "“नमस्ते, आपका ऑर्डर तैयार है” " * 6
+
+
+def test_with_a_national_table_only_what_it_does_not_hold_is_replaced() -> None:
+    assert encoded(HINDI_TEXT, HINDI).alphabet == "ucs2"
+    result = encoded(HINDI_TEXT, HINDI, transliterate=True)
+    assert (result.alphabet, result.air_segments) == ("gsm7", 2)
+    assert {change.original for change in result.changes} == {"“", "”"}
+    words = "transliteration replaced 12 character(s), national language table: hindi"
+    assert result.why.startswith(words)
+    assert result.why.endswith("2 segment(s) instead of 3 in ucs2")
+
+
+def test_of_equally_short_ways_the_one_that_changes_less_is_taken() -> None:
+    text = "“Şişli'de görüşürüz, ağaçların altında.” " * 2
+    result = encoded(text, TURKISH, transliterate=True)
+    assert result.air_segments == encoded(text, PLAIN, transliterate=True).air_segments == 1
+    assert {change.original for change in result.changes} == {"“", "”"}
+
+
+def test_a_national_table_that_takes_more_segments_is_not_worth_the_fewer_changes() -> None:
+    text = "ş" + "a" * 157  # no room for a header, but for 158 septets without one
+    assert encoded(text, TURKISH).air_segments == 2
+    result = encoded(text, TURKISH, transliterate=True)
+    assert (result.air_segments, len(result.changes), result.esm_class) == (1, 1, 0)
+
+
+def test_an_extension_character_may_be_cheaper_in_a_locking_table() -> None:
+    text = "€" * 100
+    assert encoded(text, TURKISH).air_segments == 1
+    assert encoded(text).air_segments == 2
+
+
+def test_payload_is_counted_as_it_will_be_cut_by_who_knows_no_clusters() -> None:
+    text = "Ж" * 66 + "e\u0301" + "Ж" * 66
+    assert encoded(text).air_segments == 3
+    result = encoded(text, ConnectorProfile(long_message="payload"))
+    assert (len(result.segments), result.air_segments) == (1, 2)

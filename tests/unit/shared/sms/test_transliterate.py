@@ -1,8 +1,8 @@
 """The table, and what is done with it."""
 
-from shared.sms.gsm7 import DEFAULT
+from shared.sms.gsm7 import DEFAULT, alphabet
 from shared.sms.message import Change
-from shared.sms.transliterate import lookalikes, table, transliterate
+from shared.sms.transliterate import lookalikes, surely_left, table, transliterate
 
 KEPT = DEFAULT.characters
 
@@ -31,6 +31,41 @@ def test_what_office_programs_put_into_texts() -> None:
 
 def test_accents_ligatures_and_letters_that_only_look_plain() -> None:
     assert replaced("Žluťoučký kůň, œuvre, Łódź, şık, straße, São") == "Zlutoucky kun, oeuvre, Lodz, sik, straße, Sao"
+
+
+def test_signs_of_measures_money_and_lists() -> None:
+    assert replaced("25°C ±5 µm, ₽100 or ₹9") == "25degC +/-5 um, RUB100 or INR9"
+    assert replaced("★ new ✓ done • ▪") == "* new v done * *"
+    assert replaced("\u202bab\u202c\u200e \u2067c\u2069") == "ab c"
+
+
+def test_what_unicode_has_a_plain_form_of_becomes_that() -> None:
+    text, changes = transliterate("x⁴ ⅓ ＡＢ１！ ㎏ ǅ Å", KEPT, with_lookalikes=False)
+    assert text == "x4 1/3 AB1! kg Dz Å"
+    assert {change.reason for change in changes} == {"plain form of the same character"}
+    assert replaced("\ufdfa") == "\ufdfa"  # its plain form is Arabic
+
+
+def test_letters_of_azerbaijani_and_hausa_have_a_nearest_one() -> None:
+    assert replaced("Əhməd ɗan") == "Ehmed dan"
+
+
+def test_accents_on_look_alikes_and_on_what_is_no_latin_letter() -> None:
+    assert replaced("Ώρα") == "Ωρα"
+    assert replaced("ΌΧΙ Її Ё и\u0306") == "ΌΧΙ Її Ё и\u0306"
+    assert replaced("ΌΧΙ Її Ё", with_lookalikes=True) == "OXI Ii E"
+
+
+def test_what_the_alphabet_holds_decides_how_much_is_changed() -> None:
+    turkish = alphabet(1, 1).characters
+    assert transliterate("“şık”", turkish, with_lookalikes=False)[0] == '"şık"'
+    assert transliterate("s\u0327\u0301", turkish, with_lookalikes=False)[0] == "ş"
+    assert replaced("s\u0327\u0301") == "s"
+
+
+def test_what_is_surely_left_is_never_more_than_what_is() -> None:
+    text = "a\u0301\u200b\u202e“e\u0301\ufe0f\ufdfa"
+    assert surely_left(text) == 4 <= len(replaced(text))
 
 
 def test_what_is_in_the_alphabet_is_not_touched() -> None:

@@ -55,6 +55,14 @@ def test_a_cluster_over_a_segment_is_cut_between_characters() -> None:
     assert [len(piece) for piece in pieces(text)] == [67, 34]
 
 
+def test_a_cluster_over_a_segment_does_not_spend_what_another_needs() -> None:
+    """Moving its beginning to the next segment would save nothing, and leave no segment to spare the family."""
+    text = "Ж" * 60 + "a" + "\u0301" * 70 + FAMILY * 6
+    cut = pieces(text)
+    assert cut[0] == "Ж" * 60 + "a" + "\u0301" * 6
+    assert sum(piece.count(FAMILY) for piece in cut) == 6
+
+
 def test_sparing_clusters_costs_one_segment_at_most() -> None:
     cluster = "👩🏽\u200d❤\ufe0f\u200d💋\u200d👨🏻"  # 15 units: four in a segment would waste 7 of 67
     for count in (10, 40, 100, 200):
