@@ -1,7 +1,7 @@
 """Edge: the encoder as a process: two stages over the same pure step, one for everything and one for passwords."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from aiokafka import ConsumerRecord
@@ -11,10 +11,12 @@ from schemas.submissions import Submission
 from schemas.topics import MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from services.encoder.encode import Encoder, NotBase64
 from services.encoder.plan import ConnectorPlan, plan_of
+from shared.clock import monotonic_s
 from shared.records import Out, dead_letter, dead_letter_of_error, trace_headers
 from shared.service import Service, run_service
 from shared.sms.concat_ref import RecentRefs
 from shared.stage import Stage, StageConfig, StageHandler, run_stages
+from shared.turns import Turns
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ FLOWS: Final = (
 class EncoderHandler(StageHandler):
     """Feeds submissions to the encoder, each with the plan of its connector."""
 
-    def __init__(self, service: Service, encoder: Encoder) -> None:
+    def __init__(self, service: Service, encoder: Encoder, clock: Callable[[], float] = monotonic_s) -> None:
+        self._clock = clock
         self._service = service
         self._encoder = encoder
         self._applied = service.gateway.applied
@@ -46,7 +49,9 @@ class EncoderHandler(StageHandler):
         self._follow_configuration()
         outs: list[Out] = []
         unknown: list[tuple[ConsumerRecord, Submission]] = []
+        turns = Turns(self._clock)
         for record in records:
+            await turns.give()
             try:
                 submission = Submission.from_json(record.value or b"")
             except ValidationError as error:
@@ -78,7 +83,9 @@ class EncoderHandler(StageHandler):
         await self._service.gateway.sync()
         self._follow_configuration()
         outs: list[Out] = []
+        turns = Turns(self._clock)
         for record, submission in unknown:
+            await turns.give()
             plan = self._plan(submission.connector_id)
             if plan is not None:
                 outs += self._encode(record, submission, plan, at_ms)

@@ -3,7 +3,7 @@
 `mt.requests.otp` has a consumer of its own without cadence, so that a password never waits behind a campaign.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -26,11 +26,12 @@ from services.ingress.own_output import OwnOutput
 from services.ingress.rerouting import RerouteDecider
 from services.ingress.restore import read_keys, read_own_output, require_log_append_time, undecided
 from services.ingress.routing import GatewayView
-from shared.clock import now_ms
+from shared.clock import monotonic_s, now_ms
 from shared.records import Out
 from shared.service import Service, run_service
 from shared.stage import Stage, StageConfig, StageHandler, run_stages
 from shared.tables import TableReader
+from shared.turns import Turns
 
 CADENCE_MS: Final = 20
 """`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
@@ -60,8 +61,15 @@ class IngressHandler(StageHandler):
     """Feeds the records of one flow to the deciders, and restores what they know on every assignment."""
 
     def __init__(
-        self, service: Service, flow: _Flow, partitions: int, countries: CountryTable, opt_outs: OptOuts
+        self,
+        service: Service,
+        flow: _Flow,
+        partitions: int,
+        countries: CountryTable,
+        opt_outs: OptOuts,
+        clock: Callable[[], float] = monotonic_s,
     ) -> None:
+        self._clock = clock
         self._service = service
         self._flow = flow
         self._progress = partial(service.progress, flow.group)
@@ -102,7 +110,9 @@ class IngressHandler(StageHandler):
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
         self._follow_configuration()
         outs: list[Out] = []
+        turns = Turns(self._clock)
         for record in records:
+            await turns.give()
             decider = self._reroutes if record.topic == MT_REROUTES else self._requests
             outs += decider.decide(record, at_ms)
         if self._undecided:

@@ -60,8 +60,8 @@ class EncodeRequest:
 class ConnectorProfile:
     """How one connector wants its octets: the connector options that the encoder must know, defaults first.
 
-    `national_tables` holds language words (`turkish`, `spanish`, …; see `shared.sms.national_tables.LANGUAGES`) in the order
-    of preference. `data_coding_map` replaces the data_coding that would be sent by the one this SMSC uses instead
+    `national_tables` holds language words (those of `shared.sms.national_tables.LANGUAGES`) in the order of
+    preference. `data_coding_map` replaces the data_coding that would be sent by the one this SMSC uses instead
     (quirk Q40), e.g. `{0: 241}`; inbound it is read backwards.
     """
 

@@ -120,6 +120,8 @@ def test_the_corpus(name: str) -> None:
         profile = ConnectorProfile(long_message=way, gsm7_packed=packed)
         for length, segments in (wide if way == "udh16" else narrow).items():
             result = encoded(unit * length, profile, encoding)
+            if way == "payload" and result.alphabet == "ucs2" and segments > 1:  # the SMSC spares no clusters
+                segments = len(ucs2.plain_cut((unit * length).encode("utf-16-be"), 67))
             assert (length, way, packed, result.air_segments) == (length, way, packed, segments)
             assert len(result.segments) == (1 if way == "payload" else segments)
             assert read_back(result, packed=packed) == unit * length

@@ -1,0 +1,75 @@
+"""Edge: long work gives way to everything else in the loop, in every stage that does much of it at a time."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+from schemas.topics import MT_SUBMISSIONS
+from services.encoder.app import EncoderHandler
+from services.encoder.encode import Encoder
+from services.ingress.app import FLOWS, IngressHandler
+from services.ingress.opt_outs import OptOuts
+from shared.gateway import GatewayTable
+from shared.settings import read_settings
+from shared.stage import StageHandler
+from shared.turns import TURN_EVERY_S, Turns
+from tests.unit.encoder.scene import EVENTS, submission
+from tests.unit.ingress.scene import AT_MS, COUNTRIES, Record, applied, request
+
+RECORDS = 40
+
+
+def ticking(step_s: float) -> Callable[[], float]:
+    """A clock on which every look takes `step_s`."""
+    times: Iterator[float] = (n * step_s for n in count())
+    return lambda: next(times)
+
+
+async def turns_during(handler: StageHandler, records: list[Record]) -> int:
+    """How often another task of the loop ran while the records were handled."""
+    ran = 0
+
+    async def heartbeat() -> None:
+        nonlocal ran
+        while True:
+            ran += 1
+            await asyncio.sleep(0)
+
+    beating = asyncio.create_task(heartbeat())
+    outs: list[Any] = list(await handler.handle(records, AT_MS))
+    beating.cancel()
+    assert len(outs) >= len(records)
+    return ran
+
+
+def service() -> Any:
+    gateway = GatewayTable(read_settings(kafka_bootstrap_servers="127.0.0.1:9"))
+    gateway.adopt(applied())
+    return SimpleNamespace(gateway=gateway, events=EVENTS, progress=lambda group: None)
+
+
+async def test_a_batch_of_submissions_lets_heartbeats_through() -> None:
+    given = submission()
+    records = [Record(given.to_json(), topic=MT_SUBMISSIONS, offset=n) for n in range(RECORDS)]
+    slow = EncoderHandler(service(), Encoder(EVENTS), clock=ticking(2 * TURN_EVERY_S))
+    assert await turns_during(slow, records) >= RECORDS - 1
+    quick = EncoderHandler(service(), Encoder(EVENTS), clock=ticking(TURN_EVERY_S / 10))
+    assert 1 <= await turns_during(quick, records) <= RECORDS / 8
+
+
+async def test_a_batch_of_requests_lets_heartbeats_through() -> None:
+    records = [Record(request(), offset=n) for n in range(RECORDS)]
+    clock = ticking(2 * TURN_EVERY_S)
+    slow = IngressHandler(service(), FLOWS[0], 1, COUNTRIES, OptOuts(), clock=clock)
+    assert await turns_during(slow, records) >= RECORDS - 1
+
+
+async def test_short_work_gives_no_turn() -> None:
+    turns = Turns(ticking(0))
+    ran: list[int] = []
+    asyncio.get_running_loop().call_soon(ran.append, 1)
+    for _ in range(100):
+        await turns.give()
+    assert not ran
