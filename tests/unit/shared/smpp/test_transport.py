@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -25,7 +26,14 @@ from shared.smpp.events import (
 from shared.smpp.listener import Listener, serve
 from shared.smpp.server_session import SmscSession
 from shared.smpp.session import EsmeSession
-from shared.smpp.transport import Connection, connect_client
+from shared.smpp.transport import (
+    KEEPALIVE_IDLE_S,
+    KEEPALIVE_INTERVAL_S,
+    KEEPALIVE_PROBES,
+    Connection,
+    connect_client,
+    keep_tcp_alive,
+)
 
 HELLO = pdu.SubmitSm(destination_addr="447700900123", short_message=b"hello")
 RECEIPT = pdu.DeliverSm(esm_class=4, short_message=b"id:1 stat:DELIVRD")
@@ -288,3 +296,35 @@ async def test_q52_the_local_address_can_be_chosen() -> None:
         assert connection._transport.get_extra_info("sockname")[0] == "127.0.0.2"
         connection.abort()
         await connection.wait_closed()
+
+
+async def test_the_kernel_watches_both_ends_of_a_connection() -> None:
+    """Also before a bind, when no enquire_link is sent; what the system at hand lacks is not looked at."""
+    wanted = {
+        "TCP_KEEPIDLE": KEEPALIVE_IDLE_S,
+        "TCP_KEEPINTVL": KEEPALIVE_INTERVAL_S,
+        "TCP_KEEPCNT": KEEPALIVE_PROBES,
+    }
+    async with smsc() as server:
+        esme = Esme()
+        await esme.bind(server.listener.port)
+        for connection in (esme.connection, server.connections[0]):
+            assert connection._transport is not None
+            sock = connection._transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
+            for name, number in wanted.items():
+                if hasattr(socket, name):
+                    assert sock.getsockopt(socket.IPPROTO_TCP, getattr(socket, name)) == number, name
+        esme.connection.abort()
+
+
+def test_keep_alive_is_for_tcp_and_for_what_the_system_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    keep_tcp_alive(None)
+    ours, theirs = socket.socketpair()  # of the UNIX family
+    with ours, theirs:
+        keep_tcp_alive(ours)
+        assert ours.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 0
+    monkeypatch.delattr(socket, "TCP_KEEPIDLE", raising=False)
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as sock:
+        keep_tcp_alive(sock)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) != 0
