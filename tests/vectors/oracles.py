@@ -29,9 +29,19 @@ _AIOSMPPLIB_CLASSES: dict[Any, str] = {
 }
 
 
+class _Client:
+    """What smpplib asks for a number while it makes a request; the frame's own replaces it."""
+
+    def next_sequence(self) -> int:
+        return 1
+
+
+_CLIENT = _Client()
+
+
 def smpplib_again(frame: bytes) -> bytes:
     """smpplib 2.2.4."""
-    parsed = smpplib.smpp.parse_pdu(frame, client=None, allow_unknown_opt_params=True)
+    parsed = smpplib.smpp.parse_pdu(frame, client=_CLIENT, allow_unknown_opt_params=True)
     for name, parameter in parsed.params.items():  # it reads C-octet strings as bytes and writes them from str
         if parameter.type is str and isinstance(getattr(parsed, name, None), bytes):
             setattr(parsed, name, getattr(parsed, name).decode("latin-1"))
