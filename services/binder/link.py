@@ -59,7 +59,7 @@ class LinkOwner(Protocol):
     def late_response(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None: ...
     def delivered(self, connection: EsmeConnection, sequence_number: int, pdu: DeliverSm | DataSm) -> None: ...
     def link_moved(self) -> None:
-        """A batch of events is over."""
+        """A batch of events is over, or there is room to write again."""
 
     def link_down(self, reason: str) -> None:
         """The link was up and has ended; every token has had its outcome."""
@@ -113,6 +113,7 @@ class Link:
                 timeout_s=config.bind_timeout_s,
                 local_host=plan.local_host,
                 unanswered_high=UNANSWERED_HIGH,
+                on_writable=self._owner.link_moved,
             )
         except ConnectFailed as error:
             return NotBound(None, str(error))
@@ -176,7 +177,8 @@ class Link:
 
     @property
     def window_free(self) -> int:
-        return self._transmitter.session.window_free if self._up and self._transmitter is not None else 0
+        transmitter = self._transmitter
+        return transmitter.session.window_free if self._up and transmitter and not transmitter.congested else 0
 
     def submit(self, token: Segment, submit_sm: SubmitSm) -> bool:
         """Hand a submit_sm to the session. False: not now. Raises UnencodablePdu. `flush` sends."""

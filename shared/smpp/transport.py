@@ -4,8 +4,11 @@ A `Connection` is an asyncio.Protocol, so a chunk of the socket becomes one list
 from it becomes one write, however many PDUs that is. After calling into `connection.session` yourself, call
 `connection.wake()`: what was queued in the same turn of the event loop goes out in one system call.
 
-Back-pressure: reading stops while the peer does not read us, while more than `unanswered_high` of its requests wait for
-the owner, and while the owner asks for it. Nothing here grows beyond those limits and the session's window.
+Back-pressure: reading stops while more than `unanswered_high` of the peer's requests wait for the owner, and while the
+owner asks for it. It never stops because the peer does not read: two sides that do this to each other stand still for
+ever. Instead the owner makes no more requests while `congested` (`on_writable` says when it may again), and a peer that
+goes on asking without reading its answers is cut at `UNSENT_MAX`. Nothing here grows beyond those limits and the
+session's window.
 """
 
 import asyncio
@@ -26,10 +29,13 @@ SessionT = TypeVar("SessionT", bound=SessionCore[Any])
 MakeSession: TypeAlias = Callable[[float], SessionT]
 """Builds the session of a new connection; gets the time."""
 
-PauseReason: TypeAlias = Literal["unanswered", "writing", "owner"]
+PauseReason: TypeAlias = Literal["unanswered", "owner"]
 
 UNANSWERED_HIGH = 1000
 UNANSWERED_LOW = 500
+UNSENT_MAX = 4 << 20
+"""Octets written to a socket that takes none; more, and the connection is cut."""
+
 CLOSE_FLUSH_S = 2.0
 """How long the last octets (an unbind_resp) may take to leave before the connection is cut."""
 
@@ -45,6 +51,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
 
     on_events: called in the event loop with every list of events, in order, until the one that ends with `Closed`. It
     may call into the session and need not call `wake`. If it raises, that is logged and the connection is cut.
+    on_writable: called when the socket takes octets again after it was `congested`.
     """
 
     def __init__(
@@ -53,16 +60,19 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         on_events: Callable[["Connection[SessionT]", list[Event]], None],
         *,
         unanswered_high: int = UNANSWERED_HIGH,
+        on_writable: Callable[[], None] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.session = make_session(self._loop.time())
         self._on_events = on_events
+        self._on_writable = on_writable
         self._unanswered_high = unanswered_high
         self._unanswered_low = unanswered_high // 2
         self._transport: asyncio.Transport | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._wake_handle: asyncio.Handle | None = None
         self._paused_for: set[PauseReason] = set()
+        self._congested_octets: int | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self.peer = "?"
 
@@ -71,6 +81,11 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
     def now(self) -> float:
         """The time to call the session with."""
         return self._loop.time()
+
+    @property
+    def congested(self) -> bool:
+        """Whether the socket takes no octets just now; what is written all the same waits in memory."""
+        return self._congested_octets is not None
 
     def wake(self) -> None:
         """Send what the session has, at the end of this turn of the event loop, and look at its deadline again."""
@@ -115,10 +130,12 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._pump()
 
     def pause_writing(self) -> None:
-        self._pause("writing")
+        self._congested_octets = 0
 
     def resume_writing(self) -> None:
-        self._resume("writing")
+        self._congested_octets = None
+        if self._on_writable is not None:
+            self._on_writable()
         self._pump()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -160,11 +177,15 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._arm()
 
     def _write(self) -> None:
-        if self._transport is None or "writing" in self._paused_for:
+        if self._transport is None or not (data := self.session.data_to_send()):
             return
-        data = self.session.data_to_send()
-        if data:
-            self._transport.write(data)
+        if self._congested_octets is not None:
+            self._congested_octets += len(data)
+            if self._congested_octets > UNSENT_MAX:
+                _log.warning("smpp %s: does not read what it is sent; cutting the connection", self.peer)
+                self.abort()
+                return
+        self._transport.write(data)
 
     def _arm(self) -> None:
         """Keep one timer. A deadline that has moved away (every PDU does that) is found out when the timer fires."""
@@ -222,6 +243,7 @@ async def connect_client(
     timeout_s: float = 10.0,
     local_host: str | None = None,
     unanswered_high: int = UNANSWERED_HIGH,
+    on_writable: Callable[[], None] | None = None,
 ) -> Connection[EsmeSession]:
     """Connect, with TLS checked to the end; the session is OPEN and has said nothing: call `bind` and `wake`.
 
@@ -233,7 +255,7 @@ async def connect_client(
         context = client_context(tls) if tls is not None else None
         async with asyncio.timeout(timeout_s):
             transport, connection = await loop.create_connection(
-                lambda: Connection(make_session, on_events, unanswered_high=unanswered_high),
+                lambda: Connection(make_session, on_events, unanswered_high=unanswered_high, on_writable=on_writable),
                 host,
                 port,
                 ssl=context,

@@ -1,6 +1,7 @@
 """Transport and listener over real sockets on loopback."""
 
 import asyncio
+import contextlib
 import logging
 import socket
 from collections.abc import AsyncIterator
@@ -9,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from shared.smpp import pdu
+from shared.smpp import pdu, transport
+from shared.smpp.codec import encode_body
 from shared.smpp.config import EsmeConfig, SmscConfig
 from shared.smpp.errors import ConnectFailed
 from shared.smpp.events import (
@@ -225,6 +227,90 @@ async def test_reading_can_be_paused_by_the_owner() -> None:
         assert server.submits == 0
         theirs.resume_reading()
         assert isinstance(await esme.next(), SubmitAnswered)
+
+
+def shrink_buffers(*connections: Connection[Any]) -> None:
+    for connection in connections:
+        assert connection._transport is not None
+        sock = connection._transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 32_768)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 32_768)
+
+
+async def test_two_sides_that_write_more_than_the_buffers_hold_do_not_wait_for_each_other() -> None:
+    many, long = 4000, bytes(250)
+    async with smsc() as server:
+        esme = Esme()
+        await esme.bind(server.listener.port, window_size=many)
+        ours, theirs = esme.connection, server.connections[0]
+        shrink_buffers(ours, theirs)
+        theirs.session.resize_window(many)
+        for token in range(many):
+            assert ours.session.submit(token, pdu.SubmitSm(short_message=long), ours.now())
+            assert theirs.session.deliver(token, pdu.DeliverSm(short_message=long), theirs.now())
+        ours.wake()
+        theirs.wake()
+        submitted = delivered = 0
+        while submitted < many or delivered < many:
+            event = await esme.next()
+            if isinstance(event, DeliverReceived):
+                assert ours.session.answer_deliver(event.sequence_number)
+                ours.wake()
+                delivered += 1
+            else:
+                assert isinstance(event, SubmitAnswered)
+                submitted += 1
+        assert not ours.congested
+
+
+async def test_congestion_is_told_and_its_end_too() -> None:
+    writable = asyncio.Event()
+    async with smsc() as server:
+        connection = await connect_client(
+            lambda now: EsmeSession(EsmeConfig(window_size=5000), now=now),
+            "127.0.0.1",
+            server.listener.port,
+            lambda c, e: None,
+            on_writable=writable.set,
+        )
+        connection.session.bind(connection.now())
+        connection.wake()
+        while not server.connections:
+            await asyncio.sleep(0)
+        shrink_buffers(connection, server.connections[0])
+        server.connections[0].pause_reading()
+        while not connection.session.is_bound:
+            await asyncio.sleep(0)
+        for token in range(5000):
+            connection.session.submit(token, pdu.SubmitSm(short_message=bytes(250)), connection.now())
+        connection.wake()
+        while not connection.congested:
+            await asyncio.sleep(0)
+        server.connections[0].resume_reading()
+        await asyncio.wait_for(writable.wait(), 5)
+        connection.abort()
+        await connection.wait_closed()
+
+
+async def test_a_peer_that_asks_without_reading_its_answers_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "UNSENT_MAX", 50_000)
+    async with smsc() as server:
+        _, writer = await asyncio.open_connection("127.0.0.1", server.listener.port, limit=1)
+        writer.write(encode_body(pdu.BindTransceiver("x"), 1))
+        while not server.connections:
+            await asyncio.sleep(0.001)
+        theirs = server.connections[0]
+        shrink_buffers(theirs)
+        asking = encode_body(pdu.EnquireLink(), 1) * 10_000
+        with contextlib.suppress(ConnectionError):
+            async with asyncio.timeout(20):
+                while not server.closed.is_set():
+                    writer.write(asking)
+                    await writer.drain()
+        assert server.closed.is_set()
+        writer.transport.abort()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def test_a_failing_owner_loses_its_connection_and_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
