@@ -20,12 +20,15 @@ from shared.smpp.constants import COMMAND_LENGTH_MAX, HEADER_LENGTH, RESPONSE_BI
 from shared.smpp.errors import UnencodablePdu
 from shared.smpp.fields import COMMAND_SPECS, CommandSpec, FieldKind, FieldSpec, unsendable
 from shared.smpp.hot import decode_usual, encode_short_message
+from shared.smpp.tlv import Tlv
 from shared.smpp.tlv_codec import TlvDefect, decode_tlvs, encode_tlvs
 
 HEADER: Final = Struct("!4I")
 """command_length, command_id, command_status, sequence_number."""
 
-Defect: TypeAlias = Literal["body_missing", "fields_missing", "unterminated_string", "sm_length_over"] | TlvDefect
+Defect: TypeAlias = (
+    Literal["body_missing", "fields_missing", "unterminated_string", "sm_length_over", "sm_length_under"] | TlvDefect
+)
 """What a peer got wrong and we could read all the same (Q26-Q29); `Pdu.defects` has only these words."""
 
 
@@ -282,10 +285,29 @@ def _decode_body(spec: CommandSpec, frame: bytes) -> tuple[pdu.Body, tuple[str, 
                 raise
             reader.defects.append("fields_missing")
             return spec.body_class(**values), tuple(reader.defects)
+    defect: Defect | None
     tlvs, defect = decode_tlvs(frame, reader.position)
+    if defect == "broken_tlvs" and "short_message" in values:
+        found = _miscounted(frame, reader.position, len(values["short_message"]))
+        if found is not None:
+            values["short_message"], tlvs, defect = found
     if defect is not None:
         reader.defects.append(defect)
     return spec.body_class(**values, tlvs=tlvs), tuple(reader.defects)
+
+
+def _miscounted(frame: bytes, text_end: int, length: int) -> tuple[bytes, tuple[Tlv, ...], Defect] | None:
+    """Text and parameters when sm_length is one too few or too many (Q29): proved by parameters that, read from there,
+    are whole and end where the PDU ends. None when neither is so.
+    """
+    shifts: tuple[tuple[int, Defect], ...] = ((1, "sm_length_under"), (-1, "sm_length_over"))
+    for shift, defect in shifts:
+        start = text_end + shift
+        if length + shift >= 0 and start < len(frame):
+            tlvs, broken = decode_tlvs(frame, start)
+            if broken is None:
+                return frame[text_end - length : start], tlvs, defect
+    return None
 
 
 def response_to(command_id: int) -> pdu.Body:

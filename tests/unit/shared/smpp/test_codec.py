@@ -232,6 +232,25 @@ def test_q29_surplus_nul_is_skipped_only_where_sm_length_proves_it() -> None:
     assert decoded == pdu.Pdu(1, pdu.DeliverSm(short_message=text), defects=("surplus_nul",))
 
 
+@pytest.mark.parametrize(
+    "tlvs", [(Tlv(Tag.MESSAGE_STATE, b"\2"),), (Tlv(0x1401, b"ab"), Tlv(Tag.MESSAGE_STATE, b"\2"))]
+)
+@pytest.mark.parametrize(("counted", "defect"), [(1, "sm_length_over"), (-1, "sm_length_under")])
+def test_q29_parameters_survive_an_sm_length_that_is_off_by_one(
+    tlvs: tuple[Tlv, ...], counted: int, defect: str
+) -> None:
+    body = pdu.DeliverSm(esm_class=4, short_message=b"id:1 stat:DELIVRD", tlvs=tlvs)
+    frame = bytearray(encode_body(body, 1))
+    frame[frame.index(b"id:1") - 1] += counted
+    assert decode_frame(bytes(frame)) == pdu.Pdu(1, body, defects=(defect,))
+
+
+def test_q29_what_parses_nowhere_keeps_its_text_as_counted() -> None:
+    whole = encode_body(pdu.DeliverSm(short_message=b"hello"), 1) + b"\x04\x27\x00\x09\x02"
+    decoded = decode_frame(len(whole).to_bytes(4, "big") + whole[4:])
+    assert decoded == pdu.Pdu(1, pdu.DeliverSm(short_message=b"hello"), defects=("broken_tlvs",))
+
+
 def test_q31_unknown_tlvs_and_repeated_ones_are_kept_raw() -> None:
     tlvs = (Tlv(0x1401, b"\xff\x00"), Tlv(0x3FFF), Tlv(0x1401, b"again"))
     body = pdu.DeliverSm(tlvs=tlvs)
