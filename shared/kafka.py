@@ -59,6 +59,7 @@ def connection_options(settings: Settings) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
+        "request_timeout_ms": settings.kafka_request_timeout_ms,
     }
     if "SSL" in settings.kafka_security_protocol:
         options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)

@@ -158,7 +158,7 @@ class Service:
             await check_topics(self.settings)
             await refuse_used_instance(self)
             await self.gateway.start()
-            self._health = HealthServer(self.settings.http_port, self.health)
+            self._health = HealthServer(self.settings.http_host, self.settings.http_port, self.health)
             self._health.start()
             await self.announce("service_started")
             gc.collect()

@@ -1,20 +1,48 @@
 """Edge: what a process takes from its environment; the same names in a shell, in compose and on Kubernetes."""
 
+import re
+import ssl
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+_ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+)(?::(\d{1,5}))?")
+_INSTANCE = re.compile(r"[A-Za-z0-9_.-]{0,40}")
 
 
 class SettingsError(Exception):
     """The environment is wrong; the message has one line per mistake. Not retryable: exit code 2."""
 
 
-class Settings(BaseSettings):
-    """`SMSGW_*`. Addresses have no default on purpose: a service never guesses which Kafka it belongs to."""
+class ClickHouseSettings(BaseSettings):
+    """Where ClickHouse is: all that a command needs which only queries."""
 
-    model_config = SettingsConfigDict(env_prefix="SMSGW_", frozen=True, extra="ignore", env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        env_prefix="SMSGW_", frozen=True, extra="ignore", env_ignore_empty=True, validate_default=True
+    )
+
+    clickhouse_url: str = "http://127.0.0.1:8123"
+    clickhouse_user: str = "default"
+    clickhouse_password: str = ""
+
+    @field_validator("clickhouse_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+        except ValueError:  # a port that is no number, or too large
+            good = False
+        if not good:
+            raise ValueError(f"{value!r} is no address of the form http://host:port")
+        return value
+
+
+class Settings(ClickHouseSettings):
+    """`SMSGW_*`. Addresses have no default on purpose: a service never guesses which Kafka it belongs to."""
 
     kafka_bootstrap_servers: str = Field(min_length=1)
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
@@ -22,14 +50,51 @@ class Settings(BaseSettings):
     kafka_sasl_username: str | None = None
     kafka_sasl_password: str | None = None
     kafka_ssl_cafile: Path | None = None
-    clickhouse_url: str = "http://127.0.0.1:8123"
-    clickhouse_user: str = "default"
-    clickhouse_password: str = ""
+    kafka_request_timeout_ms: int = Field(
+        default=40_000, ge=1_000, description="For how long a broker may leave a request unanswered"
+    )
     data_dir: Path = Path(".smsgw")
-    instance: str = Field(default="", pattern=r"^[A-Za-z0-9_.-]{0,40}$")
+    instance: str = ""
+    http_host: str = Field(default="", description="Address of health and metrics; empty = all of this machine's")
     http_port: int = Field(default=0, ge=0, le=65_535, description="Health and metrics; 0 = any free port")
     leave_groups: bool = Field(default=False, description="On a stop, leave the consumer groups for good")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("kafka_bootstrap_servers")
+    @classmethod
+    def _addresses(cls, value: str) -> str:
+        for address in value.split(","):
+            found = _ADDRESS.fullmatch(address.strip())
+            if found is None or not 0 < int(found[2] or 9092) < 65_536:
+                raise ValueError(f"{address.strip()!r} is no address of the form host:port")
+        return value
+
+    @field_validator("kafka_sasl_username", "kafka_sasl_password")
+    @classmethod
+    def _credentials(cls, value: str | None, info: ValidationInfo) -> str | None:
+        protocol = str(info.data.get("kafka_security_protocol", ""))
+        if protocol.startswith("SASL") and not value:
+            raise ValueError(f"is missing, and {protocol} needs it")
+        return value
+
+    @field_validator("kafka_ssl_cafile")
+    @classmethod
+    def _authorities(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is not None and "SSL" in str(info.data.get("kafka_security_protocol", "")):
+            try:
+                ssl.create_default_context(cafile=value)
+            except ssl.SSLError:
+                raise ValueError(f"{value} has no certificates in PEM form") from None
+            except OSError as error:
+                raise ValueError(f"cannot read {value}: {error.strerror}") from None
+        return value
+
+    @field_validator("instance")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if _INSTANCE.fullmatch(value) is None:
+            raise ValueError(f"{value!r} is no instance id: at most 40 letters, digits, and the signs _ . -")
+        return value
 
     @property
     def static(self) -> bool:
@@ -42,8 +107,24 @@ def read_settings(**overrides: object) -> Settings:
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic-settings validates them
     except ValidationError as error:
-        lines = [
-            f"SMSGW_{'_'.join(str(p) for p in e['loc']).upper()}: {e['msg'].lower()}"
-            for e in error.errors(include_url=False, include_input=False)
-        ]
-        raise SettingsError("\n".join(lines)) from None
+        raise SettingsError(_sentences(error)) from None
+
+
+def read_clickhouse_settings(**overrides: object) -> ClickHouseSettings:
+    """Only what leads to ClickHouse; raises `SettingsError` that names every wrong variable."""
+    try:
+        return ClickHouseSettings(**overrides)  # type: ignore[arg-type]  # pydantic-settings validates them
+    except ValidationError as error:
+        raise SettingsError(_sentences(error)) from None
+
+
+def _sentences(error: ValidationError) -> str:
+    return "\n".join(map(_sentence, error.errors(include_url=False, include_input=False)))
+
+
+def _sentence(error: Any) -> str:
+    name = f"SMSGW_{'_'.join(str(part) for part in error['loc']).upper()}"
+    if error["type"] == "missing":
+        return f"{name}: is not set"
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{name}: {message[0].lower()}{message[1:]}"

@@ -38,7 +38,8 @@ class TableReader:
 
         Then nothing is left open.
         """
-        consumer = make_consumer(self._settings, auto_offset_reset=EARLIEST, fetch_max_wait_ms=_LONG_POLL_MS)
+        long_poll_ms = min(_LONG_POLL_MS, self._settings.kafka_request_timeout_ms // 2)
+        consumer = make_consumer(self._settings, auto_offset_reset=EARLIEST, fetch_max_wait_ms=long_poll_ms)
         self._consumer = consumer
         try:
             await self._begin(consumer)

@@ -49,7 +49,7 @@ class _QuietHandler(WSGIRequestHandler):
 class HealthServer:
     """`/health` (200 or 503, with a sentence) and `/metrics`, on a thread of its own: a stuck loop still answers."""
 
-    def __init__(self, port: int, health: Callable[[], tuple[bool, str]]) -> None:
+    def __init__(self, host: str, port: int, health: Callable[[], tuple[bool, str]]) -> None:
         metrics = make_wsgi_app(REGISTRY)
 
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -60,7 +60,7 @@ class HealthServer:
             served: Iterable[bytes] = metrics(environ, start_response)
             return served
 
-        self._server: WSGIServer = make_server("", port, app, handler_class=_QuietHandler)
+        self._server: WSGIServer = make_server(host, port, app, handler_class=_QuietHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(60.0,), daemon=True, name="health")
 
     @property
