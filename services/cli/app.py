@@ -34,6 +34,13 @@ app.add_typer(schema_app, name="schema")
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where `smsgw up` keeps its data [SMSGW_DATA_DIR, ./.smsgw]")
 ]
+
+
+def Port(help_text: str) -> Any:  # noqa: N802  # it stands where typer.Option would
+    """An option that is a TCP port."""
+    return typer.Option(help=help_text, min=1, max=65_535)
+
+
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs")]
 
 
@@ -48,8 +55,8 @@ def finish(command: Coroutine[Any, Any, int]) -> NoReturn:
 def up_command(
     config_file: Annotated[Path | None, typer.Option("--config", help="Apply this gateway.yaml at start")] = None,
     data_dir: DataDir = None,
-    kafka_port: Annotated[int | None, typer.Option(help="Port of the embedded Kafka [9092]")] = None,
-    clickhouse_port: Annotated[int | None, typer.Option(help="Port of the embedded ClickHouse [8123]")] = None,
+    kafka_port: Annotated[int | None, Port("Port of the embedded Kafka [9092]")] = None,
+    clickhouse_port: Annotated[int | None, Port("Port of the embedded ClickHouse [8123]")] = None,
     no_simulator: Annotated[bool, typer.Option("--no-simulator", help="Do not start the SMSC simulator")] = False,
     only: Annotated[str | None, typer.Option(help="Comma-separated names of the processes to run here")] = None,
 ) -> None:
@@ -283,8 +290,8 @@ def main() -> None:
     """Entry point; turns every expected failure into one sentence and its exit code."""
     signal.signal(signal.SIGTERM, _interrupted)
     logging.disable(logging.CRITICAL)  # what the clients have to say, commands say in a sentence
-    load_dotenv_file(Path.cwd())
     try:
+        load_dotenv_file(Path.cwd())
         app(prog_name="smsgw")
     except CliError as error:
         errors.print(f"[red]error:[/red] {_plain(str(error))}")

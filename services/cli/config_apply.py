@@ -10,14 +10,13 @@ from aiokafka import ConsumerRecord
 from schemas.gateway_config import AppliedConfig, Connector, Draining, Gateway
 from schemas.service_states import ServiceState
 from schemas.topics import CONFIG_GATEWAY, DEFAULT_PARTITIONS, MT_REQUESTS, connector_topics, shared_topics
-from services.cli.runtime import producing
+from services.cli.runtime import ANSWER_S, producing, read_tables
 from services.cli.topic_admin import ensure_topics, partition_counts
 from shared.clock import now_ms
 from shared.events import EventMaker
 from shared.records import Out
 from shared.service import BEAT_FRESH_MS, read_service_states
 from shared.settings import Settings
-from shared.tables import TableReader
 
 CONFIG_KEY = b"gateway"
 POLL_S = 0.5
@@ -36,7 +35,7 @@ def next_config(
     if running is not None:
         removed = [c for c in running.gateway.connectors if c.id not in defined]
         draining = [Draining(connector=c, removed_at_ms=at_ms, now=drop_now) for c in removed]
-        carried = [d for d in running.draining if d.connector.id not in defined and not _over(d, at_ms)]
+        carried = [d for d in running.draining if d.connector.id not in defined and at_ms < receipts_until_ms(d)]
         draining += [d.model_copy(update={"now": d.now or drop_now}) for d in carried]
     return AppliedConfig(
         hash=config_hash(gateway, draining),
@@ -47,8 +46,14 @@ def next_config(
     )
 
 
-def _over(draining: Draining, at_ms: int) -> bool:
-    return draining.removed_at_ms + draining.connector.receipt_deadline_s * 1000 <= at_ms
+def receipts_until_ms(draining: Draining) -> int:
+    """Until when receipts of a removed connector may come."""
+    return draining.removed_at_ms + draining.connector.receipt_deadline_s * 1000
+
+
+def is_over(draining: Draining, at_ms: int) -> bool:
+    """Whether nobody waits for its receipts any more."""
+    return draining.now or at_ms >= receipts_until_ms(draining)
 
 
 def config_hash(gateway: Gateway, draining: list[Draining]) -> str:
@@ -65,9 +70,7 @@ async def read_applied(settings: Settings) -> AppliedConfig | None:
         if record.value is not None:
             found.append(AppliedConfig.from_json(record.value))
 
-    reader = TableReader(settings, {CONFIG_GATEWAY: on_record})
-    await reader.start()
-    await reader.stop()
+    await read_tables(settings, {CONFIG_GATEWAY: on_record})
     return found[-1] if found else None
 
 
@@ -101,6 +104,16 @@ async def apply_gateway(settings: Settings, gateway: Gateway, text: str, *, drop
     return applied
 
 
+async def forget_drained(settings: Settings, applied: AppliedConfig, connector_id: str) -> AppliedConfig:
+    """Publish `applied` without a removed connector that has been drained; returns what is applied now."""
+    draining = [d for d in applied.draining if d.connector.id != connector_id]
+    changed = {"draining": tuple(draining), "hash": config_hash(applied.gateway, draining), "applied_at_ms": now_ms()}
+    forgotten = applied.model_copy(update=changed)
+    async with producing(settings) as producer:
+        await producer.send_all([Out(CONFIG_GATEWAY, CONFIG_KEY, forgotten.to_json())])
+    return forgotten
+
+
 def applied_detail(applied: AppliedConfig, text: str) -> str:
     """What the event `config_applied` tells, JSON: the file as it was, and the binds that `connector_health` counts."""
     connectors = [{"id": c.id, "max_binds": c.max_binds} for c in applied.gateway.connectors]
@@ -115,7 +128,8 @@ async def wait_until_used(
     deadline = now_ms() + timeout_s * 1000
     while True:
         at_ms = now_ms()
-        states = await read_service_states(settings)
+        async with asyncio.timeout(ANSWER_S):
+            states = await read_service_states(settings)
         live = [s for s in states.values() if at_ms - s.beat_at_ms < BEAT_FRESH_MS]
         behind = [s for s in live if s.config_hash != config_hash and s.service != "simulator"]
         if not behind or at_ms >= deadline:

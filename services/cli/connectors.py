@@ -3,15 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from schemas.topics import SEGMENT_LANES, segments_topic
+from services.cli.backlog import waiting_messages
 from services.cli.config_apply import read_applied
 from services.cli.health import look
 from services.cli.output import console, print_json_lines, table
 from services.cli.runtime import find_runtime, kafka_errors
-from shared.kafka import committed_with_metadata, make_consumer, partitions_of
-from shared.settings import Settings
-
-THROTTLER_GROUP = "throttler"
 
 
 async def run(data_dir: Path | None, *, as_json: bool) -> int:
@@ -61,24 +57,3 @@ def _state(draining: bool, up: int, binds: list[Any]) -> str:
     if up:
         return "bound"
     return "auth_failed" if any(b.state == "auth_failed" for b in binds) else "not bound"
-
-
-async def waiting_messages(settings: Settings, connector_ids: list[str]) -> dict[str, int]:
-    """Messages in the lanes of each connector that the throttler has not taken."""
-    committed = await committed_with_metadata(settings, THROTTLER_GROUP)
-    consumer = make_consumer(settings)
-    await consumer.start()
-    try:
-        existing = await consumer.topics()
-        found: dict[str, int] = {}
-        for connector_id in connector_ids:
-            names = [n for n in (segments_topic(connector_id, lane) for lane in SEGMENT_LANES) if n in existing]
-            partitions = await partitions_of(consumer, *names)
-            if not partitions:
-                continue
-            ends = await consumer.end_offsets(partitions)
-            starts = await consumer.beginning_offsets(partitions)
-            found[connector_id] = sum(end - max(committed.get(tp, (0, ""))[0], starts[tp]) for tp, end in ends.items())
-        return found
-    finally:
-        await consumer.stop()

@@ -15,6 +15,7 @@ from services.cli.health import look
 from services.cli.output import console, errors, print_json, table
 from services.cli.reconcile import Reconciliation
 from services.cli.report import read_report, render
+from services.cli.runtime import forget_environment, kafka_errors
 from services.cli.stack import Stack, StackOptions
 from services.cli.traffic import Publisher, StatusFollower, count_submits, read_sample, reconcile_all
 from services.cli.up import stop_signal
@@ -29,6 +30,7 @@ _SHOWN = 10
 
 async def run(messages: int | None, data_dir: Path | None, *, as_json: bool) -> int:
     """0 when everything reconciles; 1 when not; 130 after Ctrl-C. Every process it started is ended."""
+    forget_environment()
     stop = stop_signal()
     with _data_dir(data_dir) as place:
         options = StackOptions(
@@ -36,7 +38,7 @@ async def run(messages: int | None, data_dir: Path | None, *, as_json: bool) -> 
         )
         say = errors.print if as_json else console.print
         async with Stack(options, say) as stack:
-            job = asyncio.ensure_future(_demo(stack, messages, as_json=as_json))
+            job = asyncio.ensure_future(_guarded(stack, messages, as_json=as_json))
             waited: set[asyncio.Future[Any]] = {job, stop}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
             if not job.done():
@@ -56,6 +58,12 @@ def _data_dir(given: Path | None) -> Iterator[Path]:
         raise CliError(f"{given} is not empty", hint="the demo counts everything, so it wants a new folder")
     else:
         yield given.absolute()
+
+
+async def _guarded(stack: Stack, messages: int | None, *, as_json: bool) -> int:
+    """A Kafka that stops answering in the middle of it is one sentence too."""
+    async with kafka_errors(stack.settings, hint=""):
+        return await _demo(stack, messages, as_json=as_json)
 
 
 async def _demo(stack: Stack, messages: int | None, *, as_json: bool) -> int:

@@ -18,7 +18,7 @@ from schemas.dead_letters import (
 from schemas.topics import dlq_of
 from services.cli.errors import EXIT_FAILED, Invalid
 from services.cli.output import clock_time, console, print_json, print_json_lines, table
-from services.cli.runtime import find_runtime, kafka_errors, producing
+from services.cli.runtime import find_runtime, kafka_errors, no_topics, producing
 from services.cli.topic_admin import partition_counts
 from shared.kafka import read_range
 from shared.records import Out
@@ -33,6 +33,8 @@ async def _records(settings: Settings, topic: str) -> list[ConsumerRecord]:
     counts = await partition_counts(settings)
     if name not in counts:
         known = ", ".join(sorted(t for t in counts if t.endswith(".dlq")))
+        if not known:
+            raise no_topics(settings)
         raise Invalid(f"there is no dead-letter topic {name}", f"there are: {known}")
     found: list[ConsumerRecord] = []
     for partition in range(counts[name]):
@@ -63,7 +65,10 @@ async def summary(data_dir: Path | None, *, as_json: bool) -> int:
     settings = find_runtime(data_dir).settings
     rows = []
     async with kafka_errors(settings):
-        for name in sorted(t for t in await partition_counts(settings) if t.endswith(".dlq")):
+        names = sorted(name for name in await partition_counts(settings) if name.endswith(".dlq"))
+        if not names:
+            raise no_topics(settings)
+        for name in names:
             if records := await _records(settings, name):
                 newest = as_row(records[-1])
                 rows.append({"dlq": name, "records": len(records), "newest_at_ms": records[-1].timestamp,

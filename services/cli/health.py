@@ -14,10 +14,10 @@ from schemas.service_states import ServiceState
 from schemas.topics import CONNECTOR_STATES, EVERY_SERVICE, SERVICE_STATES
 from services.cli.config_apply import read_applied
 from services.cli.errors import Unreachable
+from services.cli.runtime import read_tables
 from shared.clock import now_ms
 from shared.service import BEAT_FRESH_MS, STUCK_MS
-from shared.settings import Settings
-from shared.tables import TableReader
+from shared.settings import ClickHouseSettings, Settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +81,7 @@ async def look(settings: Settings) -> Health:
         else:
             binds[key] = ConnectorState.from_json(record.value)
 
-    reader = TableReader(settings, {SERVICE_STATES: on_service, CONNECTOR_STATES: on_bind})
-    await reader.start()
-    await reader.stop()
+    await read_tables(settings, {SERVICE_STATES: on_service, CONNECTOR_STATES: on_bind})
     applied = await read_applied(settings)
     at_ms = now_ms()
     live = sorted(
@@ -101,7 +99,7 @@ async def look(settings: Settings) -> Health:
     )
 
 
-def clickhouse(settings: Settings) -> Client:
+def clickhouse(settings: ClickHouseSettings) -> Client:
     """A client; raises `Unreachable`."""
     try:
         return clickhouse_connect.get_client(
@@ -115,7 +113,7 @@ def clickhouse(settings: Settings) -> Client:
         raise Unreachable(f"ClickHouse at {settings.clickhouse_url} does not answer: {error}") from error
 
 
-def clickhouse_problem(settings: Settings) -> str:
+def clickhouse_problem(settings: ClickHouseSettings) -> str:
     """Empty when ClickHouse answers and the migrations have run."""
     try:
         client = clickhouse(settings)

@@ -13,8 +13,8 @@ from rich.text import Text
 from services.cli.errors import Invalid, Unreachable
 from services.cli.health import clickhouse
 from services.cli.output import console, print_json, table
-from services.cli.runtime import find_runtime
-from shared.settings import Settings
+from services.cli.runtime import find_clickhouse
+from shared.settings import ClickHouseSettings
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SINCE = "accepted_at >= now64(3) - toIntervalSecond({seconds:UInt32})"
@@ -38,8 +38,8 @@ WHERE {_SINCE} AND reason != '' GROUP BY status, reason ORDER BY status, message
 
 async def run(data_dir: Path | None, *, since: str, as_json: bool) -> int:
     """Prints; 0, also when there is nothing to report."""
-    settings = find_runtime(data_dir).settings
-    found = await asyncio.to_thread(read_report, settings, seconds_of(since))
+    seconds = seconds_of(since)
+    found = await asyncio.to_thread(read_report, find_clickhouse(data_dir), seconds)
     if as_json:
         print_json(found)
     else:
@@ -55,7 +55,7 @@ def seconds_of(since: str) -> int:
     return int(matched[1]) * _UNITS[matched[2]]
 
 
-def read_report(settings: Settings, seconds: int) -> dict[str, Any]:
+def read_report(settings: ClickHouseSettings, seconds: int) -> dict[str, Any]:
     """`by_connector` and `reasons`, each a list of rows. Raises `Unreachable`."""
     client = clickhouse(settings)
     try:

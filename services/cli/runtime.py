@@ -1,31 +1,76 @@
 """Edge: which Kafka and which ClickHouse a command talks to: the environment, else run.json."""
 
+import asyncio
 import os
-from collections.abc import AsyncIterator
+import re
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from dotenv import dotenv_values
 
 from services.cli.errors import CliError, Invalid, Unreachable
 from services.cli.run_file import RunFile, read_run_file
-from shared.kafka import BatchProducer, FatalKafkaError, KafkaUnavailable, MissingTopics, connection_options
-from shared.settings import Settings, SettingsError, read_settings
+from shared.kafka import (
+    BatchProducer,
+    FatalKafkaError,
+    KafkaUnavailable,
+    MissingTopics,
+    connection_options,
+    make_consumer,
+)
+from shared.settings import (
+    ClickHouseSettings,
+    Settings,
+    SettingsError,
+    read_clickhouse_settings,
+    read_settings,
+)
+from shared.tables import OnRecord, TableReader
 
 KAFKA_VARIABLE = "SMSGW_KAFKA_BOOTSTRAP_SERVERS"
 CLICKHOUSE_VARIABLE = "SMSGW_CLICKHOUSE_URL"
 CREATE_TOPICS = "`smsgw topics create` makes what is missing"
 PROBE_TIMEOUT_MS = 3_000
+REQUEST_TIMEOUT_MS = 5_000
+"""A person waits: a broker that says nothing for so long does not answer."""
+
+ANSWER_S = 15.0
+"""For what takes several requests, each of which is retried by the client."""
+
+_OF_THE_MACHINE = {"SMSGW_CACHE_DIR"}
+
+
+_NEVER_FROM_A_FILE = re.compile(r"PATH|HOME|PYTHON.*|LD_.*|DYLD_.*|JAVA_.*|JDK_.*|_JAVA_.*", re.IGNORECASE)
+"""What decides which programs and libraries run is not for a file that lies in the folder one happens to be in."""
 
 
 def load_dotenv_file(directory: Path) -> None:
-    """Variables of `.env` in `directory` that the environment does not have. Only the CLI reads that file."""
-    for name, value in dotenv_values(directory / ".env").items():
-        if value is not None and name.startswith("SMSGW_"):
+    """Variables of `.env` in `directory` that the environment does not have, passwords of connectors among them.
+
+    Only the CLI reads that file, and hands it on to what `smsgw up` starts. Raises `Invalid` when it cannot be read.
+    """
+    file = directory / ".env"
+    try:
+        found = dotenv_values(file)
+    except UnicodeDecodeError:
+        raise Invalid(f"{file} is no text in UTF-8") from None
+    except OSError as error:
+        raise Invalid(f"cannot read {file}: {error.strerror}") from None
+    for name, value in found.items():
+        if value is not None and not _NEVER_FROM_A_FILE.fullmatch(name):
             os.environ.setdefault(name, value)
+
+
+def forget_environment() -> None:
+    """Without addresses and options of ours: for what must run by itself, whatever else runs on this machine."""
+    for name in [name for name in os.environ if name.startswith("SMSGW_") and name not in _OF_THE_MACHINE]:
+        del os.environ[name]
 
 
 def data_dir_of(option: Path | None) -> Path:
@@ -46,13 +91,10 @@ def find_runtime(option: Path | None) -> Runtime:
     """Raises `Invalid` for a wrong environment, `Unreachable` when nobody says where Kafka is."""
     data_dir = data_dir_of(option)
     run = read_run_file(data_dir)
-    overrides: dict[str, object] = {"data_dir": data_dir}
+    overrides: dict[str, object] = {"data_dir": data_dir, "kafka_request_timeout_ms": REQUEST_TIMEOUT_MS}
     if not os.environ.get(KAFKA_VARIABLE):
         if run is None:
-            raise Unreachable(
-                f"no running gateway is known in {data_dir}",
-                f"start one with `smsgw up`, name its --data-dir, or set {KAFKA_VARIABLE}",
-            )
+            raise _nothing_known(data_dir, KAFKA_VARIABLE)
         overrides["kafka_bootstrap_servers"] = run.kafka_bootstrap_servers
     if not os.environ.get(CLICKHOUSE_VARIABLE) and run is not None:
         overrides["clickhouse_url"] = run.clickhouse_url
@@ -60,6 +102,28 @@ def find_runtime(option: Path | None) -> Runtime:
         return Runtime(read_settings(**overrides), data_dir, run)
     except SettingsError as error:
         raise Invalid(str(error)) from None
+
+
+def find_clickhouse(option: Path | None) -> ClickHouseSettings:
+    """For commands that need nothing else. Raises `Invalid`, or `Unreachable` when nobody says where ClickHouse is."""
+    data_dir = data_dir_of(option)
+    run = read_run_file(data_dir)
+    overrides: dict[str, object] = {}
+    if not os.environ.get(CLICKHOUSE_VARIABLE):
+        if run is None:
+            raise _nothing_known(data_dir, CLICKHOUSE_VARIABLE)
+        overrides["clickhouse_url"] = run.clickhouse_url
+    try:
+        return read_clickhouse_settings(**overrides)
+    except SettingsError as error:
+        raise Invalid(str(error)) from None
+
+
+def _nothing_known(data_dir: Path, variable: str) -> Unreachable:
+    return Unreachable(
+        f"no running gateway is known in {data_dir}",
+        f"start one with `smsgw up`, name its --data-dir, or set {variable}",
+    )
 
 
 @asynccontextmanager
@@ -74,15 +138,20 @@ async def kafka_errors(settings: Settings, hint: str = "is `smsgw up` running?")
     except MissingTopics as error:
         raise CliError(f"Kafka at {address}: {str(error).partition(';')[0]}", hint=CREATE_TOPICS) from error
     except UnknownTopicOrPartitionError as error:
-        raise CliError(f"Kafka at {address} has no topics of ours", hint=CREATE_TOPICS) from error
+        raise no_topics(settings) from error
     except (KafkaError, KafkaUnavailable, FatalKafkaError, TimeoutError) as error:
         detail = str(error) or type(error).__name__
         raise Unreachable(f"Kafka at {address} does not answer: {detail}", hint) from error
 
 
+def no_topics(settings: Settings) -> CliError:
+    """Kafka answers, and nobody has created anything there."""
+    return CliError(f"Kafka at {settings.kafka_bootstrap_servers} has no topics of ours", hint=CREATE_TOPICS)
+
+
 async def kafka_answers(settings: Settings) -> bool:
     """Whether any broker of the address answers, with the credentials that the services use too."""
-    admin = AIOKafkaAdminClient(**connection_options(settings), request_timeout_ms=PROBE_TIMEOUT_MS)
+    admin = AIOKafkaAdminClient(**(connection_options(settings) | {"request_timeout_ms": PROBE_TIMEOUT_MS}))
     try:
         await admin.start()
     except (KafkaError, OSError):
@@ -101,3 +170,22 @@ async def producing(settings: Settings) -> AsyncIterator[BatchProducer]:
         yield producer
     finally:
         await producer.stop()
+
+
+async def read_tables(settings: Settings, tables: Mapping[str, OnRecord]) -> None:
+    """Feed compacted topics to the callbacks, once, to their ends. Raises TimeoutError when that takes too long."""
+    reader = TableReader(settings, tables)
+    async with asyncio.timeout(ANSWER_S):
+        await reader.start()
+    await reader.stop()
+
+
+@asynccontextmanager
+async def consuming(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer of nothing yet, without a group; closed whatever happens, also when it cannot start."""
+    consumer = make_consumer(settings, **options)
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()

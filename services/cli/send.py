@@ -12,9 +12,9 @@ from schemas.statuses import Status
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, MT_STATUSES
 from services.cli.errors import EXIT_FAILED
 from services.cli.output import console, print_json
-from services.cli.runtime import find_runtime, kafka_errors
+from services.cli.runtime import consuming, find_runtime, kafka_errors
 from shared.ids import message_id_of
-from shared.kafka import connection_options, make_consumer, partitions_of
+from shared.kafka import MissingTopics, connection_options, partitions_of
 from shared.settings import Settings
 
 
@@ -27,14 +27,12 @@ async def run(fields: Mapping[str, Any], data_dir: Path | None, *, wait_s: float
             message_id = await publish(settings, request)
             print_json({"message_id": message_id}) if as_json else console.print(message_id)
             return 0
-        consumer, positions = await _statuses_from_here(settings)
-        try:
+        async with consuming(settings) as consumer:
+            positions = await _seek_to_end_of_statuses(consumer)
             message_id = await publish(settings, request)
             if not as_json:
                 console.print(message_id)
             status = await _final_status(consumer, positions, message_id, wait_s)
-        finally:
-            await consumer.stop()
     return _tell(message_id, status, wait_s, as_json=as_json)
 
 
@@ -55,8 +53,10 @@ async def publish(settings: Settings, request: Mapping[str, Any]) -> str:
     key = request.get("idempotency_key")
     record_key = f"{request.get('account_id')}:{key}".encode() if key else None
     producer = AIOKafkaProducer(**connection_options(settings), acks="all", enable_idempotence=True)
-    await producer.start()
     try:
+        await producer.start()
+        if not await producer.partitions_for(topic):
+            raise MissingTopics(f"topics are missing: {topic}")
         value = json.dumps(request, ensure_ascii=False).encode("utf-8", "surrogatepass")
         ack = await producer.send_and_wait(topic, value, key=record_key)
     finally:
@@ -64,14 +64,12 @@ async def publish(settings: Settings, request: Mapping[str, Any]) -> str:
     return message_id_of(ack.timestamp, topic, ack.partition, ack.offset)
 
 
-async def _statuses_from_here(settings: Settings) -> tuple[AIOKafkaConsumer, list[TopicPartition]]:
-    consumer = make_consumer(settings)
-    await consumer.start()
+async def _seek_to_end_of_statuses(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
     partitions = await partitions_of(consumer, MT_STATUSES)
     consumer.assign(partitions)
     for tp, end in (await consumer.end_offsets(partitions)).items():
         consumer.seek(tp, end)
-    return consumer, partitions
+    return partitions
 
 
 async def _final_status(

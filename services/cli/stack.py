@@ -18,7 +18,7 @@ from services.cli.errors import EXIT_INSTANCE_IN_USE, CliError, Invalid, Unreach
 from services.cli.gateway_yaml import GatewayFileError, parse_gateway
 from services.cli.health import clickhouse
 from services.cli.run_file import RunFile, read_run_file, remove_run_file, write_run_file
-from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE, kafka_answers, kafka_errors
+from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE, REQUEST_TIMEOUT_MS, kafka_answers, kafka_errors
 from shared.clock import now_ms
 from shared.local.child import ChildEvent, ChildSpec, ChildState
 from shared.local.kafka import EmbeddedKafka, EmbeddedKafkaError
@@ -290,7 +290,7 @@ class Stack:
         return read_gateway_file(self.options.config)
 
     async def _configure(self, text: str | None) -> None:
-        settings = self.settings
+        settings = self.settings.model_copy(update={"kafka_request_timeout_ms": REQUEST_TIMEOUT_MS})
         async with kafka_errors(settings, hint=""):
             await create_topics(settings)
             running = await read_applied(settings)
@@ -329,6 +329,7 @@ class Stack:
             CLICKHOUSE_VARIABLE: self.clickhouse_url,
             "SMSGW_DATA_DIR": str(self.options.data_dir),
             "SMSGW_INSTANCE": self.options.instance,
+            "SMSGW_HTTP_HOST": LOOPBACK,
             "SMSGW_HTTP_PORT": "0",
             "PYTHONUNBUFFERED": "1",
         }

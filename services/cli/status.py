@@ -3,7 +3,7 @@
 import asyncio
 from pathlib import Path
 
-from services.cli.errors import CliError, Unreachable
+from services.cli.errors import EXIT_USAGE, CliError
 from services.cli.health import Health, look
 from services.cli.output import console, print_json, span, table
 from services.cli.runtime import Runtime, find_runtime, kafka_errors
@@ -28,7 +28,9 @@ async def _until_healthy(data_dir: Path | None, wait_s: float) -> Health:
         try:
             runtime = find_runtime(data_dir)
             health = await _look(runtime)
-        except Unreachable:
+        except CliError as error:  # a broker that is just starting, topics that are just being created
+            if error.exit_code == EXIT_USAGE:
+                raise
             if now_ms() >= deadline:
                 raise
         else:
@@ -39,14 +41,7 @@ async def _until_healthy(data_dir: Path | None, wait_s: float) -> Health:
 
 async def _look(runtime: Runtime) -> Health:
     async with kafka_errors(runtime.settings):
-        try:
-            return await look(runtime.settings)
-        except CliError:
-            raise
-        except Exception as error:  # topics that are just being created, a broker that is just starting
-            if type(error).__name__ == "MissingTopics":
-                raise Unreachable(str(error)) from error
-            raise
+        return await look(runtime.settings)
 
 
 def _print(health: Health) -> None:

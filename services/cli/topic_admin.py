@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
@@ -10,7 +11,8 @@ from aiokafka.admin import NewTopic as KafkaTopic
 from aiokafka.errors import KafkaError, for_code
 
 from schemas.topics import NewTopic
-from shared.kafka import connection_options, make_consumer
+from services.cli.runtime import consuming
+from shared.kafka import connection_options
 from shared.settings import Settings
 
 _EXISTS = 36
@@ -19,12 +21,16 @@ _COPIES = 3
 """Replicas of a topic, where the cluster has that many brokers."""
 
 
+CHANGE_TIMEOUT_MS = 30_000
+"""Many topics at once take a controller a while; that Kafka answers at all is known by then."""
+
+
 @asynccontextmanager
-async def admin_client(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+async def admin_client(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaAdminClient]:
     """A started admin client."""
-    admin = AIOKafkaAdminClient(**connection_options(settings))
-    await admin.start()
+    admin = AIOKafkaAdminClient(**(connection_options(settings) | options))
     try:
+        await admin.start()
         yield admin
     finally:
         await admin.close()
@@ -46,7 +52,7 @@ async def ensure_topics(settings: Settings, wanted: Iterable[NewTopic]) -> list[
     existing = await partition_counts(settings)
     missing = [t for t in topics if t.name not in existing]
     grown = {t.name: t.partitions for t in topics if existing.get(t.name, t.partitions) < t.partitions}
-    async with admin_client(settings) as admin:
+    async with admin_client(settings, request_timeout_ms=CHANGE_TIMEOUT_MS) as admin:
         if missing:
             copies = min(_COPIES, len((await admin.describe_cluster())["brokers"]))
             made = await admin.create_topics(
@@ -68,14 +74,11 @@ async def _led_partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
 
 async def _wait_for_leaders(settings: Settings, topics: list[NewTopic]) -> None:
     """A topic that was just created cannot be produced to before its partitions have leaders."""
-    consumer = make_consumer(settings)
-    await consumer.start()
-    try:
-        async with asyncio.timeout(30):
-            for topic in topics:
-                while len(await _led_partitions(consumer, topic.name)) < topic.partitions:  # noqa: ASYNC110
-                    await asyncio.sleep(_METADATA_POLL_S)
-    except TimeoutError:
-        raise KafkaError("new topics did not get leaders within 30 s") from None
-    finally:
-        await consumer.stop()
+    async with consuming(settings) as consumer:
+        try:
+            async with asyncio.timeout(30):
+                for topic in topics:
+                    while len(await _led_partitions(consumer, topic.name)) < topic.partitions:  # noqa: ASYNC110
+                        await asyncio.sleep(_METADATA_POLL_S)
+        except TimeoutError:
+            raise KafkaError("new topics did not get leaders within 30 s") from None

@@ -1,20 +1,33 @@
 """Edge: `smsgw topics`."""
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from aiokafka import TopicPartition
 
+from schemas.gateway_config import AppliedConfig
 from schemas.topics import TOPICS, Topic, connector_topics
-from services.cli.config_apply import create_topics, read_applied
-from services.cli.connectors import waiting_messages
-from services.cli.errors import CliError, Invalid
-from services.cli.output import console, print_json, print_json_lines, table
-from services.cli.runtime import find_runtime, kafka_errors
+from services.cli.backlog import backlog_of
+from services.cli.config_apply import (
+    create_topics,
+    forget_drained,
+    is_over,
+    read_applied,
+    receipts_until_ms,
+    wait_until_used,
+)
+from services.cli.errors import CliError
+from services.cli.group_admin import Member, group_members, leave_in_the_name_of
+from services.cli.output import console, print_json, print_json_lines, span, table
+from services.cli.runtime import consuming, find_runtime, kafka_errors, no_topics
 from services.cli.topic_admin import admin_client, partition_counts
-from shared.kafka import committed_with_metadata, group_options, leave_for_good, make_consumer
+from shared.clock import now_ms
 from shared.settings import Settings
+
+FORGET_S = 15.0
+"""How long services may take to read that a connector is gone, before its topics go too."""
 
 GROUPS = (
     "ingress",
@@ -45,6 +58,8 @@ async def show(data_dir: Path | None, *, as_json: bool) -> int:
     settings = find_runtime(data_dir).settings
     async with kafka_errors(settings):
         counts = await partition_counts(settings)
+        if not any(map(registered, counts)):
+            raise no_topics(settings)
         records = await _record_counts(settings, counts)
     order = {topic.name: number for number, topic in enumerate(TOPICS)}
     rows: list[dict[str, Any]] = []
@@ -80,14 +95,10 @@ async def show(data_dir: Path | None, *, as_json: bool) -> int:
 
 async def _record_counts(settings: Settings, counts: dict[str, int]) -> dict[str, int]:
     """Offsets between beginning and end of each topic: its records, plus transaction markers and compacted ones."""
-    consumer = make_consumer(settings)
-    await consumer.start()
-    try:
+    async with consuming(settings) as consumer:
         partitions = [TopicPartition(name, p) for name, count in counts.items() for p in range(count)]
         ends = await consumer.end_offsets(partitions)
         starts = await consumer.beginning_offsets(partitions)
-    finally:
-        await consumer.stop()
     totals = dict.fromkeys(counts, 0)
     for tp, end in ends.items():
         totals[tp.topic] += end - starts[tp]
@@ -110,66 +121,63 @@ async def create(data_dir: Path | None, *, as_json: bool) -> int:
 
 
 async def prune(connector_id: str, data_dir: Path | None, *, as_json: bool) -> int:
-    """Delete a removed connector's topics. Raises `CliError` while it is configured or anything waits."""
+    """Delete a removed connector's topics, and forget the connector. Raises `CliError` while anything hangs on it."""
     settings = find_runtime(data_dir).settings
     async with kafka_errors(settings):
         applied = await read_applied(settings)
         if applied is not None:
-            if any(c.id == connector_id for c in applied.gateway.connectors):
-                raise CliError(f"connector {connector_id} is configured", hint="remove it and `smsgw config apply`")
-            if any(d.connector.id == connector_id and not d.now for d in applied.draining):
-                raise CliError(f"connector {connector_id} still waits for receipts", hint="or apply with --now")
+            _refuse_while_used(applied, connector_id, now_ms())
         names = [topic.name for topic in connector_topics(connector_id, 1)]
-        existing = [name for name in names if name in await partition_counts(settings)]
+        counts = await partition_counts(settings)
+        existing = [name for name in names if name in counts]
         if not existing:
-            raise Invalid(f"there are no topics of a connector {connector_id}")
-        waiting = (await waiting_messages(settings, [connector_id])).get(connector_id, 0)
-        if waiting:
-            raise CliError(f"{waiting} messages wait for connector {connector_id}; nothing was deleted")
+            raise CliError(f"there are no topics of a connector {connector_id}")
+        if waiting := (await backlog_of(settings, connector_id)).sentence():
+            raise CliError(f"connector {connector_id} still has {waiting}; nothing was deleted")
+        if applied is not None and any(d.connector.id == connector_id for d in applied.draining):
+            forgotten = await forget_drained(settings, applied, connector_id)
+            await wait_until_used(settings, forgotten.hash, FORGET_S, lambda _: None)
         async with admin_client(settings) as admin:
             await admin.delete_topics(existing)
     print_json({"deleted": existing}) if as_json else console.print("deleted: " + ", ".join(existing))
     return 0
 
 
+def _refuse_while_used(applied: AppliedConfig, connector_id: str, at_ms: int) -> None:
+    if any(c.id == connector_id for c in applied.gateway.connectors):
+        raise CliError(f"connector {connector_id} is configured", hint="remove it and `smsgw config apply`")
+    for draining in applied.draining:
+        if draining.connector.id == connector_id and not is_over(draining, at_ms):
+            left = span(receipts_until_ms(draining) - at_ms)
+            raise CliError(
+                f"connector {connector_id} waits for receipts for another {left}",
+                hint="`smsgw config apply --now` does without them",
+            )
+
+
 async def members(remove: str | None, data_dir: Path | None, *, as_json: bool) -> int:
     """The members of our groups; or make one that is gone for good leave."""
     settings = find_runtime(data_dir).settings
     async with kafka_errors(settings):
+        found = await group_members(settings, GROUPS)
         if remove is not None:
-            return await _remove(settings, remove, as_json=as_json)
-        rows = await _members(settings)
+            return await _remove(settings, found, remove, as_json=as_json)
     if as_json:
-        print_json_lines(rows)
+        print_json_lines(asdict(member) for member in found)
     else:
-        cells = [(r["group"], r["state"], r["member_id"], r["host"]) for r in rows]
+        cells = [(m.group, m.state, m.instance_id or f"{m.member_id} (dynamic)", m.host) for m in found]
         console.print(table("Members", ["group", "state", "member", "host"], cells))
     return 0
 
 
-async def _members(settings: Settings) -> list[dict[str, Any]]:
-    async with admin_client(settings) as admin:
-        described = await admin.describe_consumer_groups(list(GROUPS))
-    rows = []
-    for response in described:
-        for _, group, state, _, _, found, *_ in response.groups:
-            rows += [
-                {"group": group, "state": state, "member_id": member[0], "host": member[2].lstrip("/")}
-                for member in found
-            ]
-    return rows
-
-
-async def _remove(settings: Settings, member: str, *, as_json: bool) -> int:
-    """Take the identity of a static member over for a moment, and leave the group with it."""
-    group = next((g for g in sorted(GROUPS, key=len, reverse=True) if member.startswith(f"{g}-")), None)
-    if group is None:
-        raise Invalid(f"{member!r} is no member id of ours", "it reads <group>-<instance>; see `smsgw topics members`")
-    options = group_options(settings, group) | {"group_instance_id": member}
-    committed = await committed_with_metadata(settings, group)
-    consumer = make_consumer(settings, *{tp.topic for tp in committed}, **options)
-    await consumer.start()
-    leave_for_good(consumer)
-    await consumer.stop()
-    print_json({"removed": member, "group": group}) if as_json else console.print(f"{member} has left group {group}")
+async def _remove(settings: Settings, found: list[Member], instance_id: str, *, as_json: bool) -> int:
+    member = next((m for m in found if m.instance_id == instance_id), None)
+    if member is None:
+        known = ", ".join(m.instance_id for m in found if m.instance_id) or "none"
+        raise CliError(f"no group has a static member {instance_id!r}", hint=f"there are: {known}")
+    await leave_in_the_name_of(settings, member)
+    if as_json:
+        print_json({"removed": instance_id, "group": member.group})
+    else:
+        console.print(f"{instance_id} has left group {member.group}", markup=False)
     return 0

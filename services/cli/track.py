@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from services.cli.errors import EXIT_FAILED, Invalid, Unreachable
 from services.cli.health import clickhouse
 from services.cli.output import console, print_json, span, table
-from services.cli.runtime import find_runtime
+from services.cli.runtime import find_clickhouse
 from shared.clock import now_ms
 
 POLL_S = 0.3
@@ -34,7 +34,7 @@ async def run(message_id: str, data_dir: Path | None, *, wait_s: float, as_json:
         wanted = str(uuid.UUID(message_id))
     except ValueError:
         raise Invalid(f"{message_id!r} is no message_id (it has the form of a UUID)") from None
-    settings = find_runtime(data_dir).settings
+    settings = find_clickhouse(data_dir)
     client = await asyncio.to_thread(clickhouse, settings)
     try:
         found = await _wait_for(client, wanted, wait_s)

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import os
 import signal
 import socket
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from schemas.topics import TOPICS
-from services.cli import app
+from services.cli import app, runtime
 from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE
 from shared.local.ports import free_port
 
@@ -81,6 +82,48 @@ def test_a_wrong_environment_is_wrong_usage(smsgw: Smsgw, monkeypatch: pytest.Mo
     assert "SMSGW_HTTP_PORT: " in ended.err
 
 
+@pytest.mark.parametrize("command", [["status"], ["up"], ["up", "--only", "encoder"]])
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("KAFKA_BOOTSTRAP_SERVERS", "foo:bar"), ("KAFKA_SECURITY_PROTOCOL", "SASL_SSL"), ("INSTANCE", "a b"),
+     ("CLICKHOUSE_URL", "http://h:abc")],
+)  # fmt: skip
+def test_an_environment_that_is_wrong_is_told_before_anything_is_asked_or_started(
+    smsgw: Smsgw, command: list[str], name: str, value: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KAFKA_VARIABLE, "127.0.0.1:1")
+    monkeypatch.setenv(CLICKHOUSE_VARIABLE, "http://127.0.0.1:1")
+    monkeypatch.setenv(f"SMSGW_{name}", value)
+    ended = smsgw(*command)
+    assert ended.code == 2
+    assert ended.err.startswith("error: SMSGW_KAFKA_SASL" if value == "SASL_SSL" else f"error: SMSGW_{name}: ")
+    assert ended.out == ""
+
+
+@pytest.mark.parametrize("command", [["report"], ["track", "019f0000-0000-7000-8000-000000000001", "--wait", "0"]])
+def test_what_only_queries_needs_no_kafka(smsgw: Smsgw, command: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(CLICKHOUSE_VARIABLE, f"http://127.0.0.1:{free_port()}")
+    ended = smsgw(*command)
+    assert ended.code == 3
+    assert ended.err.startswith("error: ClickHouse at http://127.0.0.1:")
+    monkeypatch.setenv(CLICKHOUSE_VARIABLE, "localhost")
+    assert smsgw(*command).code == 2
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("command", [["status"], ["send", "+447700900123", "x"], ["topics", "list"]])
+def test_a_kafka_that_accepts_and_says_nothing_does_not_answer(
+    smsgw: Smsgw, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "REQUEST_TIMEOUT_MS", 1000)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setenv(KAFKA_VARIABLE, address)
+        ended = smsgw(*command)
+    assert ended.code == 3
+    assert ended.err.startswith(f"error: Kafka at {address} does not answer: ")
+
+
 def test_a_broken_configuration_is_told_line_by_line_before_anything_is_asked(smsgw: Smsgw, tmp_path: Path) -> None:
     (tmp_path / "broken.yaml").write_text("version: 1\nconectors: []\nroutes:\n  - to: [{connector: [a]}]\n")
     ended = smsgw("config", "apply", "broken.yaml")
@@ -116,6 +159,9 @@ def test_up_with_a_broken_configuration_starts_nothing(smsgw: Smsgw, tmp_path: P
         (["up", "--only", "nonsense"], "--only: unknown nonsense"),
         (["up", "--only", "encoder"], "nothing says where kafka is"),
         (["up", "--kafka-port", "http"], "should be a valid integer"),
+        (["up", "--kafka-port", "0"], "Invalid value for '--kafka-port': Input should be greater than or equal to 1"),
+        (["up", "--kafka-port", "70000"], "Invalid value for '--kafka-port': Input should be less than or equal to"),
+        (["up", "--clickhouse-port", "-5"], "Invalid value for '--clickhouse-port': Input should be greater"),
         (["track", "17"], "'17' is no message_id"),
         (["report", "--since", "yesterday"], "'yesterday' is no length of time"),
         (["preview", "x", "--encoding", "utf8"], "--encoding: 'utf8' is unknown"),
@@ -124,11 +170,7 @@ def test_up_with_a_broken_configuration_starts_nothing(smsgw: Smsgw, tmp_path: P
         (["send"], "Missing argument 'to'"),
     ],
 )
-def test_wrong_usage_is_exit_code_2(
-    smsgw: Smsgw, arguments: list[str], sentence: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    if arguments[0] == "report":
-        monkeypatch.setenv(KAFKA_VARIABLE, "127.0.0.1:1")
+def test_wrong_usage_is_exit_code_2(smsgw: Smsgw, arguments: list[str], sentence: str) -> None:
     ended = smsgw(*arguments)
     assert ended.code == 2
     assert sentence in ended.err
@@ -188,6 +230,33 @@ def test_preview_needs_nothing_that_runs(smsgw: Smsgw) -> None:
 def test_the_env_file_of_the_folder_counts_where_the_environment_says_nothing(smsgw: Smsgw, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("SMSGW_DATA_DIR=elsewhere\n")
     assert str(tmp_path / "elsewhere") in smsgw("status").err
+
+
+def test_the_env_file_has_the_passwords_of_connectors_too_and_decides_nothing_else(
+    smsgw: Smsgw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("ACME_PASSWORD", "PYTHONPATH", "LD_PRELOAD"):
+        monkeypatch.setenv(name, "")  # so that it is as it was when the test is over
+        monkeypatch.delenv(name)
+    (tmp_path / ".env").write_text("ACME_PASSWORD=sesame\nPYTHONPATH=/evil\nLD_PRELOAD=/evil.so\n")
+    smsgw("status")
+    assert os.environ["ACME_PASSWORD"] == "sesame"
+    assert "PYTHONPATH" not in os.environ
+    assert "LD_PRELOAD" not in os.environ
+
+
+def test_an_env_file_that_is_no_text_is_one_sentence(smsgw: Smsgw, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_bytes(b"SMSGW_DATA_DIR=\xff\xfe\n")
+    ended = smsgw("status")
+    assert (ended.code, ended.err) == (2, f"error: {tmp_path / '.env'} is no text in UTF-8\n")
+
+
+def test_the_demo_forgets_every_address_that_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(KAFKA_VARIABLE, "127.0.0.1:1")
+    monkeypatch.setenv("SMSGW_SIMULATOR_PORT", "1")
+    monkeypatch.setenv("SMSGW_CACHE_DIR", "/somewhere")
+    runtime.forget_environment()
+    assert [name for name in os.environ if name.startswith("SMSGW_")] == ["SMSGW_CACHE_DIR"]
 
 
 def test_the_command_itself(tmp_path: Path) -> None:

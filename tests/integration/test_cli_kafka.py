@@ -1,0 +1,227 @@
+"""Edge: commands about topics and groups, on a real broker."""
+
+import asyncio
+import json
+import sys
+from asyncio.subprocess import PIPE
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
+
+from schemas.gateway_config import Connector, Gateway, SecretRef
+from schemas.topics import dispatch_topic, feedback_topic, segments_topic
+from services.cli import topics
+from services.cli.backlog import Backlog, answered_below, backlog_of, waiting_messages
+from services.cli.config_apply import apply_gateway, create_topics, read_applied
+from services.cli.errors import CliError
+from services.cli.runtime import KAFKA_VARIABLE
+from services.cli.topic_admin import partition_counts
+from services.throttler.assignor import ConnectorAssignor
+from shared.kafka import BatchProducer, group_options, make_consumer
+from shared.local.kafka import EmbeddedKafka
+from shared.local.ports import free_port
+from shared.records import Out
+from shared.settings import Settings
+
+pytestmark = pytest.mark.kafka
+
+Rows = Callable[[], list[dict[str, Any]]]
+
+
+@pytest.fixture
+def settings(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    monkeypatch.setenv(KAFKA_VARIABLE, kafka_bootstrap)
+    return Settings(kafka_bootstrap_servers=kafka_bootstrap)
+
+
+@pytest.fixture
+def printed(capsys: pytest.CaptureFixture[str]) -> Rows:
+    """The JSON lines that were printed since the last call."""
+    return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def connector(connector_id: str, **fields: Any) -> Connector:
+    password = SecretRef(env="NOWHERE")
+    return Connector(id=connector_id, host="127.0.0.1", port=1, system_id="x", password=password, **fields)
+
+
+@asynccontextmanager
+async def throttler(settings: Settings, instance: str) -> AsyncIterator[AIOKafkaConsumer]:
+    """A static member of the throttlers' group, with their own assignor."""
+    options = group_options(settings.model_copy(update={"instance": instance}), "throttler")
+    consumer = make_consumer(settings, partition_assignment_strategy=(ConnectorAssignor,), **options)
+    consumer.subscribe(topics=["mt.segments.member-1.otp"])
+    await consumer.start()
+    try:
+        await assigned(consumer, 1, or_none=True)
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def assigned(consumer: AIOKafkaConsumer, count: int, *, or_none: bool = False) -> None:
+    """Wait until the consumer holds so many partitions."""
+    async with asyncio.timeout(40):
+        while len(consumer.assignment()) < count:
+            await consumer.getmany(timeout_ms=50)
+            if or_none and consumer._coordinator.generation > 0:
+                return
+
+
+async def test_a_static_member_leaves_while_others_live_on(settings: Settings, printed: Rows) -> None:
+    await create_topics(settings, (connector("member-1"),))
+    await topics.members(None, None, as_json=True)  # whatever groups there are, and are not
+    printed()
+    async with throttler(settings, "stays") as stays:
+        async with throttler(settings, "goes"):
+            pass
+        await topics.members(None, None, as_json=True)
+        there = {row["instance_id"] for row in printed() if row["group"] == "throttler"}
+        assert there >= {"throttler-stays", "throttler-goes"}
+        with pytest.raises(CliError, match="no group has a static member 'throttler-unknown'") as caught:
+            await topics.members("throttler-unknown", None, as_json=True)
+        assert caught.value.exit_code == 1
+        assert "throttler-goes" in caught.value.hint
+        assert await topics.members("throttler-goes", None, as_json=True) == 0
+        assert printed() == [{"removed": "throttler-goes", "group": "throttler"}]
+        await topics.members(None, None, as_json=True)
+        left = {row["instance_id"] for row in printed() if row["group"] == "throttler"}
+        assert "throttler-stays" in left
+        assert "throttler-goes" not in left
+        await assigned(stays, 1)
+    assert await topics.members("throttler-stays", None, as_json=True) == 0
+
+
+async def transactions(settings: Settings, name: str, topic: str, count: int) -> None:
+    """So many transactions of one record each: as many markers as records."""
+    producer = BatchProducer(settings, client_id="test", transactional_id=name)
+    await producer.start()
+    for _ in range(count):
+        await producer.begin()
+        await producer.send_all([Out(topic, b"k", b"{}", partition=0)])
+        await producer.commit()
+    await producer.stop()
+
+
+async def commit(settings: Settings, group: str, topic: str, offset: int, text: str = "") -> None:
+    """As a process of the group would, which has gone since."""
+    tp = TopicPartition(topic, 0)
+    consumer = make_consumer(settings, group_id=group)
+    await consumer.start()
+    consumer.assign([tp])
+    await consumer.commit({tp: OffsetAndMetadata(offset, text)})
+    await consumer.stop()
+
+
+async def test_transaction_markers_wait_for_nobody(settings: Settings, unique_name: Callable[[str], str]) -> None:
+    await create_topics(settings, (connector("marked-1"),))
+    lane = segments_topic("marked-1", "retry")
+    await transactions(settings, unique_name("tx"), lane, 3)
+    assert await waiting_messages(settings, ["marked-1", "unknown-1"]) == {"marked-1": 3}
+    await commit(settings, "throttler", lane, 5)  # behind the last record; its marker is what is left
+    assert await waiting_messages(settings, ["marked-1"]) == {"marked-1": 0}
+
+
+async def test_what_is_dispatched_and_not_answered_is_part_of_the_backlog(
+    settings: Settings, unique_name: Callable[[str], str]
+) -> None:
+    await create_topics(settings, (connector("busy-1"),))
+    dispatch, feedback = dispatch_topic("busy-1"), feedback_topic("busy-1")
+    await transactions(settings, unique_name("tx"), dispatch, 3)
+    await transactions(settings, unique_name("tx"), feedback, 1)
+    assert await backlog_of(settings, "busy-1") == Backlog(0, 3, 1)
+    await commit(settings, "binder", dispatch, 5, '{"L":2,"e":1,"f":0}')  # all are claimed, two are not answered
+    assert await backlog_of(settings, "busy-1") == Backlog(0, 2, 1)
+    await commit(settings, "binder", dispatch, 5, '{"L":5,"e":1,"f":0}')
+    await commit(settings, "throttler", feedback, 1)
+    assert (await backlog_of(settings, "busy-1")).sentence() == ""
+
+
+def test_a_commit_without_a_mark_of_ours_says_only_its_offset() -> None:
+    tp = TopicPartition("mt.dispatch.a", 0)
+    for text in ("", "x", "[]", '{"L":"x"}', "null", '{"L":9}'):
+        assert answered_below({tp: (7, text)}) == {tp: 7}
+
+
+async def test_prune_takes_what_was_removed_and_has_nothing_left(
+    settings: Settings, printed: Rows, unique_name: Callable[[str], str]
+) -> None:
+    gateway = Gateway(version=1, connectors=(connector("gone-1"), connector("stays-1")))
+    remaining = Gateway(version=1, connectors=(connector("stays-1"),))
+    await apply_gateway(settings, gateway, "")
+    with pytest.raises(CliError, match="connector gone-1 is configured"):
+        await topics.prune("gone-1", None, as_json=True)
+    await apply_gateway(settings, remaining, "")
+    with pytest.raises(CliError, match="waits for receipts for another 2880 min"):
+        await topics.prune("gone-1", None, as_json=True)
+    await apply_gateway(settings, remaining, "", drop_now=True)
+    await transactions(settings, unique_name("tx"), dispatch_topic("gone-1"), 2)
+    with pytest.raises(CliError, match="still has 2 segments dispatched and not answered; nothing was deleted"):
+        await topics.prune("gone-1", None, as_json=True)
+    await commit(settings, "binder", dispatch_topic("gone-1"), 3, '{"L":3,"e":1,"f":0}')
+    assert await topics.prune("gone-1", None, as_json=True) == 0
+    (row,) = printed()
+    assert set(row["deleted"]) >= {dispatch_topic("gone-1"), segments_topic("gone-1", "otp")}
+    counts = await partition_counts(settings)
+    assert not [name for name in counts if "gone-1" in name]
+    assert [name for name in counts if "stays-1" in name]
+    applied = await read_applied(settings)
+    assert applied is not None
+    assert applied.draining == ()
+    with pytest.raises(CliError, match="there are no topics of a connector gone-1"):
+        await topics.prune("gone-1", None, as_json=True)
+
+
+async def test_a_connector_whose_receipts_are_overdue_can_be_pruned_without_a_word(settings: Settings) -> None:
+    removed = connector("late-1", receipt_deadline_s=1)
+    await apply_gateway(settings, Gateway(version=1, connectors=(removed,)), "")
+    await apply_gateway(settings, Gateway(version=1), "")
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                assert await topics.prune("late-1", None, as_json=True) == 0
+                return
+            except CliError as error:
+                assert "waits for receipts" in str(error)  # until its second is over
+
+
+@pytest.fixture(scope="module")
+def empty_kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A broker on which nobody has created anything."""
+    kafka = EmbeddedKafka(tmp_path_factory.mktemp("empty"), free_port(), short_lived=True)
+    kafka.start()
+    yield kafka.bootstrap_servers
+    kafka.stop()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["topics", "list"], ["config", "show"], ["dlq", "list"], ["status"], ["send", "+447700900123", "x"]],
+)
+async def test_a_kafka_without_our_topics_is_told_what_to_do(
+    empty_kafka: str, command: list[str], tmp_path: Path
+) -> None:
+    ended = await cli(empty_kafka, tmp_path, *command)
+    assert ended[0] == 1, ended
+    first, hint = ended[2].splitlines()
+    assert first.startswith(f"error: Kafka at {empty_kafka}")
+    assert hint == "`smsgw topics create` makes what is missing"
+
+
+async def test_no_groups_have_no_members(empty_kafka: str, tmp_path: Path) -> None:
+    assert await cli(empty_kafka, tmp_path, "topics", "members", "--json") == (0, "", "")
+
+
+async def cli(bootstrap: str, place: Path, *arguments: str) -> tuple[int | None, str, str]:
+    """The command as a person runs it: exit code, output, errors."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.cli", *arguments, cwd=place, stdout=PIPE, stderr=PIPE,
+        env={"PATH": "", "PYTHONPATH": str(Path(__file__).parents[2]), KAFKA_VARIABLE: bootstrap},
+    )  # fmt: skip
+    output, errors = await process.communicate()
+    return process.returncode, output.decode(), errors.decode()
