@@ -130,6 +130,16 @@ async def poll(
     return found
 
 
+def rebalancing(consumer: AIOKafkaConsumer) -> bool:
+    """Whether a rebalance is under way, from before its revoke callback until after its assignment.
+
+    A poll would wait for its end now. Who polls while holding what the revoke callback waits for must ask first, with
+    nothing awaited in between, or both wait for ever.
+    """
+    under_way: bool = consumer._subscription.reassignment_in_progress
+    return under_way
+
+
 def set_cadence(consumer: AIOKafkaConsumer, cadence_ms: int, cadence_bytes: int = CADENCE_BYTES) -> None:
     """How long the broker may collect records, or until it has so many bytes (as they are stored, compressed), before
     it answers a fetch; 0 ms = answers at the first record.

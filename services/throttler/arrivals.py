@@ -14,7 +14,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.kafka import FatalKafkaError, poll
+from shared.kafka import FatalKafkaError, poll, rebalancing
 from shared.telemetry import RECORDS_IN
 
 AHEAD_MAX: Final = 1_000
@@ -63,10 +63,10 @@ class Arrivals:
             await asyncio.wait([fetched])
 
     async def read(self) -> None:
-        """Move over what was fetched. It does not wait for anything, except for a rebalance to end."""
+        """Move over what was fetched. It waits for nothing: during a rebalance nothing is moved."""
         for tp in [tp for tp in self._fetcher._records if tp in self._records]:
             records = self._records.get(tp)
-            if records is not None and len(records) < AHEAD_MAX:
+            if records is not None and len(records) < AHEAD_MAX and not rebalancing(self._consumer):
                 found = await poll(self._consumer, tp, timeout_ms=0, max_records=AHEAD_MAX - len(records))
                 if found and self._records.get(tp) is records:
                     records.extend(found[tp])

@@ -34,6 +34,7 @@ from shared.kafka import (
     leave_for_good,
     make_consumer,
     poll,
+    rebalancing,
 )
 from shared.records import Out
 from shared.service import Service
@@ -239,7 +240,8 @@ class Throttler:
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         """Poll, although nothing came: the membership hangs on it (max.poll.interval), and errors are told in it."""
         quiet = TopicPartition(GROUP, 0)  # never fetched: nothing is read by this
-        await poll(consumer, quiet, timeout_ms=0, max_records=1)
+        if not rebalancing(consumer):  # else it would wait for the revoke callback, which waits for this cycle
+            await poll(consumer, quiet, timeout_ms=0, max_records=1)
         self._ended_at_s = monotonic_s()
 
     async def _commit(self, outs: list[Out]) -> None:

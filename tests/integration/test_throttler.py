@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.abc import ConsumerRebalanceListener
 
 from schemas.connector_states import BindState, ConnectorState
 from schemas.dispatch import Dispatch
@@ -27,10 +28,11 @@ from schemas.topics import (
 )
 from services.throttler.app import run
 from services.throttler.arrivals import AHEAD_MAX, Arrivals
-from services.throttler.loop import GROUP
+from services.throttler.loop import GROUP, Throttler
 from shared.clock import now_ms
 from shared.kafka import committed_with_metadata, make_consumer
 from shared.records import Out
+from shared.service import Service
 from tests.integration.flow_rig import Rig, Watch
 from tests.unit.throttler.world import message
 
@@ -341,4 +343,46 @@ async def test_reading_ahead_takes_over_what_was_fetched_and_no_more_than_its_li
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+        await consumer.stop()
+
+
+async def test_a_cycle_ends_although_a_rebalance_began_in_it(rig: Rig, connector_id: str) -> None:
+    """The revoke callback waits for the cycle in progress, so nothing in a cycle may wait for the rebalance."""
+    await rig.apply(config(connector(connector_id)))
+    lane = TopicPartition(segments_topic(connector_id, "bulk"), 0)
+    group = f"{GROUP}-{connector_id}"
+    consumer: AIOKafkaConsumer = make_consumer(
+        rig.settings, group_id=group, auto_offset_reset="earliest", heartbeat_interval_ms=100
+    )
+    await consumer.start()
+    throttler = Throttler(Service("throttler", rig.settings))
+    arrivals = Arrivals(consumer, lambda: None)
+    assigned, revoking = asyncio.Event(), asyncio.Event()
+
+    class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped here
+        async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
+            if revoked:
+                revoking.set()
+                await throttler.on_revoked(arrivals)
+
+        async def on_partitions_assigned(self, _: set[TopicPartition]) -> None:
+            assigned.set()
+
+    try:
+        consumer.subscribe([lane.topic], listener=Listener())
+        await assigned.wait()
+        arrivals.open([lane])
+        fetched = consumer._fetcher._create_fetch_waiter()
+        lanes = Lanes(rig, connector_id)
+        await lanes.publish(lanes.make(lane="bulk"))
+        await fetched
+        async with asyncio.timeout(20):
+            async with throttler._cycle:
+                consumer._coordinator.request_rejoin()
+                await revoking.wait()
+                await arrivals.read()
+                await throttler._look(consumer)
+            assigned.clear()
+            await assigned.wait()
+    finally:
         await consumer.stop()
