@@ -1,0 +1,168 @@
+"""Edge: what the whole encoder service costs: CPU per single-segment message, Kafka's client included.
+
+    .venv/bin/python -m tests.bench.bench_encoder [--messages 60000] [--rate 1000] [--seconds 15]
+
+One encoder process on a real Kafka. First it works off a backlog, in full batches; then it follows a steady rate, in
+the batches of its cadence. The figure is the process's CPU time by the records that reached the lanes meanwhile,
+between two moments when it was at work: what starting costs is not in it.
+"""
+
+import argparse
+import asyncio
+import os
+import sys
+import tempfile
+from pathlib import Path
+from typing import NamedTuple
+
+import psutil
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas.segments import SegmentedMessage
+from schemas.submissions import Submission
+from schemas.topics import MT_SUBMISSIONS, segments_topic
+from schemas.wire import LANES
+from shared.clock import monotonic_s, now_ms
+from shared.ids import message_id_of
+from shared.kafka import make_consumer, partitions_of
+from shared.local.kafka import EmbeddedKafka
+from shared.local.ports import free_port
+from shared.records import Out
+from tests.integration.flow_rig import Rig
+from tests.unit.ingress.scene import applied
+
+AIM_US = 35.0
+CONNECTOR = "acme-1"
+WARM_UP = 15_000
+"""Messages of the backlog before anything is counted: imports, the first fetches, caches."""
+
+SAMPLE_S = 0.02
+TICK_S = 0.01
+GIVE_UP_S = 120.0
+
+
+class Sample(NamedTuple):
+    """How far the encoder was, and what it had spent, at the same moment."""
+
+    at_s: float
+    written: int
+    cpu_s: float
+    user_s: float
+
+
+class Encoder:
+    """The process that is measured, and the ends of the lanes it writes to."""
+
+    def __init__(self, process: psutil.Process, consumer: AIOKafkaConsumer, lanes: list[TopicPartition]) -> None:
+        self._process = process
+        self._consumer = consumer
+        self._lanes = lanes
+
+    async def sample(self) -> Sample:
+        ends = await self._consumer.end_offsets(self._lanes)
+        times = self._process.cpu_times()
+        return Sample(monotonic_s(), sum(ends.values()), times.user + times.system, times.user)
+
+    async def until(self, written: int) -> Sample:
+        """The first sample with so many records in the lanes."""
+        async with asyncio.timeout(GIVE_UP_S):
+            while (found := await self.sample()).written < written:
+                await asyncio.sleep(SAMPLE_S)
+        return found
+
+
+def submission(number: int) -> Out:
+    at_ms = now_ms()
+    made = Submission(
+        message_id=message_id_of(at_ms, "bench", 0, number),
+        account_id=f"shop-{number % 10}",
+        to=f"4477009{number % 100_000:05d}",
+        sender="SHOP",
+        text=f"Your parcel {number} arrives today between 10 and 12. Track it at https://shop.example/p/{number}",
+        lane="txn",
+        accepted_at_ms=at_ms,
+        expires_at_ms=at_ms + 3_600_000,
+        connector_id=CONNECTOR,
+    )
+    return Out(MT_SUBMISSIONS, made.message_id.encode(), made.to_json())
+
+
+def report(name: str, begun: Sample, ended: Sample, *, aim: bool) -> None:
+    count = ended.written - begun.written
+    each = (ended.cpu_s - begun.cpu_s) / count * 1e6
+    user = (ended.user_s - begun.user_s) / count * 1e6
+    judged = f"; aim {AIM_US:g}: {'met' if each <= AIM_US else 'missed'}" if aim else ""
+    print(
+        f"{name:<22} {count:7d} messages, {count / (ended.at_s - begun.at_s):6.0f}/s: "
+        f"{each:5.1f} us of CPU each ({user:.1f} in user mode){judged}"
+    )
+
+
+async def follow_a_rate(rig: Rig, encoder: Encoder, rate: int, seconds: float, first: int) -> tuple[Sample, Sample]:
+    """The samples two seconds after the load began, and at its end."""
+    begun: Sample | None = None
+    began_s, sent = monotonic_s(), 0
+    while (passed_s := monotonic_s() - began_s) < seconds + 2:
+        due = int(passed_s * rate) - sent
+        await rig.producer.send_all(submission(first + sent + n) for n in range(due))
+        sent += due
+        if begun is None and passed_s >= 2:
+            begun = await encoder.sample()
+        await asyncio.sleep(TICK_S)
+    return begun or await encoder.sample(), await encoder.sample()
+
+
+async def single_segments(rig: Rig, lane: str) -> None:
+    """Look at one record: what is measured shall be what was meant."""
+    consumer = make_consumer(rig.settings, auto_offset_reset="earliest")
+    await consumer.start()
+    try:
+        consumer.assign(await partitions_of(consumer, lane))
+        record = await consumer.getone()
+        assert len(SegmentedMessage.from_json(record.value).segments) == 1
+    finally:
+        await consumer.stop()
+
+
+async def measure(bootstrap: str, messages: int, rate: int, seconds: float) -> None:
+    async with Rig(bootstrap) as rig:
+        await rig.apply(applied({"to": [{"connector": CONNECTOR}]}, connectors=[CONNECTOR]))
+        total = WARM_UP + messages
+        for start in range(0, total, 1_000):
+            await rig.producer.send_all(submission(number) for number in range(start, min(start + 1_000, total)))
+        consumer = make_consumer(rig.settings)
+        await consumer.start()
+        lanes = await partitions_of(consumer, *(segments_topic(CONNECTOR, lane) for lane in LANES))
+        environment = os.environ | {"SMSGW_KAFKA_BOOTSTRAP_SERVERS": bootstrap, "SMSGW_INSTANCE": "bench"}
+        child = await asyncio.create_subprocess_exec(sys.executable, "-m", "services", "encoder", env=environment)
+        try:
+            encoder = Encoder(psutil.Process(child.pid), consumer, lanes)
+            begun = await encoder.until(WARM_UP)
+            ended = await encoder.until(total)
+            await single_segments(rig, segments_topic(CONNECTOR, "txn"))
+            report("backlog", begun, ended, aim=True)
+            begun, ended = await follow_a_rate(rig, encoder, rate, seconds, total)
+            report(f"{rate} messages/s", begun, ended, aim=False)
+        finally:
+            child.terminate()
+            await child.wait()
+            await consumer.stop()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--messages", type=int, default=60_000, help="of the backlog")
+    parser.add_argument("--rate", type=int, default=1_000, help="messages per second of the steady load")
+    parser.add_argument("--seconds", type=float, default=15, help="of the steady load")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        kafka = EmbeddedKafka(Path(folder), free_port())
+        kafka.start()
+        try:
+            asyncio.run(measure(kafka.bootstrap_servers, arguments.messages, arguments.rate, arguments.seconds))
+        finally:
+            kafka.stop()
+
+
+if __name__ == "__main__":
+    main()
