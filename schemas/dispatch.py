@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from schemas.wire import Lane, Wire
+from schemas.wire import Int64, Lane, Wire
 
 
 class Dispatch(Wire):
@@ -15,24 +15,24 @@ class Dispatch(Wire):
 
     id: str
     message_id: str
-    route_no: int
-    run: int
-    index: int
-    attempt: int
+    route_no: Int64
+    run: Int64
+    index: Int64
+    attempt: Int64
     lane: Lane
-    accepted_at_ms: int
-    expires_at_ms: int
-    spacing_us: int = Field(description="Least time between two submit_sm of this bind, microseconds")
+    accepted_at_ms: Int64
+    expires_at_ms: Int64
+    spacing_us: Int64 = Field(description="Least time between two submit_sm of this bind, microseconds")
     source_addr: str
-    source_addr_ton: int
-    source_addr_npi: int
+    source_addr_ton: Int64
+    source_addr_npi: Int64
     destination_addr: str
-    dest_addr_ton: int
-    dest_addr_npi: int
-    esm_class: int
-    data_coding: int
-    registered_delivery: int
+    dest_addr_ton: Int64
+    dest_addr_npi: Int64
+    esm_class: Int64
+    data_coding: Int64
+    registered_delivery: Int64
     send_validity: bool = True
     octets: str = Field(description="base64")
-    tlvs: list[tuple[int, str]] = Field(default_factory=list)
+    tlvs: list[tuple[Int64, str]] = Field(default_factory=list)
     message: str | None = None

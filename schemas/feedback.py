@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.wire import Wire
+from schemas.wire import Int64, Wire
 
 AnswerWord = Literal["accepted", "not_sent", "temporary", "permanent", "outcome_unknown"]
 
@@ -13,13 +13,13 @@ class Answer(Wire):
     """One dispatched segment's answer. `offset` is that of its dispatch record in the same partition number."""
 
     id: str
-    offset: int
+    offset: Int64
     outcome: AnswerWord
     reason: str | None = Field(default=None, description="in_doubt or no_submit_response where unknown; why not_sent")
-    command_status: int | None = None
+    command_status: Int64 | None = None
     smsc_message_id: str | None = None
-    submitted_at_ms: int | None = Field(default=None, description="When the first octet was written to the socket")
-    answered_at_ms: int
+    submitted_at_ms: Int64 | None = Field(default=None, description="When the first octet was written to the socket")
+    answered_at_ms: Int64
 
 
 class Feedback(Wire):
@@ -32,8 +32,8 @@ class Feedback(Wire):
 
     kind: Literal["answers", "fence", "closed"]
     connector_id: str
-    partition: int
-    epoch: int = 0
+    partition: Int64
+    epoch: Int64 = 0
     owner: str = Field(default="", description="instance|pid")
     answers: list[Answer] = Field(default_factory=list)
     closed: list[str] = Field(default_factory=list)

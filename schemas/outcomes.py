@@ -5,6 +5,7 @@ from typing import Literal
 from pydantic import Field
 
 from schemas.status_context import StatusContext
+from schemas.wire import Int64
 
 OutcomeWord = Literal[
     "submitted", "delivered", "undeliverable", "expired", "outcome_unknown", "receipt_missing", "cancelled"
@@ -14,9 +15,9 @@ OutcomeWord = Literal[
 class Outcome(StatusContext):
     """What a segment came to. `submitted` ends it only where `receipt` is `none`; with `all` it counts for a status."""
 
-    index: int
-    attempt: int
+    index: Int64
+    attempt: Int64
     outcome: OutcomeWord
     reason: str | None = None
     smsc_error: str | None = None
-    occurred_at_ms: int = Field(description="When it happened, not when it was written")
+    occurred_at_ms: Int64 = Field(description="When it happened, not when it was written")

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from schemas.wire import Wire
+from schemas.wire import Int64, Wire
 
 
 class Received(Wire):
@@ -10,18 +10,18 @@ class Received(Wire):
 
     connector_id: str
     provider: str
-    partition: int = Field(default=0, description="The bind it came through")
+    partition: Int64 = Field(default=0, description="The bind it came through")
     command: str = Field(default="deliver_sm", description="deliver_sm or data_sm")
     source_addr: str
-    source_addr_ton: int = 0
+    source_addr_ton: Int64 = 0
     destination_addr: str
-    dest_addr_ton: int = 0
-    esm_class: int
-    protocol_id: int = 0
-    data_coding: int
+    dest_addr_ton: Int64 = 0
+    esm_class: Int64
+    protocol_id: Int64 = 0
+    data_coding: Int64
     short_message: str = Field(description="base64; message_payload where that was sent")
-    tlvs: list[tuple[int, str]] = Field(default_factory=list, description="(tag, base64 value), all that came")
-    received_at_ms: int
+    tlvs: list[tuple[Int64, str]] = Field(default_factory=list, description="(tag, base64 value), all that came")
+    received_at_ms: Int64
 
 
 class RawReceipt(Received):

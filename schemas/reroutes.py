@@ -1,7 +1,7 @@
 """Pure: `mt.reroutes`: a submission whose route ended before anything of it was in flight, back to ingress."""
 
 from schemas.submissions import Submission
-from schemas.wire import Wire
+from schemas.wire import Int64, Wire
 
 
 class Reroute(Wire):
@@ -15,4 +15,4 @@ class Reroute(Wire):
     reason: str
     field: str | None = None
     smsc_error: str | None = None
-    occurred_at_ms: int
+    occurred_at_ms: Int64

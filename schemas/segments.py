@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.wire import Lane, ReceiptWish, Wire
+from schemas.wire import Int64, Lane, ReceiptWish, Wire
 
 SegmentStep = Literal["waiting", "accepted", "failed"]
 """waiting = to be dispatched; accepted = by the SMSC; failed = an outcome was written, never dispatched again."""
@@ -13,12 +13,12 @@ SegmentStep = Literal["waiting", "accepted", "failed"]
 class SegmentState(Wire):
     """One segment of a message and how far it is."""
 
-    index: int = Field(ge=1)
+    index: Int64 = Field(ge=1)
     octets: str = Field(description="short_message (or message_payload) including UDH, base64")
-    tlvs: list[tuple[int, str]] = Field(default_factory=list, description="(tag, base64 value)")
+    tlvs: list[tuple[Int64, str]] = Field(default_factory=list, description="(tag, base64 value)")
     step: SegmentStep = "waiting"
-    attempt: int = Field(default=0, description="Dispatches so far")
-    tries: int = Field(default=0, description="Temporary answers so far")
+    attempt: Int64 = Field(default=0, description="Dispatches so far")
+    tries: Int64 = Field(default=0, description="Temporary answers so far")
 
 
 class SegmentedMessage(Wire):
@@ -29,25 +29,25 @@ class SegmentedMessage(Wire):
     """
 
     message_id: str
-    route_no: int = 0
-    run: int = 0
+    route_no: Int64 = 0
+    run: Int64 = 0
     account_id: str
     connector_id: str
     lane: Lane
     receipt: ReceiptWish
-    accepted_at_ms: int
-    expires_at_ms: int
-    due_at_ms: int = Field(default=0, description="Retry lane only: not before")
+    accepted_at_ms: Int64
+    expires_at_ms: Int64
+    due_at_ms: Int64 = Field(default=0, description="Retry lane only: not before")
     encoding: str = Field(description="gsm7, ucs2, latin1, ascii or binary")
     source_addr: str
-    source_addr_ton: int
-    source_addr_npi: int
+    source_addr_ton: Int64
+    source_addr_npi: Int64
     destination_addr: str
-    dest_addr_ton: int
-    dest_addr_npi: int
-    esm_class: int
-    data_coding: int
-    registered_delivery: int
+    dest_addr_ton: Int64
+    dest_addr_npi: Int64
+    esm_class: Int64
+    data_coding: Int64
+    registered_delivery: Int64
     send_validity: bool = Field(default=True, description="Pass the remaining validity on to the SMSC")
     segments: list[SegmentState]
     submission: str = Field(description="The submission, JSON, untouched")

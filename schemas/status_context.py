@@ -2,14 +2,14 @@
 
 from pydantic import Field
 
-from schemas.wire import Lane, ReceiptWish, Wire
+from schemas.wire import Int64, Lane, ReceiptWish, Wire
 
 
 class StatusContext(Wire):
     """Copied from the submission by the throttler; the correlator writes statuses and events from it alone."""
 
     message_id: str
-    route_no: int
+    route_no: Int64
     account_id: str
     idempotency_key: str | None = None
     to: str
@@ -19,6 +19,6 @@ class StatusContext(Wire):
     receipt: ReceiptWish
     encoding: str = ""
     connector_id: str
-    segments: int = Field(ge=1)
-    accepted_at_ms: int
+    segments: Int64 = Field(ge=1)
+    accepted_at_ms: Int64
     metadata: dict[str, str] = Field(default_factory=dict)

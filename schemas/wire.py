@@ -1,8 +1,8 @@
 """Pure: what every wire model has in common."""
 
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 """The `message_id` of an event that belongs to no message."""
@@ -10,6 +10,9 @@ NIL_UUID = "00000000-0000-0000-0000-000000000000"
 Lane = Literal["otp", "txn", "bulk"]
 LANES: tuple[Lane, ...] = ("otp", "txn", "bulk")
 """Priority classes, first served first."""
+
+Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
+"""JSON knows larger numbers; no column and no encoder of ours does."""
 
 ReceiptWish = Literal["final", "all", "none"]
 EncodingWish = Literal["auto", "gsm7", "ucs2", "latin1"]

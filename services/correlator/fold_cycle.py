@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from schemas.outcomes import Outcome
 from services.correlator.fold import FoldPartition
 from services.correlator.join_cycle import SERVICE
-from services.correlator.reading import check_numbers
 from shared.records import In, Out, dead_letter_of_error, trace_headers
 
 
@@ -45,7 +44,6 @@ class FoldCycle:
 
 def _read(record: In) -> Outcome:
     outcome = Outcome.from_json(record.value or b"")
-    check_numbers(outcome.accepted_at_ms, outcome.occurred_at_ms, outcome.route_no, outcome.attempt, outcome.segments)
     if not 1 <= outcome.index <= outcome.segments:
         raise ValueError(f"index {outcome.index} is not within 1 to segments ({outcome.segments})")
     return outcome

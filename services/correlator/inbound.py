@@ -17,7 +17,6 @@ import orjson
 from schemas.gateway_config import Options
 from schemas.smsc_inbound import RawInbound
 from schemas.topics import MO_MESSAGES, SMSC_INBOUND
-from services.correlator.reading import check_numbers
 from shared.events import EventMaker
 from shared.ids import derived_id
 from shared.records import Headers, In, Out, trace_headers
@@ -57,7 +56,6 @@ class InboundReader:
     def read(self, record: In, profiles: Profiles) -> tuple[Out, Out]:
         """The public record and the event; raises ValueError when the record does not fit its schema."""
         raw = RawInbound.from_json(record.value or b"")
-        check_numbers(raw.received_at_ms, raw.data_coding, raw.esm_class)
         octets = a2b_base64(raw.short_message, strict_mode=True)
         tlvs = [(tag, a2b_base64(value, strict_mode=True)) for tag, value in raw.tlvs]
         message = read_inbound(

@@ -12,8 +12,6 @@ import orjson
 
 from schemas.wire import Wire
 
-INT64_MAX: Final = 2**63 - 1
-
 
 class FieldReader:
     """Reads `fields` (name to type) of records of `model` into a tuple in that order.
@@ -52,13 +50,4 @@ class FieldReader:
 
     def _read_slowly(self, value: bytes | None) -> tuple[Any, ...]:
         fields = self._model.from_json(value or b"").model_dump()
-        values = tuple("" if item is None else item for item in self._get(fields))
-        check_numbers(*(item for item in values if isinstance(item, int)))
-        return values
-
-
-def check_numbers(*numbers: int) -> None:
-    """Raise ValueError for a number that JSON allows and no column or encoder of ours can hold."""
-    for number in numbers:
-        if not -INT64_MAX <= number <= INT64_MAX:
-            raise ValueError(f"a number of {len(str(number))} digits")
+        return tuple("" if item is None else item for item in self._get(fields))

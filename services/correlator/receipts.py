@@ -15,6 +15,11 @@ from services.correlator.statuses import end_of
 from shared.records import In
 from shared.sms.receipt_text import Receipt, parse_receipt
 
+
+def _is_tlv(item: object) -> bool:
+    return type(item) is list and len(item) == 2 and type(item[0]) is int and type(item[1]) is str
+
+
 ReceiptMaps = Mapping[str, Mapping[str, str]]
 """`receipt_map` by connector id, as `statuses.upper_map` makes it; connectors without one are absent."""
 
@@ -29,7 +34,9 @@ _RECEIPT: Final = FieldReader(
         "tlvs": list,
         "received_at_ms": int,
     },
+    lambda values: all(map(_is_tlv, values[_TLVS])),
 )
+_TLVS: Final = 5
 _TYPE_BITS: Final = 0x3C
 _NOTIFICATION: Final = 0x20
 """esm_class bits 5-2 of an intermediate notification (SMPP 3.4, 5.2.12)."""

@@ -34,8 +34,38 @@ CONNECT_TIMEOUT_S: Final = 5
 ANSWER_TIMEOUT_S: Final = 60
 
 _CODE = re.compile(r"code: (\d+)", re.IGNORECASE)
-_ROW_CODES = frozenset({6, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 131, 321, 349, 376, 407, 467, 469})
-"""Errors of ClickHouse that a value in a row can cause: cannot parse, wrong type, out of range."""
+_ROW_CODES = frozenset({6, 25, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 131, 306, 321, 349, 376, 407, 467, 469})
+"""Errors of ClickHouse that a value in a row can cause: cannot parse, too deeply nested, wrong type, out of range."""
+_SERVER_CODES = frozenset(
+    {
+        60,
+        75,
+        81,
+        159,
+        160,
+        164,
+        173,
+        201,
+        202,
+        203,
+        209,
+        210,
+        225,
+        236,
+        241,
+        242,
+        243,
+        252,
+        279,
+        319,
+        341,
+        372,
+        373,
+        394,
+    }
+    | {425, 439, 473, 497, 499, 516, 519, 593, 667, 999}
+)
+"""Errors that say how the server is: no table, no right, no time, no memory, no disk, no connection, read only."""
 _TOO_MANY_PARTITIONS = "partitions for single INSERT block"
 
 
@@ -44,7 +74,14 @@ class RowsRefused(Exception):
 
 
 class ClickHouseUnavailable(Exception):
-    """ClickHouse did not do it now (unreachable, out of memory, disk full, ...): retryable, without end."""
+    """ClickHouse did not do it now (unreachable, out of memory, disk full, ...): retryable, without end.
+
+    `code` is ClickHouse's error where that says nothing of the server: the rows may be to blame. Else None.
+    """
+
+    def __init__(self, sentence: str, code: int | None = None) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 class ClickHouse:
@@ -79,6 +116,14 @@ class ClickHouse:
         result = await self._call(lambda client: client.query(query, parameters=dict(parameters or {})))
         return [tuple(row) for row in result.result_rows]
 
+    async def takes_inserts(self) -> bool:
+        """Whether there is a table to insert into, as far as a query can tell."""
+        try:
+            await self.rows(f"SELECT event_id FROM {EVENTS_TABLE} LIMIT 0")  # noqa: S608 - a constant
+        except ClickHouseUnavailable:
+            return False
+        return True
+
     async def close(self) -> None:
         """Let go of the connection and the thread."""
         await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
@@ -92,7 +137,7 @@ class ClickHouse:
             return work(self._connected())
         except (ClickHouseConnectError, HTTPError, OSError) as error:
             if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
-                raise _judged(error) from error
+                raise judge(error) from error
             self._disconnect()
             raise ClickHouseUnavailable(f"{self._url.geturl()} does not answer: {_root(error)}") from error
 
@@ -119,11 +164,14 @@ class ClickHouse:
             self._client = None
 
 
-def _judged(error: DatabaseError) -> RowsRefused | ClickHouseUnavailable:
+def judge(error: DatabaseError) -> RowsRefused | ClickHouseUnavailable:
+    """What an answer of ClickHouse means for an insert."""
     text = str(error)
-    code = _CODE.search(text)
-    of_rows = (code is not None and int(code[1]) in _ROW_CODES) or "(at row " in text or _TOO_MANY_PARTITIONS in text
-    return RowsRefused(_first_line(error)) if of_rows else ClickHouseUnavailable(_first_line(error))
+    found = _CODE.search(text)
+    code = int(found[1]) if found is not None else None
+    if code in _ROW_CODES or "(at row " in text or _TOO_MANY_PARTITIONS in text:
+        return RowsRefused(_first_line(error))
+    return ClickHouseUnavailable(_first_line(error), None if code in _SERVER_CODES else code)
 
 
 def _root(error: BaseException) -> str:

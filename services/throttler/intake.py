@@ -25,7 +25,7 @@ def take_in(record: In, ledger: Ledger, events: EventMaker, now_ms: int) -> tupl
         return run, []
     if not ledger.add(message.message_id, message.route_no):
         return None, [_repeat(record, run, events, now_ms)]
-    if message.receipt == "all":
+    if message.receipt == "all" and message.route_no == 0:  # a status comes once: not again for another route
         return run, list(outputs.status(events, run, "queued", None, now_ms))
     return run, []
 

@@ -79,7 +79,9 @@ async def test_events_arrive_and_bad_ones_become_dead_letters(
 ) -> None:
     clickhouse = ClickHouse(clickhouse_url, "default", "")
     async with rig_with(kafka_bootstrap, clickhouse_url) as rig, Watch(rig.settings, "lifecycle.events.dlq") as watch:
-        bad: Sequence[bytes | None] = (None, b"hello", b'{"event_id": "%s"}' % account.encode())
+        (deep,) = some_events(1, f"{account}-deep")
+        nested = (deep.value or b"")[:-1] + b',"x":' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+        bad: Sequence[bytes | None] = (None, b"hello", b'{"event_id": "%s"}' % account.encode(), nested)
         key = account.encode()
         outs = [*some_events(500, account), *(Out(LIFECYCLE_EVENTS, key, value) for value in bad)]
         async with rig.running("recorder", run):
@@ -89,7 +91,7 @@ async def test_events_arrive_and_bad_ones_become_dead_letters(
         letters = [r for r in watch.records["lifecycle.events.dlq"] if r.key == key]
         assert [r.value for r in letters] == list(bad)
         assert {dict(r.headers)["dlq_service"] for r in letters} == {b"recorder"}
-        assert [dict(r.headers)["dlq_field"] for r in letters] == [b"", b"", b"event"]
+        assert [dict(r.headers)["dlq_field"] for r in letters] == [b"", b"", b"event", b""]
     await clickhouse.close()
 
 

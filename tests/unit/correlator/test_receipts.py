@@ -73,7 +73,28 @@ def test_a_failure_in_an_asked_for_intermediate_notification_is_not_the_end(
 
 
 @pytest.mark.parametrize(
-    "value", [None, b"", b"[]", b"{}", raw_receipt(short_message="!").to_json().replace(b'"esm_class":4', b"")]
+    "value",
+    [
+        None,
+        b"",
+        b"[]",
+        b"{}",
+        raw_receipt(short_message="!").to_json().replace(b'"esm_class":4', b""),
+        *(
+            raw_receipt().to_json().replace(b'"tlvs":[]', b'"tlvs":%b' % tlvs)
+            for tlvs in (
+                b"[5]",
+                b"[[1,2]]",
+                b"[[1]]",
+                b'[["1"]]',
+                b"[null]",
+                b'["ab"]',
+                b'[{"a":1,"b":2}]',
+                b"[[1e99,2]]",
+            )
+        ),
+        raw_receipt().to_json().replace(b'"esm_class":4', b'"esm_class":' + b"4" * 30),
+    ],
 )
 def test_what_is_no_receipt_raises_valueerror(value: bytes | None) -> None:
     with pytest.raises(ValueError):

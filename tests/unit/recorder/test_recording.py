@@ -7,8 +7,9 @@ from typing import Any, cast
 import orjson
 import pytest
 from aiokafka import ConsumerRecord
+from clickhouse_connect.driver.exceptions import DatabaseError
 
-from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable, RowsRefused
+from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable, RowsRefused, judge
 from services.recorder.recording import Patience, record
 from shared.stage import GivenUp
 
@@ -28,7 +29,9 @@ class FakeHost:
 class FakeClickHouse:
     """Refuses bodies with a value in `poison`, fails as often as `failures` says."""
 
-    def __init__(self, poison: set[bytes], failures: int = 0) -> None:
+    def __init__(self, poison: set[bytes], failures: int = 0, code: int | None = None) -> None:
+        self.well = True
+        self._code = code
         self.stored: list[bytes] = []
         self.inserts = 0
         self._poison = poison
@@ -40,8 +43,13 @@ class FakeClickHouse:
             self._failures -= 1
             raise ClickHouseUnavailable("it is down")
         if self._poison.intersection(values):
+            if self._code is not None:
+                raise ClickHouseUnavailable("code: 4711", self._code)
             raise RowsRefused("cannot parse (at row 1)")
         self.stored += values
+
+    async def takes_inserts(self) -> bool:
+        return self.well
 
 
 def event(number: int, **changes: Any) -> bytes:
@@ -102,6 +110,49 @@ async def test_a_row_that_only_clickhouse_dislikes_is_found_by_halves() -> None:
     clickhouse = FakeClickHouse({values[37], values[38]})
     assert await run(clickhouse, values) == {37: ("invalid_record", ""), 38: ("invalid_record", "")}
     assert sorted(clickhouse.stored) == sorted(v for n, v in enumerate(values) if n not in (37, 38))
+
+
+async def test_an_error_nobody_knows_is_the_rows_fault_when_it_comes_again_and_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("services.recorder.recording.FIRST_PAUSE_S", 0.001)
+    values = [event(number) for number in range(100)]
+    clickhouse = FakeClickHouse({values[37]}, code=4711)
+    assert await run(clickhouse, values) == {37: ("invalid_record", "")}
+    assert len(clickhouse.stored) == 99
+    assert clickhouse.inserts < 20
+
+
+async def test_no_row_is_to_blame_while_the_server_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.recorder.recording.FIRST_PAUSE_S", 0.001)
+    monkeypatch.setattr("services.recorder.recording.LONGEST_PAUSE_S", 0.001)
+    clickhouse, host = FakeClickHouse({event(0)}, code=4711), FakeHost()
+    clickhouse.well = False
+    waiting = asyncio.ensure_future(
+        record(cast(ClickHouse, clickhouse), Patience(host), records([event(0), event(1)]), NOW)
+    )
+    async with asyncio.timeout(10):
+        while clickhouse.inserts < 20:
+            await asyncio.sleep(0.001)
+    clickhouse.well = True
+    assert [dict(out.headers)["dlq_offset"] for out in await waiting] == [b"0"]
+    assert (clickhouse.stored, host.last_error) == ([event(1)], "")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "code"),
+    [
+        ("HTTPDriver error: Code: 306. DB::Exception: nested too deep (TOO_DEEP_RECURSION)", RowsRefused, None),
+        ("Code: 25. DB::Exception: CANNOT_PARSE_ESCAPE_SEQUENCE", RowsRefused, None),
+        ("Code: 4711. DB::Exception: (at row 7)", RowsRefused, None),
+        ("Code: 4711. DB::Exception: something new", ClickHouseUnavailable, 4711),
+        ("Code: 241. DB::Exception: MEMORY_LIMIT_EXCEEDED", ClickHouseUnavailable, None),
+        ("no code at all", ClickHouseUnavailable, None),
+    ],
+)
+def test_what_an_error_says(text: str, kind: type[Exception], code: int | None) -> None:
+    judged = judge(DatabaseError(text))
+    assert (type(judged), getattr(judged, "code", None)) == (kind, code)
 
 
 async def test_nothing_but_bad_rows() -> None:

@@ -1,0 +1,36 @@
+"""Pure: lane records on their way in."""
+
+import orjson
+import pytest
+
+from schemas.topics import segments_topic
+from services.throttler.intake import take_in
+from services.throttler.ledger import Ledger
+from shared.events import EventMaker
+from tests.unit.throttler.world import CONNECTOR, START_MS, Rec, message
+
+EVENTS = EventMaker("throttler", "0")
+TOPIC = segments_topic(CONNECTOR, "txn")
+
+
+def record(value: bytes, offset: int = 0) -> Rec:
+    return Rec(TOPIC, 0, offset, START_MS, b"shop", value)
+
+
+@pytest.mark.parametrize(("route_no", "words"), [(0, ["queued"]), (1, [])])
+def test_queued_is_said_once_a_message(route_no: int, words: list[str]) -> None:
+    """Its id is the message's: a second one with another connector would contradict the first."""
+    value = message(receipt="all", route_no=route_no).to_json()
+    run, outs = take_in(record(value), Ledger(), EVENTS, START_MS)
+    assert run is not None
+    assert [orjson.loads(out.value or b"")["status"] for out in outs if out.topic == "mt.statuses"] == words
+
+
+@pytest.mark.parametrize("field", [b'"accepted_at_ms":', b'"route_no":', b'"attempt":', b'"expires_at_ms":'])
+def test_a_number_that_no_record_of_ours_can_carry_is_a_dead_letter(field: bytes) -> None:
+    value = message().to_json()
+    before, _, after = value.partition(field)
+    wrong = before + field + b"9" * 30 + after[after.index(b",") :]
+    run, (letter,) = take_in(record(wrong), Ledger(), EVENTS, START_MS)
+    assert run is None
+    assert letter.topic == "mt.segments.dlq"
