@@ -297,6 +297,11 @@ class Account(Strict):
     )
     max_segments: int = Field(default=40, ge=1, le=255, description="Longer messages are `text_too_long`")
     transliterate: bool = Field(default=False, description="Default of the request's field of that name")
+    lookalikes: bool = Field(
+        default=False,
+        description="Transliteration may also put Latin letters in place of Cyrillic and Greek ones of the same shape; "
+        "nothing without `transliterate`, the account's or the request's",
+    )
 
 
 def _listed(value: object) -> object:

@@ -8,7 +8,7 @@ REASONS: Final[dict[str, str]] = {
     "invalid_field": "A field has the wrong type or an impossible value.",
     "body_conflict": "Neither or both of text and data are given, or options of one with the other.",
     "invalid_destination": "`to` is not an E.164 number.",
-    "invalid_sender": "`from` is neither 3-15 digits nor 1-11 GSM-7 characters with a letter, or there is none.",
+    "invalid_sender": "`from` is absent, not 3-15 digits nor 1-11 GSM-7 characters with a letter, or no SMPP address.",
     "unknown_account": "No such account is configured.",
     "unknown_connector": "The pinned connector is not configured, or is being removed.",
     "no_route": "No route matches, or none of its connectors is in use.",

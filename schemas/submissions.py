@@ -21,6 +21,7 @@ class Submission(Wire):
     lane: Lane
     encoding: EncodingWish = "auto"
     transliterate: bool = False
+    lookalikes: bool = Field(default=False, description="Transliteration includes look-alikes")
     flash: bool = False
     max_segments: Int64 = 40
     receipt: ReceiptWish = "final"

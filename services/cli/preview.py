@@ -127,7 +127,7 @@ def _request(text: str, options: PreviewOptions, account: Account | None) -> Enc
         text=text,
         encoding=options.encoding,  # type: ignore[arg-type]  # checked above
         transliterate=transliterate if options.transliterate is None else options.transliterate,
-        lookalikes=options.lookalikes,
+        lookalikes=options.lookalikes or (account.lookalikes if account else False),
         flash=options.flash,
         max_segments=options.max_segments or max_segments,
     )

@@ -15,8 +15,10 @@ from schemas.submissions import Submission
 from schemas.topics import MT_REROUTES
 from schemas.wire import ReceiptWish
 from services.encoder.plan import ConnectorPlan
+from services.encoder.remark import remark
 from shared.events import EventMaker
 from shared.records import Headers, Out
+from shared.sms.addresses import Address
 from shared.sms.concat_ref import RecentRefs
 from shared.sms.message import Encoded, EncodeRequest, NotEncodable, Segment
 from shared.sms.segmentation import encode_message
@@ -41,12 +43,16 @@ class Encoder:
         On the first route a message that cannot be encoded for this connector is rejected; on a later one it goes
         back to ingress, which knows whether there is another connector.
         """
+        source = plan.source(submission.sender)
+        if source.problem:
+            wrong = NotEncodable("invalid_sender", "from", source.problem)
+            return self._refused(submission, value, wrong, at_ms, headers)
         encoded = encode_message(_request(submission), plan.profile, self._refs)
         if isinstance(encoded, NotEncodable):
             return self._refused(submission, value, encoded, at_ms, headers)
         return [
-            _segmented(submission, value, plan, encoded, headers),
-            self._event(submission, encoded, at_ms, headers),
+            _segmented(submission, value, plan, source, encoded, headers),
+            self._event(submission, encoded, remark(encoded, source), at_ms, headers),
         ]
 
     def connector_removed(self, submission: Submission, value: bytes, at_ms: int, headers: Headers = ()) -> list[Out]:
@@ -72,7 +78,7 @@ class Encoder:
             )
         ]
 
-    def _event(self, submission: Submission, encoded: Encoded, at_ms: int, headers: Headers) -> Out:
+    def _event(self, submission: Submission, encoded: Encoded, detail: str, at_ms: int, headers: Headers) -> Out:
         return self._events.out(
             "encoded",
             occurred_at_ms=at_ms,
@@ -85,7 +91,7 @@ class Encoder:
             lane=submission.lane,
             encoding=encoded.alphabet,
             segments=len(encoded.segments),
-            detail=_remark(encoded),
+            detail=detail,
         )
 
 
@@ -101,6 +107,7 @@ def _request(submission: Submission) -> EncodeRequest:
         data_coding=submission.data_coding,
         encoding=submission.encoding,
         transliterate=submission.transliterate,
+        lookalikes=submission.lookalikes,
         flash=submission.flash,
         max_segments=submission.max_segments,
     )
@@ -121,9 +128,11 @@ def _octets(text: str, field: str) -> bytes:
         raise NotBase64(field, error) from error
 
 
-def _segmented(submission: Submission, value: bytes, plan: ConnectorPlan, encoded: Encoded, headers: Headers) -> Out:
+def _segmented(
+    submission: Submission, value: bytes, plan: ConnectorPlan, source: Address, encoded: Encoded, headers: Headers
+) -> Out:
     """The record of `mt.segments.<connector>.<lane>` (`schemas.segments.SegmentedMessage`)."""
-    source, destination = plan.source(submission.sender), plan.destination(submission.to)
+    destination = plan.destination(submission.to)
     record: dict[str, Any] = {
         "schema_version": 1,
         "message_id": submission.message_id,
@@ -181,10 +190,3 @@ def _reroute(
     if field is not None:
         record["field"] = field
     return Out(MT_REROUTES, submission.message_id.encode(), orjson.dumps(record), headers)
-
-
-def _remark(encoded: Encoded) -> str:
-    """What the sender may want to know: why it costs more segments than they thought, or what was replaced."""
-    if encoded.changes:
-        return f"{encoded.why}; {len(encoded.changes)} characters replaced"
-    return encoded.why if encoded.alphabet == "ucs2" else ""

@@ -237,9 +237,12 @@ class RequestDecider:
 
 
 def _terms(request: Admitted, account: Account, chosen: Chosen) -> Terms:
+    wished = account.transliterate if request.transliterate is None else request.transliterate
+    transliterate = wished and request.text is not None
     return Terms(
         request.sender or account.default_sender or "",
-        account.transliterate and request.text is not None if request.transliterate is None else request.transliterate,
+        transliterate,
+        transliterate and account.lookalikes,
         account.max_segments,
         chosen.connector_id,
         chosen.pinned,

@@ -34,6 +34,7 @@ class Terms(NamedTuple):
 
     sender: str
     transliterate: bool
+    lookalikes: bool
     max_segments: int
     connector_id: str
     pinned: bool
@@ -76,7 +77,12 @@ def submission_out(message: Message, request: Admitted, terms: Terms, headers: H
         record["idempotency_key"] = request.idempotency_key
     if request.metadata:
         record["metadata"] = request.metadata
-    for name, value in (("transliterate", terms.transliterate), ("flash", request.flash), ("pinned", terms.pinned)):
+    for name, value in (
+        ("transliterate", terms.transliterate),
+        ("lookalikes", terms.lookalikes),
+        ("flash", request.flash),
+        ("pinned", terms.pinned),
+    ):
         if value:
             record[name] = True
     return Out(submissions_topic(request.lane), message.message_id.encode(), orjson.dumps(record), headers)

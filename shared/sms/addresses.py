@@ -1,7 +1,8 @@
 """Pure: sender and destination as SMPP addresses: type of number, numbering plan, octets (quirks Q39, Q41–Q43).
 
 The octets of an alphanumeric sender are ASCII, and Latin-1 for what lies beyond: address fields are C-octet strings
-that the SMSC converts by itself. An '@' is dropped, since it becomes 0x00 there, the end of the string.
+that the SMSC converts by itself. An '@' is dropped, since it becomes 0x00 there, the end of the string. What GSM 7-bit
+has and Latin-1 has not (the euro sign, Greek capitals) is spelt in letters; what cannot be spelt is not sent.
 """
 
 from dataclasses import dataclass
@@ -19,15 +20,37 @@ ADDRESS_OCTETS_MAX: Final = 20
 
 SHORT_CODE_DIGITS_MAX: Final = 6
 
+ALPHANUMERIC_MAX: Final = 11
+"""Characters of an alphanumeric address on a handset (3GPP TS 23.040, 9.1.2.5: 10 octets of packed septets)."""
+
+_SPELT: Final = {
+    "€": "EUR",
+    "Δ": "D",
+    "Φ": "F",
+    "Γ": "G",
+    "Λ": "L",
+    "Ω": "O",
+    "Π": "P",
+    "Ψ": "PS",
+    "Σ": "S",
+    "Θ": "TH",
+    "Ξ": "X",
+}
+"""Characters of GSM 7-bit that Latin-1 has not."""
+
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """One address as it goes into the PDU. `changes` says in words what was not sent as written; empty: nothing."""
+    """One address as it goes into the PDU. `changes` says in words what is not sent as written; empty: nothing.
+
+    `problem` says why it cannot be sent; empty: it can.
+    """
 
     ton: int
     npi: int
     octets: bytes
     changes: tuple[str, ...] = ()
+    problem: str = ""
 
     @property
     def text(self) -> str:
@@ -42,13 +65,14 @@ def source_address(sender: str, ton: int | None = None, npi: int | None = None) 
     """
     digits = sender.removeprefix("+")
     if not (digits.isascii() and digits.isdigit()):
-        octets, changes = _alphanumeric(sender)
+        octets, changes, problem = _alphanumeric(sender)
         derived = (TON_ALPHANUMERIC, NPI_UNKNOWN)
     else:
         octets, changes = _capped(digits.encode("ascii"), [])
+        problem = ""
         short_code = len(digits) <= SHORT_CODE_DIGITS_MAX
         derived = (TON_NETWORK_SPECIFIC, NPI_UNKNOWN) if short_code else (TON_INTERNATIONAL, NPI_ISDN)
-    return Address(derived[0] if ton is None else ton, derived[1] if npi is None else npi, octets, changes)
+    return Address(derived[0] if ton is None else ton, derived[1] if npi is None else npi, octets, changes, problem)
 
 
 def destination_address(to: str, ton: int | None = None, npi: int | None = None) -> Address:
@@ -57,16 +81,28 @@ def destination_address(to: str, ton: int | None = None, npi: int | None = None)
     return Address(TON_INTERNATIONAL if ton is None else ton, NPI_ISDN if npi is None else npi, octets, changes)
 
 
-def _alphanumeric(sender: str) -> tuple[bytes, tuple[str, ...]]:
+def _alphanumeric(sender: str) -> tuple[bytes, tuple[str, ...], str]:
+    """Octets, changes and problem."""
     changes: list[str] = []
     kept = sender
     if "@" in kept or "\0" in kept:
         kept = kept.replace("@", "").replace("\0", "")
         changes.append("'@' and NUL dropped: 0x00 ends the address")
-    octets = kept.encode("latin-1", "replace")
-    if octets.decode("latin-1") != kept:
-        changes.append("characters outside Latin-1 replaced by '?'")
-    return _capped(octets, changes)
+    spelt = "".join(_SPELT.get(character, character) for character in kept)
+    if spelt != kept:
+        names = ", ".join(f"{c!r} as {_SPELT[c]!r}" for c in dict.fromkeys(kept) if c in _SPELT)
+        changes.append(f"spelt in letters: {names}")
+    octets, changed = _capped(spelt.encode("latin-1", "replace"), changes)
+    return octets, changed, _problem(sender, kept, spelt)
+
+
+def _problem(sender: str, kept: str, spelt: str) -> str:
+    outside = next((character for character in spelt if character > "\xff"), None)
+    if outside is not None:
+        return f"{outside!r} of the sender {sender!r} is not in Latin-1, which addresses are written in"
+    if spelt != kept and len(spelt) > ALPHANUMERIC_MAX:
+        return f"the sender {sender!r} would be {spelt!r}, which is over {ALPHANUMERIC_MAX} characters"
+    return "" if spelt else f"of the sender {sender!r} nothing is left"
 
 
 def _capped(octets: bytes, changes: list[str]) -> tuple[bytes, tuple[str, ...]]:

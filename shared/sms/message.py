@@ -23,7 +23,7 @@ DefaultAlphabet: TypeAlias = Literal["gsm7", "latin1", "ascii"]
 FlashVariant: TypeAlias = Literal["data_coding", "dest_addr_subunit"]
 """How a connector is told that a message is flash (quirk Q49): message class 0 in the data_coding, or the TLV."""
 
-NotEncodableReason: TypeAlias = Literal["text_too_long", "not_encodable", "invalid_field"]
+NotEncodableReason: TypeAlias = Literal["text_too_long", "not_encodable", "invalid_field", "invalid_sender"]
 
 MAX_SEGMENTS_DEFAULT = 40
 MAX_SEGMENTS_LIMIT = 255

@@ -9,7 +9,9 @@ import pytest
 from schemas.reroutes import Reroute
 from schemas.segments import SegmentedMessage
 from schemas.statuses import Status
+from schemas.submissions import Submission
 from services.encoder.encode import Encoder, NotBase64
+from services.encoder.remark import GROUPS_MAX
 from tests.unit.encoder.scene import AT_MS, EVENTS, encoded, submission
 
 
@@ -92,13 +94,69 @@ def test_flash_and_the_connectors_options_are_applied() -> None:
     assert base64.b64decode(sar.segments[1].tlvs[2][1]) == b"\x02"
 
 
-def test_transliteration_is_counted_in_the_event() -> None:
-    text = "Zażółć gęślą jaźń " * 5
+def _detail(given: Submission, **options: Any) -> str:
+    found: str = orjson.loads(encoded(given, **options)[1].value or b"").get("detail", "")
+    return found
+
+
+def test_the_event_tells_what_transliteration_changed() -> None:
+    text = "“It’s” " + "a" * 93 + "\u00a0”\u200b"
     plain, translated = (submission(text=text, transliterate=t, max_segments=5) for t in (False, True))
     assert _message(plain).encoding == "ucs2"
-    record, event = encoded(translated)
-    assert SegmentedMessage.from_json(record.value or b"").encoding == "gsm7"
-    assert "replaced" in orjson.loads(event.value or b"")["detail"]
+    assert _message(translated).encoding == "gsm7"
+    assert _detail(translated) == (
+        "transliteration replaced 6 character(s): 1 segment(s) instead of 2 in ucs2; replaced: "
+        "U+201C→\" at 1 (typographic quotation mark), U+2019→' at 4 (typographic quotation mark), "
+        'U+201D→" at 6, 102 (typographic quotation mark), '
+        "U+00A0→space at 101 (space of another width, or that does not break), "
+        "U+200B→nothing at 103 (invisible character)"
+    )
+
+
+def test_the_event_never_tells_the_text_however_much_was_changed() -> None:
+    text = "Zażółć gęślą jaźń ÁÉÍÓÚáéíóúâêîôûãõāēīōū" * 5
+    detail = _detail(submission(text=text, transliterate=True))
+    assert detail.count("→") == GROUPS_MAX
+    assert detail.endswith(" other kinds")
+    assert "U+017C→z at 3 and 4 more (letter without its accent)" in detail
+    assert "jaźń" not in detail
+    assert len(detail) < 2_000
+    quotes = _detail(submission(text="“" * 100, transliterate=True))
+    assert 'U+201C→" at 1, 2, 3, 4, 5 and 95 more (' in quotes
+
+
+def test_the_event_tells_why_a_national_table_was_taken() -> None:
+    detail = _detail(submission(text="Şişli'de görüşürüz ağaç " * 4), national_tables=["turkish"])
+    assert detail == "national language table: turkish single shift: 1 segment(s) instead of 2 in ucs2"
+
+
+def test_the_event_tells_what_the_smsc_will_cut() -> None:
+    given = submission(text="x" * 400)
+    words = "one submit_sm with message_payload, which the SMSC cuts into 3 segments"
+    assert _detail(given, long_message="payload") == words
+    assert orjson.loads(encoded(given, long_message="payload")[1].value or b"")["segments"] == 1
+    assert _detail(given) == ""
+
+
+def test_the_event_tells_what_of_the_sender_is_not_sent_as_written() -> None:
+    given = submission(sender="ΩMEGA@")
+    assert _message(given).source_addr == "OMEGA"
+    assert _detail(given) == "sender: '@' and NUL dropped: 0x00 ends the address; sender: spelt in letters: 'Ω' as 'O'"
+
+
+def test_a_sender_that_no_address_holds_is_refused() -> None:
+    status_out, event = encoded(submission(sender="€€€€SHOP"))
+    status = Status.model_validate_json(status_out.value or b"", strict=True)
+    assert (status.status, status.reason, status.field) == ("rejected", "invalid_sender", "from")
+    assert "over 11 characters" in orjson.loads(event.value or b"")["detail"]
+    (reroute,) = encoded(submission(sender="€€€€SHOP", route_no=1))
+    assert Reroute.from_json(reroute.value or b"").reason == "invalid_sender"
+
+
+def test_look_alikes_are_taken_where_the_account_wants_them() -> None:
+    given = submission(text="СОС" * 30, transliterate=True)
+    assert _message(given).encoding == "ucs2"
+    assert _message(given.model_copy(update={"lookalikes": True})).encoding == "gsm7"
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,21 @@ def test_the_accounts_settings_apply_where_the_request_is_silent() -> None:
     assert not binary.transliterate
 
 
+def test_look_alikes_go_with_transliteration_whoever_asks_for_that() -> None:
+    account = Account(id="shop", default_sender="Acme", lookalikes=True)
+    made = decider(applied(accounts=[account]))
+
+    def lookalikes(**fields: Any) -> bool:
+        outs = made.decide(Record(request(**fields)), NOW_MS)
+        return Submission.from_json(outs[0].value or b"").lookalikes
+
+    assert not lookalikes()
+    assert lookalikes(transliterate=True)
+    without = decider(applied(accounts=[Account(id="shop", default_sender="Acme", transliterate=True)]))
+    outs = without.decide(Record(request()), NOW_MS)
+    assert not Submission.from_json(outs[0].value or b"").lookalikes
+
+
 def test_otp_messages_have_a_way_of_their_own_wherever_they_came_in() -> None:
     assert topics(decider().decide(Record(request(lane="otp")), NOW_MS))[0] == "mt.submissions.otp"
     otp = decider(topic=MT_REQUESTS_OTP)
