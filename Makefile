@@ -8,10 +8,10 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test lint bench lock clean
+.PHONY: help setup jars demo test lint bench bench-smpp fuzz lock clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 setup: $(STAMP) ## make the environment in .venv; after it, .venv/bin/smsgw is there
 
@@ -46,6 +46,13 @@ lint: setup ## ruff and mypy --strict, over sources and tests
 
 bench: setup jars ## end-to-end benchmark: messages/s, latency, CPU by process
 	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+bench-smpp: setup ## the SMPP core against its aims: codec, one bind on loopback, other sessions beside it
+	@$(BIN)/python -m tests.bench.bench_smpp_codec
+	@exec $(BIN)/python -m tests.bench.bench_smpp_session --peers ours,smpplib,aiosmpplib $(ARGS)
+
+fuzz: setup ## a million mutated PDUs against the SMPP core (ARGS="--count N --seed N")
+	@exec $(BIN)/python -m tests.bench.bench_smpp_fuzz $(ARGS)
 
 # uv is needed for this alone, so it has an environment of its own. Hashes yes, addresses no: the locks go anywhere.
 LOCK := build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \

@@ -1,5 +1,4 @@
 import contextlib
-import random
 from pathlib import Path
 
 import pytest
@@ -318,10 +317,3 @@ def test_every_request_has_its_response_and_nothing_answers_a_response(command_i
         assert response.command_id == command_id | 0x80000000
     else:
         assert response == pdu.GenericNack()
-
-
-def test_fuzz_of_mutated_pdus_gives_one_of_the_four_outcomes() -> None:
-    """Any octets give a value; never an exception. A million of them: `python -m tests.bench.bench_smpp_fuzz`."""
-    from tests.bench.bench_smpp_fuzz import fuzz
-
-    assert fuzz(random.Random(2775), 50_000) == 50_000
