@@ -23,6 +23,8 @@ from schemas.smsc_inbound import RawInbound
 from schemas.statuses import Status
 from schemas.submissions import Submission
 from schemas.submit_results import SubmitResult
+from schemas.trace_requests import TraceRequest
+from schemas.traces import TraceLine
 from schemas.wire import LANES, Wire
 
 HOUR_MS: Final = 3_600_000
@@ -52,6 +54,8 @@ class Topic:
     log_append_time: bool = False
     dead_letters: str | None = None
     public: bool = False
+    transient: bool = False
+    """What it holds is of use for minutes and should be gone soon: its segments are closed, and deleted, often."""
     summary: str = ""
 
     @property
@@ -68,6 +72,8 @@ class Topic:
             config["retention.ms"] = str(self.retention_ms)
         if self.compacted:
             config |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(HOUR_MS), "segment.bytes": str(64 << 20)}
+        if self.transient:
+            config["segment.ms"] = str(HOUR_MS // 4)
         if self.log_append_time:
             config["message.timestamp.type"] = "LogAppendTime"
         return config
@@ -95,6 +101,8 @@ MO_MESSAGES: Final = "mo.messages"
 LIFECYCLE_EVENTS: Final = "lifecycle.events"
 SERVICE_STATES: Final = "service.states"
 CONNECTOR_STATES: Final = "connector.states"
+TRACE_REQUESTS: Final = "smsc.trace_requests"
+TRACES: Final = "smsc.traces"
 
 EVERY_SERVICE: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
 RETRY_LANE: Final = "retry"
@@ -175,6 +183,10 @@ TOPICS: Final[tuple[Topic, ...]] = (
           compacted=True, summary="the beat of every process"),
     Topic(CONNECTOR_STATES, "connector|partition", ConnectorState, ("binder",), ("throttler", "binder", "cli"), None, 1,
           True, compacted=True, summary="who holds which bind"),
+    Topic(TRACE_REQUESTS, "connector_id|request_id", TraceRequest, ("cli",), ("binder",), HOUR_MS, 1, True,
+          compacted=True, transient=True, summary="who looks at a connector's PDUs just now"),
+    Topic(TRACES, "connector_id", TraceLine, ("binder",), ("cli",), HOUR_MS, 1, True, transient=True,
+          summary="PDUs while somebody looks, decoded and redacted"),
 )  # fmt: skip
 
 CO_PARTITIONED: Final = ((SUBMIT_RESULTS, RECEIPTS, JOINS), (MT_OUTCOMES, FOLDS), (MT_REQUESTS, INGRESS_KEYS),

@@ -22,6 +22,7 @@ from services.binder.receiving import Receiving
 from services.binder.state_publisher import StateBoard
 from services.binder.submitter import Intent, Submitter
 from services.binder.takeover import Takeover
+from services.binder.tracing import LinkTrace, Tracing
 from shared.clock import monotonic_s, now_ms
 from shared.events import EventMaker
 
@@ -39,6 +40,7 @@ class Surroundings:
     committer: Committer
     board: StateBoard
     takeover: Takeover
+    tracing: Tracing
     watch: Callable[[], Watch]
     account: Callable[[Account], AccountBackoff]
     fresh: Callable[[], bool]
@@ -82,6 +84,7 @@ class LeaseWorker:
         self._address_no = 0
         self._tried: int | None = None
         """Fingerprint of the secret at the last attempt."""
+        self._trace: LinkTrace | None = None
         self.lease = Lease(wanted=wanted)
         self.submitter = Submitter(
             tp,
@@ -300,9 +303,13 @@ class LeaseWorker:
             return self._failed(account, NotBound(None, str(error), unusable=True))
         for warning in over_long(connector, password):
             log.warning("connector %s: %s", connector.id, warning)
-        link = Link(self.submitter)
+        self._trace = self._around.tracing.link(connector, self.tp.partition, self._plan.addresses[self._address_no])
+        link = Link(self.submitter, self._trace.session)
         failed = await link.open(connector, self._plan, password, self._address_no)
-        return self._failed(account, failed) if failed is not None else await self._opened(link, account)
+        if failed is None:
+            return await self._opened(link, account)
+        self._around.tracing.forget(self._trace)
+        return self._failed(account, failed)
 
     def _failed(self, account: AccountBackoff, failed: NotBound) -> bool:
         """An attempt failed: count it, say so, and take another address next time where it may have been this one."""
@@ -343,12 +350,20 @@ class LeaseWorker:
     def _link_down(self, reason: str) -> None:
         state = self.lease.state
         log.info("connector %s:%d: the bind ended: %s", *self.place, reason)
-        self._event("bind_down", reason)
+        self._event("bind_down", self._ended(reason))
         self._address_no = 0
         if state is not LeaseState.DRAINING:
             self._around.account(self._plan.account).failed(Failure.LINK, monotonic_s())
             self.submitter.submissions.refuse_unbegun(now_ms())
         self.tell(Happening.DOWN, reason)
+
+    def _ended(self, reason: str) -> str:
+        """The reason, and where to read what passed before."""
+        trace, self._trace = self._trace, None
+        if trace is None or self._stopped:
+            return reason
+        file = self._around.tracing.ended(trace, reason)
+        return reason if file is None else f"{reason}; what passed before: {file}"
 
     async def _drain(self) -> None:
         submitter = self.submitter

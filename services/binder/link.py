@@ -3,8 +3,9 @@
 import asyncio
 import logging
 import random
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 from schemas.gateway_config import Connector
 from services.binder.dispatch_record import Segment
@@ -65,11 +66,21 @@ class LinkOwner(Protocol):
         """The link was up and has ended; every token has had its outcome."""
 
 
+MakeEsmeSession: TypeAlias = Callable[[EsmeConfig, float, float], EsmeSession]
+"""Makes a session of a config, the time and a jitter."""
+
+
+def new_session(config: EsmeConfig, now: float, jitter: float) -> EsmeSession:
+    """A session that nobody traces."""
+    return EsmeSession(config, now=now, jitter=jitter)
+
+
 class Link:
     """One bind. Use it once: `open`, then `drain` or `abort`."""
 
-    def __init__(self, owner: LinkOwner) -> None:
+    def __init__(self, owner: LinkOwner, make_session: MakeEsmeSession = new_session) -> None:
         self._owner = owner
+        self._make_session = make_session
         self._connections: list[EsmeConnection] = []
         self._waiting: dict[EsmeConnection, asyncio.Future[NotBound | None]] = {}
         self._transmitter: EsmeConnection | None = None
@@ -106,7 +117,7 @@ class Link:
         begun_s = asyncio.get_running_loop().time()
         try:
             connection = await connect_client(
-                lambda now: EsmeSession(config, now=now, jitter=jitter),
+                lambda now: self._make_session(config, now, jitter),
                 *address,
                 self._on_events,
                 tls=plan.tls,

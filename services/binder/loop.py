@@ -18,7 +18,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import IllegalStateError
 
 from schemas.gateway_config import Connector
-from schemas.topics import CONNECTOR_STATES, SERVICE_STATES
+from schemas.topics import CONNECTOR_STATES, SERVICE_STATES, TRACE_REQUESTS
 from services.binder.backoff import AccountBackoff
 from services.binder.committing import Committer, NotOwner
 from services.binder.journal import Mark, read_mark
@@ -31,6 +31,8 @@ from services.binder.receiving import Receiving
 from services.binder.state_publisher import Place, StateBoard
 from services.binder.submitter import QUEUE_HIGH
 from services.binder.takeover import Takeover
+from services.binder.trace_files import TraceFiles
+from services.binder.tracing import Tracing
 from shared.clock import monotonic_s, now_ms
 from shared.kafka import (
     SESSION_TIMEOUT_MS,
@@ -58,6 +60,9 @@ METADATA_MAX_AGE_MS: Final = 5_000
 FRESH_S: Final = SESSION_TIMEOUT_MS / 2000
 STOP_GRACE_S: Final = 15.0
 """Beyond the longest response_timeout_s of a connector, for the end of a process."""
+
+TRACES_GRACE_S: Final = 5.0
+"""For traces that are still being written to their files."""
 
 
 def connector_of(topic: str) -> str:
@@ -90,8 +95,14 @@ class Binder:
         self._outbox = Outbox(self._producer)
         self._committer = Committer(self._consumer, self._workers.values)
         self._board = StateBoard(self._outbox, service.owner, self._on_lease_record)
+        self._tracing = Tracing(self._outbox, service.owner, TraceFiles(service.settings.data_dir))
         self._tables = TableReader(
-            service.settings, {CONNECTOR_STATES: self._board.read, SERVICE_STATES: self._on_beat}
+            service.settings,
+            {
+                CONNECTOR_STATES: self._board.read,
+                SERVICE_STATES: self._on_beat,
+                TRACE_REQUESTS: self._tracing.read,
+            },
         )
         self._watch = Watch(service.owner, monotonic_s())
         self._heartbeat: HeartbeatWatch | None = None
@@ -103,6 +114,7 @@ class Binder:
             committer=self._committer,
             board=self._board,
             takeover=Takeover(service.settings, self._producer, self._outbox, self._committer, service.owner),
+            tracing=self._tracing,
             watch=lambda: self._watch,
             account=self._account,
             fresh=self._fresh,
@@ -166,6 +178,7 @@ class Binder:
         for worker in (*self._workers.values(), *self._draining):
             await worker.stop()
         await self._tables.stop()
+        await self._tracing.finish(TRACES_GRACE_S)
         if self._service.settings.leave_groups and self._service.stopping.is_set():
             leave_for_good(self._consumer)
         await self._consumer.stop()

@@ -10,7 +10,22 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from services.cli import bench, config, connectors, demo, dlq, preview, report, schema, send, status, topics, track, up
+from services.cli import (
+    bench,
+    config,
+    connectors,
+    demo,
+    dlq,
+    preview,
+    report,
+    schema,
+    send,
+    status,
+    topics,
+    trace,
+    track,
+    up,
+)
 from services.cli.errors import EXIT_INTERRUPTED, CliError
 from services.cli.output import errors, give_up_output
 from services.cli.runtime import load_dotenv_file
@@ -116,6 +131,24 @@ def track_command(
 ) -> None:
     """The whole life of one message."""
     finish(track.run(message_id, data_dir, wait_s=wait, as_json=as_json))
+
+
+@app.command("trace")
+def trace_command(
+    connector: Annotated[str, typer.Argument(help="The connector")],
+    msisdn: Annotated[str | None, typer.Option(help="Only PDUs with this number, and what answers them")] = None,
+    message_id: Annotated[
+        str | None, typer.Option("--message-id", help="Only this message: its submits, their answers, its receipts")
+    ] = None,
+    since: Annotated[str | None, typer.Option(help="Begin with what passed before: 90s, 5m")] = None,
+    unredacted: Annotated[bool, typer.Option("--open", help="Show numbers and texts; passwords never")] = False,
+    octets: Annotated[bool, typer.Option("--octets", help="With --open: the octets of each PDU too")] = False,
+    data_dir: DataDir = None,
+    as_json: Json = False,
+) -> None:
+    """Follow the PDUs of a connector live, decoded; numbers and texts masked. Ctrl-C ends."""
+    wish = trace.Wish(connector, msisdn, message_id, since, unredacted, octets, as_json)
+    finish(trace.run(wish, data_dir))
 
 
 @app.command("report")

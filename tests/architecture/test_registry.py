@@ -32,10 +32,12 @@ def test_partitions_of_a_connector_are_its_binds() -> None:
     assert made["mt.dispatch.a"] == made["mt.feedback.a"] == 5
 
 
-def test_every_topic_keeps_its_data_for_days_and_has_no_size_limit() -> None:
+def test_every_topic_keeps_its_data_for_days_and_has_no_size_limit_but_traces_go_soon() -> None:
     for topic in TOPICS:
         config = topic.config()
         assert config["retention.bytes"] == "-1"
-        if not topic.compacted:
+        if topic.transient:
+            assert int(config["segment.ms"]) < int(config["retention.ms"]) <= 3_600_000, "else it is kept for longer"
+        elif not topic.compacted:
             assert topic.retention_ms is not None
             assert topic.retention_ms >= 3 * 86_400_000

@@ -30,13 +30,13 @@ class Gateway:
     def __init__(self, data_dir: Path) -> None:
         self.data_dir = data_dir
         self.simulator_port = free_port()
-        self._environment = {n: v for n, v in os.environ.items() if not n.startswith("SMSGW_")} | {
+        self.environment = {n: v for n, v in os.environ.items() if not n.startswith("SMSGW_")} | {
             "SMSGW_SIMULATOR_PORT": str(self.simulator_port),
             "SMSGW_SIMULATOR_SCENARIO": str(HERE / "scenario.yaml"),
             "SMSGW_CACHE_DIR": os.environ.get("SMSGW_CACHE_DIR", ""),
         }
-        if not self._environment["SMSGW_CACHE_DIR"]:
-            del self._environment["SMSGW_CACHE_DIR"]
+        if not self.environment["SMSGW_CACHE_DIR"]:
+            del self.environment["SMSGW_CACHE_DIR"]
         self._processes: list[subprocess.Popen[bytes]] = []
 
     @property
@@ -56,7 +56,7 @@ class Gateway:
 
     def up(self, *options: str, instance: str | None = None) -> subprocess.Popen[bytes]:
         """One more `smsgw up` on this data directory."""
-        environment = self._environment | ({"SMSGW_INSTANCE": instance} if instance else {})
+        environment = self.environment | ({"SMSGW_INSTANCE": instance} if instance else {})
         with (self.data_dir / "up.log").open("ab") as log:
             process = subprocess.Popen(
                 [*CLI, "up", "--data-dir", str(self.data_dir), *options],
@@ -69,7 +69,7 @@ class Gateway:
         """A command of the CLI, as a person would run it."""
         return subprocess.run(
             [*CLI, *arguments, "--data-dir", str(self.data_dir)],
-            env=self._environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s,
+            env=self.environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=timeout_s,
             check=False,
         )  # fmt: skip
 

@@ -6,6 +6,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 from uuid import uuid4
 
 import orjson
@@ -15,7 +16,17 @@ from schemas.dead_letters import DLQ_TOPIC
 from schemas.gateway_config import Draining
 from schemas.receipts import RawReceipt
 from schemas.smsc_inbound import RawInbound
-from schemas.topics import DISPATCH_DLQ, LIFECYCLE_EVENTS, RECEIPTS, SMSC_INBOUND, dispatch_topic
+from schemas.topics import (
+    DISPATCH_DLQ,
+    LIFECYCLE_EVENTS,
+    RECEIPTS,
+    SMSC_INBOUND,
+    TRACE_REQUESTS,
+    TRACES,
+    dispatch_topic,
+)
+from schemas.trace_requests import TraceRequest
+from schemas.traces import TraceLine
 from services.binder import lease
 from shared.clock import now_ms
 from shared.records import Out
@@ -27,8 +38,9 @@ pytestmark = pytest.mark.kafka
 
 
 @pytest.fixture
-async def rig(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Rig]:
+async def rig(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Rig]:
     monkeypatch.setenv("SMSC_PASSWORD", "secret")
+    monkeypatch.setenv("SMSGW_DATA_DIR", str(tmp_path))
     rig = await Rig(kafka_bootstrap).start()
     yield rig
     await rig.stop()
@@ -422,3 +434,62 @@ async def test_sigkill_under_load_loses_and_doubles_nothing(
     assert set(sent.values()) <= {1}
     assert not {f"49{i.split('/')[0][-10:]}" for i in handed_back} & set(sent)
     assert smsc.most_bound <= 2
+
+
+async def test_a_bind_that_is_cut_leaves_what_passed_before(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str, tmp_path: Path
+) -> None:
+    await rig.apply(connector(connector_id, smsc.port))
+    binder = await run_binder()
+    await rig.state(connector_id, "bound")
+    await rig.dispatch(connector_id, 3, destination_addr="447700900123")
+    await rig.answers(connector_id, 3)
+    assert not (tmp_path / "traces").exists()
+    smsc.bound[0].abort()
+    events = [orjson.loads(value) for value in await rig.values(LIFECYCLE_EVENTS, connector_id, 2)]
+    down = next(event for event in events if event["event"] == "bind_down")
+    await rig.state(connector_id, "bound")
+    await binder.stop()
+    (file,) = (tmp_path / "traces").iterdir()
+    assert file.name.startswith(f"{connector_id}-0-")
+    assert down["detail"] == f"bind 0: connection_lost; what passed before: {file}"
+    assert file.stat().st_mode & 0o777 == 0o600
+    text = file.read_text(encoding="utf-8")
+    assert [line.split()[4] for line in text.splitlines()[2:5]] == [
+        "bind_transceiver",
+        "bind_transceiver_resp",
+        "submit_sm",
+    ]
+    assert text.count(" submit_sm ") == text.count(" submit_sm_resp ") == 3
+    for secret in ("447700900123", "hello", "secret"):
+        assert secret not in text
+
+
+async def test_binds_are_traced_while_somebody_looks(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    await rig.apply(connector(connector_id, smsc.port))
+    await run_binder()
+    await rig.state(connector_id, "bound")
+    await rig.dispatch(connector_id, 1, destination_addr="447700900124")
+    await rig.answers(connector_id, 1)
+    key = f"{connector_id}|r1".encode()
+    request = TraceRequest(connector_id=connector_id, request_id="r1", ttl_s=60, msisdn="447700900123")
+    await rig.producer.send_all([Out(TRACE_REQUESTS, key, request.to_json())])
+    await rig.values(TRACES, connector_id, 1)
+    ids = await rig.dispatch(connector_id, 1, destination_addr="447700900123")
+    await rig.dispatch(connector_id, 1, destination_addr="447700900124")
+    await rig.answers(connector_id, 3)
+    smsc.deliver(DeliverSm(source_addr="447700900123", esm_class=4, short_message=b"id:m2 stat:DELIVRD err:000"))
+    lines = [TraceLine.from_json(value) for value in await rig.values(TRACES, connector_id, 5)]
+    assert [line.command or line.kind for line in lines] == [
+        "began",
+        "submit_sm",
+        "submit_sm_resp",
+        "deliver_sm",
+        "deliver_sm_resp",
+    ]
+    assert {line.message_id for line in lines[1:3]} == {ids[0].split("/")[0]}
+    assert lines[3].fields["receipt.stat"] == "DELIVRD"
+    assert "447700900123" not in "".join(line.to_json().decode() for line in lines)
+    await rig.producer.send_all([Out(TRACE_REQUESTS, key, None)])

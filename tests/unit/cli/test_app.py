@@ -54,7 +54,7 @@ def smsgw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 @pytest.mark.parametrize(
     "command",
     [["status"], ["report"], ["send", "+447700900123", "x"], ["config", "show"], ["connectors"], ["dlq", "list"],
-     ["topics", "list"], ["track", "019f0000-0000-7000-8000-000000000001"]],
+     ["topics", "list"], ["track", "019f0000-0000-7000-8000-000000000001"], ["trace", "acme-1"]],
 )  # fmt: skip
 def test_without_a_running_gateway_commands_say_so(smsgw: Smsgw, command: list[str], tmp_path: Path) -> None:
     ended = smsgw(*command)
@@ -163,6 +163,8 @@ def test_up_with_a_broken_configuration_starts_nothing(smsgw: Smsgw, tmp_path: P
         (["up", "--kafka-port", "70000"], "Invalid value for '--kafka-port': Input should be less than or equal to"),
         (["up", "--clickhouse-port", "-5"], "Invalid value for '--clickhouse-port': Input should be greater"),
         (["track", "17"], "'17' is no message_id"),
+        (["trace", "acme-1", "--octets"], "only with --open"),
+        (["trace"], "Missing argument 'connector'"),
         (["report", "--since", "yesterday"], "'yesterday' is no length of time"),
         (["preview", "x", "--encoding", "utf8"], "--encoding: 'utf8' is unknown"),
         (["preview"], "give a text or --file"),
