@@ -2,22 +2,26 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 from aiokafka import ConsumerRecord
 
 from schemas.gateway_config import AppliedConfig, Connector, Draining
 from schemas.topics import CONFIG_GATEWAY
 from shared.settings import Settings
-from shared.tables import TableReader
+from shared.tables import TableReader, only_logged
 
 log = logging.getLogger(__name__)
 
 
 class GatewayTable:
-    """The last applied configuration. A record that cannot be read is reported and the running one stays."""
+    """The last applied configuration. A record that cannot be read is reported and the running one stays.
 
-    def __init__(self, settings: Settings) -> None:
-        self._reader = TableReader(settings, {CONFIG_GATEWAY: self._on_record})
+    `failed` is told when it cannot be followed any more.
+    """
+
+    def __init__(self, settings: Settings, failed: Callable[[Exception], None] = only_logged) -> None:
+        self._reader = TableReader(settings, {CONFIG_GATEWAY: self._on_record}, failed)
         self._changed = asyncio.Event()
         self._connectors: dict[str, Connector] = {}
         self._draining: dict[str, Draining] = {}

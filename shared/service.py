@@ -43,6 +43,10 @@ STUCK_MS: Final = 30_000
 """A loop that has not advanced for this long counts as dead."""
 
 
+class CannotServe(Exception):
+    """The health port cannot be listened on. Retryable when whoever has it lets go: exit code 1."""
+
+
 class InstanceInUse(Exception):
     """Another process beats under this instance id. Not to be restarted: exit code 75."""
 
@@ -61,7 +65,9 @@ class Service:
         self.owner: Final = f"{self.instance}|{self.pid}"
         self.stopping: Final = asyncio.Event()
         self.events: Final = EventMaker(name, self.instance)
-        self.gateway: Final = GatewayTable(settings)
+        self._failure: asyncio.Future[None] | None = None
+        self._failed: Exception | None = None
+        self.gateway: Final = GatewayTable(settings, self.fail)
         self.control: Final = BatchProducer(settings, client_id=f"{name}-control")
         self.last_error = ""
         self.lags: Final[dict[str, Callable[[], int]]] = {}
@@ -71,6 +77,12 @@ class Service:
         self._progress_at_ms: dict[str, int] = {}
         self._health: HealthServer | None = None
         self._beating = asyncio.Lock()
+
+    def fail(self, error: Exception) -> None:
+        """What the job rests on has ended: `run` cuts the job off and raises `error`. The first one counts."""
+        self._failed = self._failed or error
+        if self._failure is not None and not self._failure.done():
+            self._failure.set_exception(self._failed)
 
     def progress(self, part: str = "") -> None:
         """The loop `part` has advanced. Call it at least every few seconds, also when there is nothing to do.
@@ -158,19 +170,22 @@ class Service:
             await check_topics(self.settings)
             await refuse_used_instance(self)
             await self.gateway.start()
-            self._health = HealthServer(self.settings.http_host, self.settings.http_port, self.health)
-            self._health.start()
+            self._health = self._serve_health()
             await self.announce("service_started")
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
             beats = asyncio.create_task(self._beat_for_ever(), name="beat")
             working = asyncio.ensure_future(job(self))
-            await asyncio.wait([working, beats], return_when=asyncio.FIRST_COMPLETED)
-            if beats.done() and not working.done():
-                working.cancel()
-                await asyncio.gather(working, return_exceptions=True)
-                beats.result()
+            self._failure = loop.create_future()
+            if self._failed is not None:
+                self._failure.set_exception(self._failed)
+            await asyncio.wait([working, beats, self._failure], return_when=asyncio.FIRST_COMPLETED)
+            for ended in (self._failure, beats):
+                if ended.done() and not working.done():
+                    working.cancel()
+                    await asyncio.gather(working, return_exceptions=True)
+                    ended.result()
             await working
             await self.announce("service_stopped")
             await self._stop_beats(beats)
@@ -183,6 +198,16 @@ class Service:
             await self.gateway.stop()
             with contextlib.suppress(Exception):
                 await self.control.stop()
+
+    def _serve_health(self) -> HealthServer:
+        host, port = self.settings.http_host, self.settings.http_port
+        try:
+            server = HealthServer(host, port, self.health)
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise CannotServe(f"SMSGW_HTTP_PORT: {host or 'any address'}, port {port}: {reason}") from error
+        server.start()
+        return server
 
     async def _stop_beats(self, beats: asyncio.Task[None]) -> None:
         beats.cancel()
@@ -272,7 +297,7 @@ async def _run(name: str, settings: Settings, job: Callable[[Service], Awaitable
     except InstanceInUse as error:
         log.error("%s", error)
         return EXIT_INSTANCE_IN_USE
-    except MissingTopics as error:
+    except (MissingTopics, CannotServe) as error:
         log.error("%s", error)
         return EXIT_FAILED
     except FatalKafkaError as error:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.kafka import EARLIEST, KafkaUnavailable, make_consumer, partitions_of
+from shared.kafka import EARLIEST, FatalKafkaError, KafkaUnavailable, make_consumer, partitions_of
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -18,14 +18,23 @@ _LONG_POLL_MS = 5_000
 """An idle table costs one fetch in this time; new records are answered at once all the same."""
 
 
+def only_logged(error: Exception) -> None:
+    """For who reads tables once, or looks after the reader itself."""
+    log.error("%s", error)
+
+
 class TableReader:
     """Feeds the records of compacted topics to one callback each, in order within a partition.
 
     A callback must not raise for bad input of others; what it raises is logged and the record skipped, because a table
-    that stops would leave the process with an old view for ever.
+    that stops would leave the process with an old view for ever. Where Kafka stops it all the same, once started,
+    `failed` is told so: whoever goes on with what it has read decides by an old view.
     """
 
-    def __init__(self, settings: Settings, tables: Mapping[str, OnRecord]) -> None:
+    def __init__(
+        self, settings: Settings, tables: Mapping[str, OnRecord], failed: Callable[[Exception], None] = only_logged
+    ) -> None:
+        self._failed = failed
         self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
         self._tables = dict(tables)
@@ -112,6 +121,9 @@ class TableReader:
                         self._feed(tp.topic, record)
                 async with self._moved:
                     self._moved.notify_all()
+        except Exception as error:
+            self._failed(FatalKafkaError(f"the tables {', '.join(self._tables)} cannot be followed: {error!r}"))
+            raise
         finally:
             async with self._moved:
                 self._moved.notify_all()

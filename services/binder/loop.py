@@ -103,6 +103,7 @@ class Binder:
                 SERVICE_STATES: self._on_beat,
                 TRACE_REQUESTS: self._tracing.read,
             },
+            service.fail,
         )
         self._watch = Watch(service.owner, monotonic_s())
         self._heartbeat: HeartbeatWatch | None = None

@@ -143,7 +143,8 @@ async def run(service: Service) -> None:
     """Until the service is asked to stop."""
     await require_log_append_time(service.settings, [flow.requests for flow in FLOWS])
     opt_outs = OptOuts()
-    table = TableReader(service.settings, {CONFIG_OPTOUTS: lambda record: opt_outs.apply(record.key, record.value)})
+    tables = {CONFIG_OPTOUTS: lambda record: opt_outs.apply(record.key, record.value)}
+    table = TableReader(service.settings, tables, service.fail)
     await table.start()
     try:
         countries = country_table()

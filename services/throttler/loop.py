@@ -80,7 +80,7 @@ class Throttler:
         self._producer = BatchProducer(
             service.settings, client_id=GROUP, transactional_id=f"{GROUP}-{service.instance}"
         )
-        self._tables = TableReader(service.settings, {CONNECTOR_STATES: self._on_lease})
+        self._tables = TableReader(service.settings, {CONNECTOR_STATES: self._on_lease}, service.fail)
         service.expect(GROUP)
 
     # -- life -------------------------------------------------------------------------------------------------------

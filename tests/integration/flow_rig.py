@@ -90,6 +90,11 @@ class Rig:
     def config_out(config: AppliedConfig) -> Out:
         return Out(CONFIG_GATEWAY, b"gateway", config.to_json())
 
+    @staticmethod
+    def nothing_new() -> Out:
+        """A record of the configuration that says nothing, and wakes who follows it."""
+        return Out(CONFIG_GATEWAY, b"nobody", None)
+
     async def send(self, topic: str, *values: bytes, key: bytes | None = None) -> None:
         """As a plain client would: its own partitioner, its own batches."""
         producer = AIOKafkaProducer(bootstrap_servers=self.settings.kafka_bootstrap_servers)

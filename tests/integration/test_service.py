@@ -1,0 +1,63 @@
+"""Edge: a service process on a real broker: what ends it, and what it says then."""
+
+import asyncio
+import socket
+from pathlib import Path
+
+import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import UnknownError
+
+from shared.kafka import FatalKafkaError
+from shared.service import CannotServe, Service
+from shared.settings import Settings
+from tests.integration.flow_rig import Rig
+
+pytestmark = [pytest.mark.kafka]
+
+
+async def _wait(service: Service) -> None:
+    service.expect("job")
+    service.set_assignment("job", [])
+    await service.stopping.wait()
+
+
+async def test_a_table_that_cannot_be_followed_ends_the_process(
+    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would go on with the configuration of that moment for ever."""
+    async with Rig(kafka_bootstrap) as rig:
+        service = Service("test", rig.settings.model_copy(update={"instance": None}))
+        running = asyncio.create_task(service.run(_wait))
+        async with asyncio.timeout(30):
+            while not service.ready:
+                await asyncio.sleep(0.02)
+        read = AIOKafkaConsumer.getmany
+
+        async def broken(self: AIOKafkaConsumer, *partitions: object, **options: object) -> object:
+            if self is service.gateway._reader._consumer:
+                raise UnknownError("something new")
+            return await read(self, *partitions, **options)
+
+        monkeypatch.setattr(AIOKafkaConsumer, "getmany", broken)
+        await rig.producer.send_all([rig.nothing_new()])
+        with pytest.raises(FatalKafkaError, match=r"config\.gateway cannot be followed"):
+            await asyncio.wait_for(running, 30)
+
+
+async def test_a_taken_health_port_is_one_sentence(kafka_bootstrap: str, tmp_path: Path) -> None:
+    async with Rig(kafka_bootstrap) as rig:
+        with socket.socket() as other:
+            other.bind(("127.0.0.1", 0))
+            other.listen()
+            port = other.getsockname()[1]
+            settings = Settings(
+                kafka_bootstrap_servers=rig.settings.kafka_bootstrap_servers,
+                data_dir=tmp_path,
+                http_host="127.0.0.1",
+                http_port=port,
+            )
+            with pytest.raises(
+                CannotServe, match=rf"SMSGW_HTTP_PORT: 127\.0\.0\.1, port {port}: Address already in use"
+            ):
+                await Service("test", settings).run(_wait)
