@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, ProducerFence
 from aiokafka.structs import OffsetAndMetadata
 
 from shared.clock import monotonic_s
+from shared.committed_offsets import UnstableOffsets, stable_offsets
 from shared.header_names import tolerate_any_header_name
 from shared.records import Out, partition_of
 from shared.settings import Settings
@@ -29,6 +30,9 @@ MAX_POLL_INTERVAL_MS: Final = 24 * 3_600_000
 does not poll, and must keep its partitions; whether a loop still advances is what `Service.progress` tells."""
 TRANSACTION_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS
 """A zombie's transaction must be over when its successor begins."""
+
+SETTLED_WITHIN_S: Final = 3 * TRANSACTION_TIMEOUT_MS / 1000
+"""The broker looks for transactions that have timed out every ten seconds."""
 
 BATCH_BYTES: Final = 262_144
 REQUEST_BYTES: Final = 4 << 20
@@ -329,14 +333,19 @@ class BatchProducer:
 
 
 async def committed_with_metadata(settings: Settings, group: str) -> dict[TopicPartition, tuple[int, str]]:
-    """What `group` has committed: offset and metadata text, by partition (`consumer.committed()` hides the text)."""
+    """What `group` has committed: offset and metadata text, by partition (`consumer.committed()` hides the text).
+
+    Waits for transactions that are about to commit offsets of the group. Raises `KafkaUnavailable` when they do not end
+    although they must have timed out.
+    """
     admin = AIOKafkaAdminClient(**connection_options(settings))
     await admin.start()
     try:
-        found = await admin.list_consumer_group_offsets(group)
+        return await stable_offsets(admin, group, SETTLED_WITHIN_S)
+    except UnstableOffsets as error:
+        raise KafkaUnavailable(str(error)) from error
     finally:
         await admin.close()
-    return {tp: (mark.offset, mark.metadata or "") for tp, mark in found.items() if mark.offset >= 0}
 
 
 async def read_range(

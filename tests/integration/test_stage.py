@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as KafkaTopic
 
 from shared.clock import now_ms
-from shared.kafka import MAX_POLL_INTERVAL_MS, FatalKafkaError, committed_with_metadata, read_range
+from shared.kafka import MAX_POLL_INTERVAL_MS, BatchProducer, FatalKafkaError, committed_with_metadata, read_range
 from shared.records import Out
 from shared.service import Service
 from shared.settings import Settings
@@ -235,6 +235,32 @@ async def test_a_restore_keeps_its_partitions_although_nothing_polls(
         await _until(lambda: service.ready, task)
         assert stage._consumer is not None
         assert stage._consumer._coordinator._max_poll_interval == MAX_POLL_INTERVAL_MS / 1000
+
+
+@pytest.mark.parametrize("commits", [True, False])
+async def test_committed_offsets_are_those_after_a_transaction_that_is_under_way(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str], commits: bool
+) -> None:
+    """A successor that took those before it would work off its records once more."""
+    source, _ = topics
+    group = unique_name("group")
+    settings = _service(kafka_bootstrap, tmp_path).settings
+    place = TopicPartition(source, 0)
+    producer = BatchProducer(settings, client_id="t", transactional_id=group)
+    await producer.start()
+    assert await committed_with_metadata(settings, group) == {}
+    await producer.begin()
+    await producer.add_offsets({place: (5, "five")}, group)
+    await producer.commit()
+    assert await committed_with_metadata(settings, group) == {place: (5, "five")}
+    await producer.begin()
+    await producer.add_offsets({place: (9, "")}, group)
+    asking = asyncio.create_task(committed_with_metadata(settings, group))
+    done, _ = await asyncio.wait([asking], timeout=1.0)
+    assert not done
+    await (producer.commit() if commits else producer.abort())
+    assert await asyncio.wait_for(asking, 30) == {place: (9, "") if commits else (5, "five")}
+    await producer.stop()
 
 
 async def test_due_work_is_done_without_records(

@@ -1,0 +1,126 @@
+"""Edge: the offsets that a group has committed, in a version of the request that aiokafka does not have.
+
+A transaction's offsets and its records become visible one after the other, each when its own partition has the marker.
+aiokafka asks in version 3, which answers with the offsets before a transaction that has committed already: whoever
+takes over with them reads records again that were worked off. Version 7 (Kafka 2.5) can be told to wait
+(`require_stable`).
+"""
+
+import asyncio
+from typing import Any, Final
+
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError, for_code
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Int64,
+    Schema,
+    TaggedFields,
+)
+
+_OFFSET_FETCH: Final = 9
+_RETRIABLE: Final = frozenset({14, 15, 16, 88})
+"""Coordinator loading, not available, moved; and an offset that an open transaction is about to move."""
+_RETRY_S: Final = 0.05
+
+Committed = dict[TopicPartition, tuple[int, str]]
+"""Offset and metadata text by partition."""
+
+
+class UnstableOffsets(Exception):
+    """The coordinator could not say in time what is committed. Retryable."""
+
+
+class _ResponseV7(Response):  # type: ignore[misc]  # aiokafka is untyped here
+    API_KEY = _OFFSET_FETCH
+    API_VERSION = 7
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("topic", CompactString("utf-8")),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("partition", Int32),
+                        ("offset", Int64),
+                        ("leader_epoch", Int32),
+                        ("metadata", CompactString("utf-8")),
+                        ("error_code", Int16),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("error_code", Int16),
+        ("tags", TaggedFields),
+    )
+
+
+class _RequestV7(RequestStruct):  # type: ignore[misc]  # as above
+    FLEXIBLE_VERSION = True
+    API_KEY = _OFFSET_FETCH
+    API_VERSION = 7
+    RESPONSE_TYPE = _ResponseV7
+    SCHEMA = Schema(
+        ("group", CompactString("utf-8")),
+        (
+            "topics",
+            CompactArray(
+                ("topic", CompactString("utf-8")), ("partitions", CompactArray(Int32)), ("tags", TaggedFields)
+            ),
+        ),
+        ("require_stable", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _StableOffsets(Request[_RequestV7]):  # type: ignore[misc]  # as above
+    API_KEY = _OFFSET_FETCH
+
+    def __init__(self, group: str) -> None:
+        self._group = group
+
+    def build(self, request_struct_class: type[_RequestV7]) -> _RequestV7:
+        every_partition = None
+        return request_struct_class(self._group, every_partition, True, {})
+
+
+async def stable_offsets(admin: AIOKafkaAdminClient, group: str, timeout_s: float) -> Committed:
+    """What `group` has committed, once no transaction is about to change it. Partitions without a commit are left out.
+
+    Raises `UnstableOffsets` when that took too long, and `KafkaError`.
+    """
+    try:
+        async with asyncio.timeout(timeout_s):
+            while True:
+                answer = await admin._send_request(_StableOffsets(group), await admin.find_coordinator(group))
+                if (found := _read(answer)) is not None:
+                    return found
+                await asyncio.sleep(_RETRY_S)
+    except TimeoutError:
+        raise UnstableOffsets(f"the offsets of group {group} were not settled within {timeout_s:.0f} s") from None
+
+
+def _read(answer: Any) -> Committed | None:
+    """None = ask again. Raises `KafkaError` for what will not be otherwise then."""
+    found: Committed = {}
+    codes = {answer.error_code}
+    for topic, partitions, _ in answer.topics or ():
+        for partition, offset, _, metadata, code, _ in partitions:
+            codes.add(code)
+            if offset >= 0:
+                found[TopicPartition(topic, partition)] = (offset, metadata or "")
+    codes.discard(0)
+    for code in codes - _RETRIABLE:
+        error: KafkaError = for_code(code)("committed offsets could not be read")
+        raise error
+    return None if codes else found
