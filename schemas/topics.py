@@ -147,9 +147,9 @@ TOPICS: Final[tuple[Topic, ...]] = (
           compacted=True, summary="idempotency keys of mt.requests.otp"),
     Topic(MT_REROUTES, "message_id", Reroute, ("encoder", "throttler"), ("ingress",), 8 * DAY_MS,
           dead_letters="mt.reroutes.dlq", summary="routes that ended unsent, for another connector"),
-    Topic(MT_SUBMISSIONS, "message_id", Submission, ("ingress",), ("encoder",), 8 * DAY_MS,
+    Topic(MT_SUBMISSIONS, "to", Submission, ("ingress",), ("encoder",), 8 * DAY_MS,
           dead_letters="mt.submissions.dlq", summary="admitted messages with identity and connector"),
-    Topic(MT_SUBMISSIONS_OTP, "message_id", Submission, ("ingress",), ("encoder",), 8 * DAY_MS,
+    Topic(MT_SUBMISSIONS_OTP, "to", Submission, ("ingress",), ("encoder",), 8 * DAY_MS,
           dead_letters="mt.submissions.otp.dlq", summary="the same, lane otp"),
     *(
         Topic(segments_topic("<connector>", lane), "account_id", SegmentedMessage,

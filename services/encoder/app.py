@@ -1,10 +1,13 @@
 """Edge: the encoder as a process: two stages over the same pure step, one for everything and one for passwords."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import aclosing
+from functools import partial
 from typing import Final
 
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 from pydantic import ValidationError
 
 from schemas.submissions import Submission
@@ -12,6 +15,7 @@ from schemas.topics import MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from services.encoder.encode import Encoder, NotBase64
 from services.encoder.plan import ConnectorPlan, plan_of
 from shared.clock import monotonic_s
+from shared.kafka import committed_with_metadata, read_range
 from shared.records import Out, dead_letter, dead_letter_of_error, trace_headers
 from shared.service import Service, run_service
 from shared.sms.concat_ref import RecentRefs
@@ -26,8 +30,11 @@ CADENCE_MS: Final = 20
 OTP_CADENCE_MS: Final = 5
 """Under load only: the first OTP after a pause is not held up, and a stream of them is no stream of round trips."""
 
-REFS_DESTINATIONS_MAX: Final = 20_000
-"""Handsets whose last concatenation references are remembered; about half a kilobyte each."""
+REFS_DESTINATIONS_MAX: Final = 10_000
+"""Handsets of a partition whose last concatenation references are remembered; about half a kilobyte each."""
+
+REMEMBERED_MAX: Final = 10_000
+"""Records before the committed offset that a new owner reads for their references: half a second's work."""
 
 FLOWS: Final = (
     StageConfig("encoder", (MT_SUBMISSIONS,), CADENCE_MS),
@@ -36,14 +43,67 @@ FLOWS: Final = (
 
 
 class EncoderHandler(StageHandler):
-    """Feeds submissions to the encoder, each with the plan of its connector."""
+    """Feeds submissions to the encoder of their partition, each with the plan of its connector.
 
-    def __init__(self, service: Service, encoder: Encoder, clock: Callable[[], float] = monotonic_s) -> None:
+    Submissions are keyed by destination, so a partition's encoder alone gives references to its handsets. Those of
+    `mt.submissions.otp` are odd and the others even, since the two partitions of one handset may have two owners.
+    """
+
+    def __init__(self, service: Service, flow: StageConfig, clock: Callable[[], float] = monotonic_s) -> None:
         self._clock = clock
         self._service = service
-        self._encoder = encoder
+        self._flow = flow
+        self._encoders: dict[tuple[str, int], Encoder] = {}
         self._applied = service.gateway.applied
         self._plans: dict[str, ConnectorPlan] = {}
+
+    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+        """References given by a predecessor are taken from what it read last; a partition kept has them already."""
+        for place in self._encoders.keys() - partitions:
+            del self._encoders[place]
+        new = partitions - self._encoders.keys()
+        if new:
+            committed = await committed_with_metadata(self._service.settings, self._flow.group)
+            self._follow_configuration()
+            await asyncio.gather(*(self._take_over(tp, committed[tp][0] if tp in committed else 0) for tp in new))
+
+    async def _take_over(self, tp: TopicPartition, committed: int) -> None:
+        encoder = self._new_encoder(tp.topic)
+        start = max(0, committed - REMEMBERED_MAX)
+        tail = read_range(
+            self._service.settings,
+            tp.topic,
+            tp.partition,
+            start,
+            committed,
+            progress=partial(self._service.progress, self._flow.group),
+        )
+        turns = Turns(self._clock)
+        async with aclosing(tail) as batches:
+            async for batch in batches:
+                for record in batch:
+                    await turns.give()
+                    self._remember(encoder, record.value)
+        self._encoders[tp] = encoder
+
+    def _remember(self, encoder: Encoder, value: bytes | None) -> None:
+        try:
+            submission = Submission.from_json(value or b"")
+        except ValidationError:
+            return
+        plan = self._plan(submission.connector_id)
+        if plan is not None:
+            encoder.remember(submission, plan)
+
+    def _new_encoder(self, topic: str) -> Encoder:
+        return Encoder(self._service.events, RecentRefs(REFS_DESTINATIONS_MAX, odd=topic == MT_SUBMISSIONS_OTP))
+
+    def _encoder(self, record: ConsumerRecord) -> Encoder:
+        place = record.topic, record.partition
+        encoder = self._encoders.get(place)
+        if encoder is None:
+            encoder = self._encoders[place] = self._new_encoder(record.topic)
+        return encoder
 
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
         self._follow_configuration()
@@ -69,7 +129,7 @@ class EncoderHandler(StageHandler):
     def _encode(self, record: ConsumerRecord, submission: Submission, plan: ConnectorPlan, at_ms: int) -> list[Out]:
         headers = trace_headers(record) if record.headers else ()
         try:
-            return self._encoder.encode(submission, record.value, plan, at_ms, headers)
+            return self._encoder(record).encode(submission, record.value, plan, at_ms, headers)
         except NotBase64 as error:
             wrong = str(error)
             return [
@@ -91,7 +151,7 @@ class EncoderHandler(StageHandler):
                 outs += self._encode(record, submission, plan, at_ms)
             else:
                 headers = trace_headers(record)
-                outs += self._encoder.connector_removed(submission, record.value, at_ms, headers)
+                outs += self._encoder(record).connector_removed(submission, record.value, at_ms, headers)
         return outs
 
     def _plan(self, connector_id: str) -> ConnectorPlan | None:
@@ -117,8 +177,7 @@ class EncoderHandler(StageHandler):
 
 async def run(service: Service) -> None:
     """Until the service is asked to stop."""
-    encoder = Encoder(service.events, RecentRefs(REFS_DESTINATIONS_MAX))
-    await run_stages(service, *[Stage(service, flow, EncoderHandler(service, encoder)) for flow in FLOWS])
+    await run_stages(service, *[Stage(service, flow, EncoderHandler(service, flow)) for flow in FLOWS])
 
 
 def main(arguments: list[str]) -> int:

@@ -7,6 +7,7 @@ What depends on the connector alone (its vendor TLVs) is added by the binder to 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import orjson
@@ -20,6 +21,7 @@ from shared.events import EventMaker
 from shared.records import Headers, Out
 from shared.sms.addresses import Address
 from shared.sms.concat_ref import RecentRefs
+from shared.sms.cutting import USER_DATA_OCTETS
 from shared.sms.message import Encoded, EncodeRequest, NotEncodable, Segment
 from shared.sms.segmentation import encode_message
 from shared.statuses import status_outs
@@ -28,8 +30,12 @@ REGISTERED_DELIVERY: Final[Mapping[ReceiptWish, int]] = {"none": 0x00, "final": 
 """SMPP 3.4, 5.2.17: bit 0 asks for the final receipt, bit 4 (0x10) for intermediate notifications as well."""
 
 
+SHORT_TEXT: Final = 17
+"""Characters that are one segment in any alphabet: two code units each, or eight septets, if one is written out."""
+
+
 class Encoder:
-    """Encodes submissions; `refs` keep the segments of long messages to one handset apart (quirk Q37)."""
+    """Encodes the submissions of one partition; `refs` keep long messages to one handset apart (quirk Q37)."""
 
     def __init__(self, events: EventMaker, refs: RecentRefs | None = None) -> None:
         self._events = events
@@ -54,6 +60,12 @@ class Encoder:
             _segmented(submission, value, plan, source, encoded, headers),
             self._event(submission, encoded, remark(encoded, source), at_ms, headers),
         ]
+
+    def remember(self, submission: Submission, plan: ConnectorPlan) -> None:
+        """Take the reference that `encode` took for this submission before this process was there."""
+        if self._refs is not None and may_be_long(submission):
+            with suppress(NotBase64):
+                encode_message(_request(submission), plan.profile, self._refs)
 
     def connector_removed(self, submission: Submission, value: bytes, at_ms: int, headers: Headers = ()) -> list[Out]:
         """What follows where the connector is in use no more: ingress chooses another, or ends the message."""
@@ -93,6 +105,13 @@ class Encoder:
             segments=len(encoded.segments),
             detail=detail,
         )
+
+
+def may_be_long(submission: Submission) -> bool:
+    """False: the message is one segment, whatever the connector wants. Quick, and judges by the body alone."""
+    if submission.text is not None:
+        return len(submission.text) > SHORT_TEXT
+    return len(submission.data or "") + len(submission.udh or "") > USER_DATA_OCTETS
 
 
 def _request(submission: Submission) -> EncodeRequest:

@@ -48,7 +48,8 @@ def submissions_topic(lane: Lane) -> str:
 def submission_out(message: Message, request: Admitted, terms: Terms, headers: Headers) -> Out:
     """The admitted message with its identity and connector (`schemas.submissions.Submission`).
 
-    The account's settings are resolved; what has the model's default is left out.
+    The account's settings are resolved; what has the model's default is left out. The key is the destination, so that
+    one encoder sees all messages to a handset (quirk Q37).
     """
     record: dict[str, Any] = {
         "schema_version": 1,
@@ -85,7 +86,7 @@ def submission_out(message: Message, request: Admitted, terms: Terms, headers: H
     ):
         if value:
             record[name] = True
-    return Out(submissions_topic(request.lane), message.message_id.encode(), orjson.dumps(record), headers)
+    return Out(submissions_topic(request.lane), request.to.encode(), orjson.dumps(record), headers)
 
 
 def accepted_event(events: EventMaker, message: Message, at_ms: int, headers: Headers) -> Out:

@@ -86,7 +86,7 @@ class RerouteDecider:
             }
         )
         topic = submissions_topic(submission.lane)
-        return Out(topic, submission.message_id.encode(), following.to_json(), headers)
+        return Out(topic, submission.to.encode(), following.to_json(), headers)
 
     def _event(self, reroute: Reroute, connector_id: str, at_ms: int, headers: Headers) -> Out:
         submission = reroute.submission

@@ -2,7 +2,8 @@
 
 `concat_ref` is a hash of the message id: the same message has the same reference on every replay, and on a re-route.
 Two messages to one handset collide by chance, once in 256 with 8 bits. `RecentRefs` makes it safe per destination: it
-steps past the references that other recent long messages to the same number have.
+steps past the references that other recent long messages to the same number have. No function of the message alone
+could: 256 references are fewer than the messages a handset ever gets.
 """
 
 from collections import OrderedDict
@@ -17,15 +18,21 @@ def concat_ref(message_id: str, ref_bits: int) -> int:
 class RecentRefs:
     """Remembers the last references given to each of the last destinations; bounded in both directions.
 
-    What it adds to `concat_ref` depends on what it has seen, so after a restart the same message may get another
-    reference. That is harmless where all segments of a message travel in one record and repeats of it are dropped,
-    as here.
+    A function of what it was asked, in that order: who asks a new one about the same messages again gets the same
+    references, and what comes then is apart from them.
     """
 
-    def __init__(self, destinations_max: int = 100_000, refs_per_destination_max: int = 16) -> None:
-        """`refs_per_destination_max` ≤ 128, so that a free 8-bit reference is always there."""
-        if not 1 <= refs_per_destination_max <= 128:
-            raise ValueError("refs_per_destination_max must be 1 to 128")
+    def __init__(
+        self, destinations_max: int = 100_000, refs_per_destination_max: int = 16, *, odd: bool | None = None
+    ) -> None:
+        """`odd` False or True: only even or only odd references, for two who cannot ask each other. None: all.
+
+        `refs_per_destination_max` ≤ 128 (with `odd` 64), so that a free 8-bit reference is always there.
+        """
+        limit = 128 if odd is None else 64
+        if not 1 <= refs_per_destination_max <= limit:
+            raise ValueError(f"refs_per_destination_max must be 1 to {limit}")
+        self._odd = odd
         self._destinations: OrderedDict[str, OrderedDict[str, int]] = OrderedDict()
         self._destinations_max = destinations_max
         self._refs_max = refs_per_destination_max
@@ -45,9 +52,11 @@ class RecentRefs:
         if known is not None:
             return known & mask
         taken = {ref & 0xFF for ref in recent.values()}  # compared by 8 bits: connectors of both widths share a handset
-        ref = concat_ref(message_id, 16)
+        ref, step = concat_ref(message_id, 16), 1
+        if self._odd is not None:
+            ref, step = ref & ~1 | self._odd, 2
         while ref & 0xFF in taken:
-            ref = (ref + 1) & 0xFFFF
+            ref = (ref + step) & 0xFFFF
         recent[message_id] = ref
         if len(recent) > self._refs_max:
             recent.popitem(last=False)

@@ -84,7 +84,7 @@ def submission(number: int) -> Out:
         expires_at_ms=at_ms + 3_600_000,
         connector_id=CONNECTOR,
     )
-    return Out(MT_SUBMISSIONS, made.message_id.encode(), made.to_json())
+    return Out(MT_SUBMISSIONS, made.to.encode(), made.to_json())
 
 
 def report(name: str, begun: Sample, ended: Sample, *, aim: bool) -> None:

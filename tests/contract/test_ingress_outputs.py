@@ -27,6 +27,7 @@ CASES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 MODELS: dict[str, type[Wire]] = {topic.name: topic.model for topic in TOPICS}
+KEYS = {topic.name: topic.key for topic in TOPICS}
 
 
 def _outs() -> list[Out]:
@@ -67,7 +68,13 @@ def test_the_model_would_notice_a_wrong_record() -> None:
         _strictly(Submission, b"{}")
 
 
-def test_every_record_about_a_message_has_its_id_as_key() -> None:
+def test_keys_are_those_of_the_registry() -> None:
     for out in _outs():
-        if MODELS[out.topic] is not IdempotencyKey:
-            assert out.key == orjson.loads(out.value or b"")["message_id"].encode()
+        record = orjson.loads(out.value or b"")
+        match KEYS[out.topic]:
+            case "message_id":
+                assert out.key == record["message_id"].encode()
+            case "to":
+                assert out.key == record["to"].encode()
+            case key:
+                assert (key, MODELS[out.topic]) == ("hash(account, key)", IdempotencyKey)

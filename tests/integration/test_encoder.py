@@ -1,5 +1,6 @@
 """Edge: the encoder on a real broker: lanes, rejections, connectors that come and go, records that are none."""
 
+from binascii import a2b_base64
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ from services.encoder.app import run
 from shared.clock import now_ms
 from shared.ids import message_id_of
 from shared.records import Out
+from shared.sms.concat_ref import concat_ref
 from tests.integration.flow_rig import Rig, Watch, events
 from tests.unit.ingress.scene import applied
 
@@ -44,7 +46,7 @@ def _submission(number: int, connector_id: str, **changes: Any) -> Submission:
 
 def _out(submission: Submission) -> Out:
     topic = "mt.submissions.otp" if submission.lane == "otp" else "mt.submissions"
-    return Out(topic, submission.message_id.encode(), submission.to_json())
+    return Out(topic, submission.to.encode(), submission.to_json())
 
 
 def _lanes(connector_ids: Sequence[str]) -> list[str]:
@@ -139,3 +141,23 @@ async def test_a_restart_goes_on_where_it_was(kafka_bootstrap: str, connectors: 
                     await rig.producer.send_all(_out(_submission(n, one)) for n in range(start, start + 50))
                     await watch.until(lambda s=start: len(lane) >= s + 50)  # type: ignore[misc]  # bound now
     assert len({m.message_id for m in _messages(watch, f"mt.segments.{one}.txn")}) == len(lane) == 100
+
+
+async def test_after_a_restart_no_reference_of_a_handset_is_given_again(
+    kafka_bootstrap: str, connectors: tuple[str, str]
+) -> None:
+    """All ids have one 8-bit hash, so the successor must know what its predecessor gave (quirk Q37)."""
+    one, _ = connectors
+    candidates = (_submission(n, one, text="x" * 400, to=f"4477{now_ms() % 10**8:08d}") for n in range(5_000))
+    to = next(candidates).to
+    given = [s.model_copy(update={"to": to}) for s in candidates if concat_ref(s.message_id, 8) == 8][:10]
+    async with Rig(kafka_bootstrap) as rig:
+        await rig.apply(applied({"to": [{"connector": one}]}, connectors=[one]))
+        async with Watch(rig.settings, *_lanes([one])) as watch:
+            lane = watch.records[f"mt.segments.{one}.txn"]
+            for start in (0, 5):
+                async with rig.running("encoder", run):
+                    await rig.producer.send_all(_out(s) for s in given[start : start + 5])
+                    await watch.until(lambda s=start: len(lane) >= s + 5)  # type: ignore[misc]  # bound now
+    refs = [a2b_base64(m.segments[0].octets)[3] for m in _messages(watch, f"mt.segments.{one}.txn")]
+    assert len(refs) == len(set(refs)) == 10

@@ -25,7 +25,7 @@ def test_an_accepted_request_becomes_a_submission_and_an_event() -> None:
     outs = decider().decide(record, NOW_MS)
     assert topics(outs) == ["mt.submissions", "lifecycle.events"]
     assert {out.headers for out in outs} == {(("traceparent", TRACE),)}
-    assert {out.key for out in outs} == {MESSAGE_ID.encode()}
+    assert [out.key for out in outs] == [b"447700900123", MESSAGE_ID.encode()]
     assert Submission.from_json(outs[0].value or b"") == Submission(
         message_id=MESSAGE_ID,
         account_id="shop",

@@ -7,9 +7,10 @@ from types import SimpleNamespace
 from typing import Any
 
 from schemas.topics import MT_SUBMISSIONS
+from services.encoder import app as encoder_app
 from services.encoder.app import EncoderHandler
-from services.encoder.encode import Encoder
-from services.ingress.app import FLOWS, IngressHandler
+from services.ingress import app as ingress_app
+from services.ingress.app import IngressHandler
 from services.ingress.opt_outs import OptOuts
 from shared.gateway import GatewayTable
 from shared.settings import read_settings
@@ -53,16 +54,16 @@ def service() -> Any:
 async def test_a_batch_of_submissions_lets_heartbeats_through() -> None:
     given = submission()
     records = [Record(given.to_json(), topic=MT_SUBMISSIONS, offset=n) for n in range(RECORDS)]
-    slow = EncoderHandler(service(), Encoder(EVENTS), clock=ticking(2 * TURN_EVERY_S))
+    slow = EncoderHandler(service(), encoder_app.FLOWS[0], clock=ticking(2 * TURN_EVERY_S))
     assert await turns_during(slow, records) >= RECORDS - 1
-    quick = EncoderHandler(service(), Encoder(EVENTS), clock=ticking(TURN_EVERY_S / 10))
+    quick = EncoderHandler(service(), encoder_app.FLOWS[0], clock=ticking(TURN_EVERY_S / 10))
     assert 1 <= await turns_during(quick, records) <= RECORDS / 8
 
 
 async def test_a_batch_of_requests_lets_heartbeats_through() -> None:
     records = [Record(request(), offset=n) for n in range(RECORDS)]
     clock = ticking(2 * TURN_EVERY_S)
-    slow = IngressHandler(service(), FLOWS[0], 1, COUNTRIES, OptOuts(), clock=clock)
+    slow = IngressHandler(service(), ingress_app.FLOWS[0], 1, COUNTRIES, OptOuts(), clock=clock)
     assert await turns_during(slow, records) >= RECORDS - 1
 
 

@@ -36,3 +36,13 @@ def test_memory_is_bounded() -> None:
     assert len(refs) == 10
     with pytest.raises(ValueError, match="1 to 128"):
         RecentRefs(refs_per_destination_max=256)
+    with pytest.raises(ValueError, match="1 to 64"):
+        RecentRefs(refs_per_destination_max=65, odd=True)
+
+
+def test_half_of_the_references_still_keep_64_messages_apart() -> None:
+    for odd in (False, True):
+        refs = RecentRefs(refs_per_destination_max=64, odd=odd)
+        chosen = [refs.choose("4915", f"m{number}", 8) for number in range(65)]
+        assert len(set(chosen)) == 65
+        assert {ref % 2 for ref in chosen} == {odd}
