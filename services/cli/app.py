@@ -38,7 +38,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 config_app = typer.Typer(help="The configuration: apply a gateway.yaml, show what is applied.", no_args_is_help=True)
-topics_app = typer.Typer(help="Topics and their consumer groups.", no_args_is_help=True)
+topics_app = typer.Typer(help="Topics and their consumer groups; alone, it lists them.", invoke_without_command=True)
 dlq_app = typer.Typer(help="Dead letters: records that could not be processed.", no_args_is_help=True)
 schema_app = typer.Typer(help="The contracts.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
@@ -74,9 +74,11 @@ def up_command(
     clickhouse_port: Annotated[int | None, Port("Port of the embedded ClickHouse [8123]")] = None,
     no_simulator: Annotated[bool, typer.Option("--no-simulator", help="Do not start the SMSC simulator")] = False,
     only: Annotated[str | None, typer.Option(help="Comma-separated names of the processes to run here")] = None,
+    as_json: Json = False,
 ) -> None:
     """Start everything on this machine, in one terminal; Ctrl-C drains and ends it."""
-    finish(up.run(config_file, data_dir, kafka_port, clickhouse_port, simulator=not no_simulator, only=only))
+    options = up.options_of(config_file, data_dir, kafka_port, clickhouse_port, simulator=not no_simulator, only=only)
+    finish(up.run(options, as_json=as_json))
 
 
 @app.command("status")
@@ -224,12 +226,16 @@ def demo_command(
     finish(demo.run(messages, data_dir, as_json=as_json))
 
 
-@app.command("bench")
+@app.command("bench", context_settings={"ignore_unknown_options": True})
 def bench_command(
-    arguments: Annotated[list[str] | None, typer.Argument(help="Passed to the benchmark")] = None,
+    arguments: Annotated[
+        list[str] | None,
+        typer.Argument(help="Passed on: --warm-up, --steady, --rate, with their values"),
+    ] = None,
+    as_json: Json = False,
 ) -> None:
     """The end-to-end benchmark (needs the source tree)."""
-    raise typer.Exit(bench.run(arguments or []))
+    raise typer.Exit(bench.run(arguments or [], as_json=as_json))
 
 
 @config_app.command("apply")
@@ -248,6 +254,13 @@ def config_apply_command(
 def config_show_command(data_dir: DataDir = None, as_json: Json = False) -> None:
     """The configuration that is applied."""
     finish(config.show(data_dir, as_json=as_json))
+
+
+@topics_app.callback()
+def topics_callback(context: typer.Context, data_dir: DataDir = None, as_json: Json = False) -> None:
+    """Topics and their consumer groups; alone, it lists them."""
+    if context.invoked_subcommand is None:
+        finish(topics.show(data_dir, as_json=as_json))
 
 
 @topics_app.command("list")
@@ -314,9 +327,10 @@ def dlq_replay_command(
 @schema_app.command("export")
 def schema_export_command(
     directory: Annotated[Path | None, typer.Option("--output", "-o", help="Write one file per topic here")] = None,
+    as_json: Json = False,
 ) -> None:
     """JSON Schema of every topic's records."""
-    raise typer.Exit(schema.export(directory))
+    raise typer.Exit(schema.export(directory, as_json=as_json))
 
 
 def main() -> None:

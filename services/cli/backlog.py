@@ -12,8 +12,8 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
-from services.cli.runtime import consuming
-from shared.kafka import committed_with_metadata, partitions_of
+from services.cli.runtime import consuming, ranges_of
+from shared.kafka import committed_with_metadata
 from shared.settings import Settings
 
 THROTTLER_GROUP: Final = "throttler"
@@ -98,13 +98,11 @@ async def _left(consumer: AIOKafkaConsumer, topics: list[str], positions: Mappin
     """Records of `topics` at or behind `positions` (the beginning, where there is none)."""
     if not topics:
         return 0
-    partitions = await partitions_of(consumer, *topics)
-    ends = await consumer.end_offsets(partitions)
-    starts = await consumer.beginning_offsets(partitions)
-    ranges = {tp: (max(positions.get(tp, 0), starts[tp]), end) for tp, end in ends.items()}
+    found = await ranges_of(consumer, topics)
+    ranges = {tp: (max(positions.get(tp, 0), start), end) for tp, (start, end) in found.items()}
     many = sum(end - start for start, end in ranges.values() if end - start > READ_AT_MOST)
     few = {tp: (start, end) for tp, (start, end) in ranges.items() if 0 < end - start <= READ_AT_MOST}
-    return int(many) + await _count(consumer, few)
+    return many + await _count(consumer, few)
 
 
 async def _count(consumer: AIOKafkaConsumer, ranges: Mapping[TopicPartition, Range]) -> int:

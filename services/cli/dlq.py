@@ -114,7 +114,10 @@ async def replay(topic: str, offsets: list[int], data_dir: Path | None, *, every
         chosen = records if everything else [r for r in records if r.offset in offsets]
         missing = sorted(set(offsets) - {r.offset for r in chosen})
         if missing:
-            console.print(f"not there: {', '.join(map(str, missing))}; nothing was replayed")
+            if as_json:
+                print_json({"replayed": 0, "not_there": missing})
+            else:
+                console.print(f"not there: {', '.join(map(str, missing))}; nothing was replayed")
             return EXIT_FAILED
         async with producing(settings) as producer:
             await producer.send_all([replayed(record) for record in chosen])

@@ -32,6 +32,12 @@ def tell(sentence: str) -> None:
         console.print(sentence, markup=False)
 
 
+def tell_json(value: Any) -> None:
+    """As `tell`, for programs."""
+    with contextlib.suppress(OSError):
+        print_json(value)
+
+
 def give_up_output() -> None:
     """Nobody reads on: whatever is still buffered goes nowhere, without a complaint at exit."""
     with contextlib.suppress(OSError, ValueError):

@@ -3,13 +3,13 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from dotenv import dotenv_values
@@ -23,6 +23,7 @@ from shared.kafka import (
     MissingTopics,
     connection_options,
     make_consumer,
+    partitions_of,
 )
 from shared.settings import (
     ClickHouseSettings,
@@ -189,3 +190,12 @@ async def consuming(settings: Settings, **options: Any) -> AsyncIterator[AIOKafk
         yield consumer
     finally:
         await consumer.stop()
+
+
+async def ranges_of(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> dict[TopicPartition, tuple[int, int]]:
+    """Beginning and end of every partition of the topics. Raises `MissingTopics`."""
+    partitions = await partitions_of(consumer, *topics)
+    await consumer._client.set_topics({tp.topic for tp in partitions})  # else it learns of them one by one, 0.1 s each
+    ends = await consumer.end_offsets(partitions)
+    starts = await consumer.beginning_offsets(partitions)
+    return {tp: (starts[tp], ends[tp]) for tp in partitions}

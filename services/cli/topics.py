@@ -5,8 +5,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from aiokafka import TopicPartition
-
 from schemas.gateway_config import AppliedConfig
 from schemas.topics import TOPICS, Topic, connector_topics
 from services.cli.backlog import backlog_of
@@ -21,7 +19,7 @@ from services.cli.config_apply import (
 from services.cli.errors import CliError
 from services.cli.group_admin import Member, group_members, leave_in_the_name_of
 from services.cli.output import console, print_json, print_json_lines, span, table
-from services.cli.runtime import consuming, find_runtime, kafka_errors, no_topics
+from services.cli.runtime import consuming, find_runtime, kafka_errors, no_topics, ranges_of
 from services.cli.topic_admin import admin_client, partition_counts
 from shared.clock import now_ms
 from shared.settings import Settings
@@ -96,12 +94,10 @@ async def show(data_dir: Path | None, *, as_json: bool) -> int:
 async def _record_counts(settings: Settings, counts: dict[str, int]) -> dict[str, int]:
     """Offsets between beginning and end of each topic: its records, plus transaction markers and compacted ones."""
     async with consuming(settings) as consumer:
-        partitions = [TopicPartition(name, p) for name, count in counts.items() for p in range(count)]
-        ends = await consumer.end_offsets(partitions)
-        starts = await consumer.beginning_offsets(partitions)
+        ranges = await ranges_of(consumer, counts)
     totals = dict.fromkeys(counts, 0)
-    for tp, end in ends.items():
-        totals[tp.topic] += end - starts[tp]
+    for tp, (start, end) in ranges.items():
+        totals[tp.topic] += end - start
     return totals
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from rich.table import Table
 
 from schemas.topics import EVERY_SERVICE
 from services.cli.errors import EXIT_INSTANCE_IN_USE, EXIT_INTERRUPTED, Invalid
-from services.cli.output import console, table, tell
+from services.cli.output import console, table, tell, tell_json
 from services.cli.runtime import data_dir_of
 from services.cli.stack import ALL, DEMO_DIR, SIMULATOR, SIMULATOR_PORT, Stack, StackOptions
 from services.cli.watchdog import Watchdog
+from shared.clock import now_ms
 from shared.local.ports import LOOPBACK
 
 REFRESH_S = 1.0
@@ -57,33 +58,43 @@ def options_of(
     )
 
 
-async def run(
-    config: Path | None,
-    data_dir: Path | None,
-    kafka_port: int | None,
-    clickhouse_port: int | None,
-    *,
-    simulator: bool,
-    only: str | None,
-) -> int:
-    """Until Ctrl-C, SIGTERM or the end of the terminal, or until there is nothing to run; returns the exit code."""
-    options = options_of(config, data_dir, kafka_port, clickhouse_port, simulator=simulator, only=only)
+async def run(options: StackOptions, *, as_json: bool) -> int:
+    """Until Ctrl-C, SIGTERM or the end of the terminal, or until there is nothing to run; returns the exit code.
+
+    For programs every sentence is an object with `at_ms` and `message`, and one object with `ready` has the addresses.
+    """
+    say = _say_json if as_json else tell
     stop = stop_signal()
-    async with Stack(options, tell) as stack:
+    async with Stack(options, say) as stack:
         starting = asyncio.ensure_future(stack.start())
         waited: set[asyncio.Future[Any]] = {starting, stop}
         await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
         if starting.done():
             starting.result()
-            _introduce(stack)
-            await _keep(stack, stop)
+            tell_json(_addresses(stack)) if as_json else _introduce(stack)
+            await _keep(stack, stop, say, live=not as_json and sys.stdout.isatty())
         else:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
-        tell("Stopping: draining the services, then ClickHouse and Kafka (Ctrl-C again kills)")
+        say("Stopping: draining the services, then ClickHouse and Kafka (Ctrl-C again kills)")
         asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stack.kill_all)
-    tell("Stopped.")
+    say("Stopped.")
     return stop.result() if stop.done() else EXIT_INSTANCE_IN_USE
+
+
+def _say_json(sentence: str) -> None:
+    tell_json({"at_ms": now_ms(), "message": sentence})
+
+
+def _addresses(stack: Stack) -> dict[str, Any]:
+    return {
+        "ready": True,
+        "kafka_bootstrap_servers": stack.bootstrap_servers,
+        "clickhouse_url": stack.clickhouse_url,
+        "simulator": f"{LOOPBACK}:{stack.options.simulator_port}" if SIMULATOR in stack.states() else "",
+        "data_dir": str(stack.options.data_dir),
+        "processes": {name: state.pid for name, state in stack.states().items()},
+    }
 
 
 def stop_signal() -> "asyncio.Future[int]":
@@ -111,23 +122,23 @@ def _introduce(stack: Stack) -> None:
     tell("In another terminal: smsgw status --wait 60; smsgw send +447700900123 'Hello'; smsgw report\n")
 
 
-async def _keep(stack: Stack, stop: "asyncio.Future[int]") -> None:
+async def _keep(stack: Stack, stop: "asyncio.Future[int]", say: Callable[[str], None], *, live: bool) -> None:
     """Watch until asked to stop, or until another process has the instance id of everything here."""
     watchdog = Watchdog(
         stack.settings,
         lambda: {name: state.pid for name, state in stack.states().items() if name in EVERY_SERVICE},
         stack.kafka_answers,
         lambda name: stack.restart(name, 0),
-        tell,
+        say,
         stack.on_config,
     )
     watching = asyncio.create_task(watchdog.run(), name="watchdog")
     in_use = asyncio.create_task(stack.in_use.wait(), name="in-use")
     ends: set[asyncio.Future[Any]] = {stop, in_use}
     try:
-        with _live(stack) as show:
+        with _live(stack) if live else nullcontext(lambda: None) as show:
             while not any(end.done() for end in ends):
-                await asyncio.wait(ends, timeout=REFRESH_S if sys.stdout.isatty() else LOOK_S)
+                await asyncio.wait(ends, timeout=REFRESH_S if live else LOOK_S)
                 stack.refresh_run_file()
                 show()
     finally:
@@ -138,13 +149,7 @@ async def _keep(stack: Stack, stop: "asyncio.Future[int]") -> None:
 
 @contextmanager
 def _live(stack: Stack) -> Iterator[Callable[[], None]]:
-    """A table of the processes at the end of a terminal, drawn anew by each call; nothing where there is no terminal.
-
-    A terminal that is gone is no reason to end.
-    """
-    if not sys.stdout.isatty():
-        yield lambda: None
-        return
+    """A table of the processes at the end of a terminal, drawn anew by each call; it may be gone."""
     live = Live(_processes(stack), console=console, auto_refresh=False, transient=True)
 
     def show() -> None:

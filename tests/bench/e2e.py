@@ -7,6 +7,7 @@ at least 20 s of warm-up (a cold JVM costs six times as much, and first appends 
 import asyncio
 import itertools
 import json
+import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
@@ -173,7 +174,7 @@ async def run(warm_s: float, steady_s: float, rate: float | None) -> dict[str, A
             data_dir=Path(folder) / "data", kafka_port=free_port(), clickhouse_port=free_port(), simulator_port=port,
             config=config, scenario=HERE / "scenario.yaml",
         )  # fmt: skip
-        async with Stack(options, print) as stack:
+        async with Stack(options, _progress) as stack:
             await stack.start()
             await _healthy(stack)
             idle = await _idle(stack)
@@ -196,6 +197,11 @@ async def _healthy(stack: Stack) -> None:
         if now_ms() > deadline:
             raise RuntimeError("; ".join(problems))
         await asyncio.sleep(0.3)
+
+
+def _progress(sentence: str) -> None:
+    """Beside the figures, which may be for a program."""
+    print(sentence, file=sys.stderr)
 
 
 async def _idle(stack: Stack) -> dict[str, Any]:

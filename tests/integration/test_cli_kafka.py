@@ -15,11 +15,11 @@ from aiokafka.structs import OffsetAndMetadata
 
 from schemas.gateway_config import Connector, Gateway, SecretRef
 from schemas.topics import dispatch_topic, feedback_topic, segments_topic
-from services.cli import topics
+from services.cli import dlq, topics
 from services.cli.backlog import Backlog, answered_below, backlog_of, waiting_messages
 from services.cli.config_apply import apply_gateway, create_topics, read_applied
 from services.cli.errors import CliError
-from services.cli.runtime import KAFKA_VARIABLE
+from services.cli.runtime import KAFKA_VARIABLE, producing
 from services.cli.topic_admin import partition_counts
 from services.throttler.assignor import ConnectorAssignor
 from shared.kafka import BatchProducer, group_options, make_consumer
@@ -188,6 +188,23 @@ async def test_a_connector_whose_receipts_are_overdue_can_be_pruned_without_a_wo
                 return
             except CliError as error:
                 assert "waits for receipts" in str(error)  # until its second is over
+
+
+async def test_every_topic_is_listed_with_its_records(settings: Settings, printed: Rows) -> None:
+    """With the time limit of a command: a cluster has hundreds of partitions."""
+    await create_topics(settings, tuple(connector(f"many-{n}", max_binds=8) for n in range(4)))
+    async with producing(settings) as producer:
+        await producer.send_all([Out(segments_topic("many-1", "bulk"), b"k", b"{}") for _ in range(3)])
+    assert await topics.show(None, as_json=True) == 0
+    rows = {row["topic"]: row for row in printed()}
+    assert (rows["mt.segments.many-1.bulk"]["records"], rows["mt.dispatch.many-3"]["partitions"]) == (3, 8)
+    assert next(iter(rows)) == "config.gateway"
+
+
+async def test_a_dead_letter_that_is_not_there(settings: Settings, printed: Rows) -> None:
+    await create_topics(settings)
+    assert await dlq.replay("mt.requests", [10**9], None, everything=False, as_json=True) == 1
+    assert printed() == [{"replayed": 0, "not_there": [10**9]}]
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 """Edge: `smsgw up` with a Kafka from outside: an instance id in use, and addresses that lead nowhere."""
 
+import json
 import os
 import signal
 import subprocess
@@ -28,9 +29,10 @@ class Ups:
         self._place = place
         self._running: list[subprocess.Popen[str]] = []
 
-    def start(self, only: str) -> "subprocess.Popen[str]":
+    def start(self, only: str, *options: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
-            [sys.executable, "-m", "services.cli", "up", "--only", only, "--data-dir", str(self._place / only)],
+            [sys.executable, "-m", "services.cli", "up", "--only", only, "--data-dir", str(self._place / only),
+             *options],
             env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
         self._running.append(process)
@@ -67,11 +69,15 @@ def test_a_second_up_with_the_same_instance_id_ends_with_75(ups: Ups) -> None:
     second = ups.start("encoder,ingress,")  # its ingress has the id for itself, and is no reason to go on without end
     until(second, "encoder: not started again (exit code 75")
     assert second.poll() is None
-    third = ups.start("encoder,")
+    third = ups.start("encoder,", "--json")
     output, errors = third.communicate(timeout=60)
     assert (third.returncode, errors) == (75, "")
-    assert "another process uses instance taken" in output
-    assert output.endswith("Stopped.\n")
+    told = [json.loads(line) for line in output.splitlines()]
+    (ready,) = [line for line in told if "ready" in line]
+    assert list(ready["processes"]) == ["encoder"]
+    sentences = [line["message"] for line in told if "message" in line]
+    assert "another process uses instance taken" in " ".join(sentences)
+    assert sentences[-1] == "Stopped."
     assert first.poll() is None
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import typer
 
 from schemas.topics import TOPICS
 from services.cli import app, runtime
@@ -27,6 +28,15 @@ class Ended:
 
 
 Smsgw = Callable[..., Ended]
+
+
+def walk(group: typer.Typer, before: str = "") -> list[str]:
+    """Every command that can be typed."""
+    found = [f"{before}{command.name}" for command in group.registered_commands]
+    for inner in group.registered_groups:
+        assert inner.typer_instance is not None
+        found += walk(inner.typer_instance, f"{before}{inner.name} ")
+    return found
 
 
 @pytest.fixture
@@ -54,7 +64,8 @@ def smsgw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
 @pytest.mark.parametrize(
     "command",
     [["status"], ["report"], ["send", "+447700900123", "x"], ["config", "show"], ["connectors"], ["dlq", "list"],
-     ["topics", "list"], ["track", "019f0000-0000-7000-8000-000000000001"], ["trace", "acme-1"]],
+     ["topics", "list"], ["topics"], ["topics", "--json"], ["trace", "acme-1"],
+     ["track", "019f0000-0000-7000-8000-000000000001"]],
 )  # fmt: skip
 def test_without_a_running_gateway_commands_say_so(smsgw: Smsgw, command: list[str], tmp_path: Path) -> None:
     ended = smsgw(*command)
@@ -213,6 +224,8 @@ def test_schema_export_writes_a_file_a_topic(smsgw: Smsgw, tmp_path: Path) -> No
     assert files == {f"{topic.name.replace('<connector>', 'CONNECTOR')}.json" for topic in TOPICS}
     request = json.loads((tmp_path / "made" / "here" / "mt.requests.json").read_text(encoding="utf-8"))
     assert {"from", "to", "text", "account_id"} <= set(request["properties"])
+    told = json.loads(smsgw("schema", "export", "-o", "made/here", "--json").out)
+    assert {Path(file).name for file in told["files"]} == files
     printed = smsgw("schema", "export")
     assert (printed.code, json.loads(printed.out)["mt.requests"]) == (0, request)
 
@@ -221,6 +234,25 @@ def test_schema_export_where_nothing_can_be_written(smsgw: Smsgw, tmp_path: Path
     (tmp_path / "file").write_text("")
     ended = smsgw("schema", "export", "-o", "file")
     assert (ended.code, ended.err.splitlines()[0]) == (1, "error: cannot write to file: File exists")
+
+
+def test_the_benchmark_gets_its_options(smsgw: Smsgw, monkeypatch: pytest.MonkeyPatch) -> None:
+    ran: list[list[str]] = []
+
+    def run(command: list[str], *, check: bool) -> "subprocess.CompletedProcess[str]":
+        ran.append(command[1:])
+        return subprocess.CompletedProcess(command, 0)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert smsgw("bench", "--steady", "5", "--json").code == 0
+    assert ran == [["-m", "tests.bench", "--steady", "5", "--json"]]
+
+
+@pytest.mark.parametrize("command", [c for c in walk(app.app) if c != "preview"])
+def test_every_command_has_json(smsgw: Smsgw, command: str) -> None:
+    ended = smsgw(*command.split(), "--help")
+    assert ended.code == 0
+    assert "--json" in ended.out
 
 
 def test_preview_needs_nothing_that_runs(smsgw: Smsgw) -> None:
