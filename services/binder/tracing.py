@@ -16,13 +16,13 @@ from pathlib import Path
 from typing import Any, Final
 from weakref import WeakSet
 
+import orjson
 from aiokafka import ConsumerRecord
 
 from schemas.gateway_config import Connector
 from schemas.topics import TRACES
 from schemas.trace_requests import TraceRequest
-from schemas.traces import TraceLine
-from services.binder.dispatch_record import Segment, SegmentId, read_id
+from services.binder.dispatch_record import Segment, read_id
 from services.binder.link_plan import Address
 from services.binder.outbox import Outbox
 from services.binder.trace_files import TraceFiles, utc
@@ -32,7 +32,7 @@ from shared.records import Out
 from shared.smpp.config import EsmeConfig
 from shared.smpp.constants import HEADER_LENGTH, RESPONSE_BIT, BindMode
 from shared.smpp.session import EsmeSession
-from shared.smpp.trace import Described, TracedPdu, TraceRing, describe
+from shared.smpp.trace import BLOCK, Described, TracedPdu, TraceRing, describe
 
 log = logging.getLogger(__name__)
 
@@ -48,7 +48,6 @@ LINES_BURST: Final = 1000
 
 HELD_MAX: Final = 20_000
 """PDUs that pass while an earlier part of the trace is still being shown."""
-SLICE: Final = 256
 
 CLEAN: Final = "unbound"
 """How a bind ends that we have ended."""
@@ -92,12 +91,14 @@ class TracedConnection:
     def mode(self) -> BindMode:
         return self.session.config.bind_mode
 
-    def segment_of(self, direction: str, frame: bytes) -> SegmentId | None:
-        """Which segment a submit_sm, or the answer to one, belongs to, as long as the session knows."""
+    def submission(self, direction: str, frame: bytes) -> str:
+        """The id of the segment that a submit_sm, or the answer to one, belongs to, as long as the session knows; else
+        "".
+        """
         if len(frame) < HEADER_LENGTH or (direction == "in") is not bool(frame[4] & _RESPONSE_OCTET):
-            return None
+            return ""
         token = self.session.token_of(int.from_bytes(frame[12:16], "big"))
-        return read_id(token.id) if isinstance(token, Segment) else None
+        return token.id if isinstance(token, Segment) else ""
 
 
 @dataclass(slots=True, eq=False)
@@ -123,7 +124,7 @@ class View:
 
     watch: Watch
     filter: TraceFilter
-    held: deque[tuple[float, str, bytes, SegmentId | None]] | None = None
+    held: deque[tuple[float, str, bytes, str]] | None = None
     allowance: float = LINES_BURST
     allowed_at: float = 0.0
     skipped: int = 0
@@ -188,11 +189,11 @@ class Tracing:
 
     def _story(self, link: LinkTrace, reason: str, at_ms: int) -> Iterator[str]:
         """The lines of the file: made only as fast as they are written."""
-        rings = [(_SHORT[c.mode], c.ring.snapshot()) for c in link.connections]
+        rings = [(_SHORT[c.mode], c.ring.blocks()) for c in link.connections]
         offset_ms = at_ms - self._loop.time() * 1000
 
         def told() -> Iterator[str]:
-            count = sum(len(ring) for _, ring in rings)
+            count = sum(len(block) for _, blocks in rings for block in blocks)
             yield f"# connector {link.connector.id}, bind {link.partition} at {link.peer}: {reason}"
             yield f"# {utc(at_ms)} UTC; the last {count} PDUs, numbers and texts redacted"
             for at, mode, direction, frame in heapq.merge(*map(_named, rings), key=lambda one: one[0]):
@@ -275,8 +276,8 @@ class Tracing:
         view = View(watch, wanted, allowed_at=self._loop.time())
         connection.views[key] = view
         connection.ring.tap = partial(self._tapped, connection)
-        self._post(self._line(connection, request, kind="began", at_ms=now_ms(), peer=connection.link.peer))
-        before = connection.ring.snapshot(self._loop.time() - request.since_s) if request.since_s else []
+        self._post(connection, request, {"kind": "began", "at_ms": now_ms(), "peer": connection.link.peer})
+        before = connection.ring.blocks(self._loop.time() - request.since_s) if request.since_s else []
         if before:
             view.held = deque()
             self._spawn(self._catch_up(connection, view, before), self._showing)
@@ -286,85 +287,86 @@ class Tracing:
     def _tapped(self, connection: TracedConnection, at: float, direction: str, frame: bytes) -> None:
         """Called in the middle of a session: whatever goes wrong here must not reach it."""
         try:
-            segment = connection.segment_of(direction, frame)
+            submission = connection.submission(direction, frame)
             for view in connection.views.values():
                 if view.held is None:
-                    self._see(connection, view, (at, direction, frame), segment)
+                    self._see(connection, view, (at, direction, frame), submission)
                 elif len(view.held) < HELD_MAX:
-                    view.held.append((at, direction, frame, segment))
+                    view.held.append((at, direction, frame, submission))
                 else:
                     view.skipped += 1
         except Exception:
             log.exception("connector %s is not traced any more: a mistake of ours", connection.link.connector.id)
             connection.ring.tap = None
 
-    def _see(self, connection: TracedConnection, view: View, traced: TracedPdu, segment: SegmentId | None) -> None:
+    def _see(self, connection: TracedConnection, view: View, traced: TracedPdu, submission: str) -> None:
         at, direction, frame = traced
-        if view.filter.wants(direction, frame, segment.message_id if segment else "") and view.may_show(at):
-            self._show(connection, view, traced, segment)
+        if view.filter.wants(direction, frame, message_id_of(submission)) and view.may_show(at):
+            self._show(connection, view, traced, submission)
 
-    async def _catch_up(self, connection: TracedConnection, view: View, before: list[TracedPdu]) -> None:
+    async def _catch_up(self, connection: TracedConnection, view: View, before: list[list[TracedPdu]]) -> None:
         """Show what passed before the request came, then what passed meanwhile; no faster than Kafka takes it."""
-        for begin in range(0, len(before), SLICE):
-            for _, direction, frame in before[begin : begin + SLICE]:
+        for block in before:
+            for _, direction, frame in block:
                 view.filter.recall(direction, frame)
             await asyncio.sleep(0)
-        for begin in range(0, len(before), SLICE):
-            for traced in before[begin : begin + SLICE]:
+        for block in before:
+            for traced in block:
                 _, direction, frame = traced
-                segment = connection.segment_of(direction, frame)
-                if view.filter.wants(direction, frame, segment.message_id if segment else ""):
-                    self._show(connection, view, traced, segment)
+                submission = connection.submission(direction, frame)
+                if view.filter.wants(direction, frame, message_id_of(submission)):
+                    self._show(connection, view, traced, submission)
             await self._outbox.flushed()
             if view.watch.over:
                 return
         while view.held:
-            at, direction, frame, segment = view.held.popleft()
-            self._see(connection, view, (at, direction, frame), segment)
-            if not len(view.held) % SLICE:
+            at, direction, frame, submission = view.held.popleft()
+            self._see(connection, view, (at, direction, frame), submission)
+            if not len(view.held) % BLOCK:
                 await asyncio.sleep(0)
         view.held = None
 
-    def _show(self, connection: TracedConnection, view: View, traced: TracedPdu, segment: SegmentId | None) -> None:
+    def _show(self, connection: TracedConnection, view: View, traced: TracedPdu, submission: str) -> None:
         at, direction, frame = traced
-        request = view.watch.request
+        request, segment = view.watch.request, read_id(submission)
         shown = describe(direction, frame, redact=not request.unredacted, with_hex=request.with_octets)
-        line = self._line(
-            connection,
-            request,
-            kind="pdu",
-            at_ms=round(at * 1000 + now_ms() - self._loop.time() * 1000),
-            direction=direction,
-            command=shown.command,
-            status=shown.status,
-            sequence_number=shown.sequence_number,
-            message_id=segment.message_id if segment else "",
-            segment_index=segment.index if segment else 0,
-            fields=unique_names(shown),
-            skipped=view.skipped,
-        )
+        fields = {
+            "kind": "pdu",
+            "at_ms": round(at * 1000 + now_ms() - self._loop.time() * 1000),
+            "direction": direction,
+            "command": shown.command,
+            "status": shown.status,
+            "sequence_number": shown.sequence_number,
+            "fields": unique_names(shown),
+            "skipped": view.skipped,
+        }
+        if segment is not None:
+            fields |= {"message_id": segment.message_id, "segment_index": segment.index}
         view.skipped = 0
-        self._post(line)
+        self._post(connection, request, fields)
 
-    def _line(self, connection: TracedConnection, request: TraceRequest, **fields: object) -> TraceLine:
-        return TraceLine.model_validate(
-            {
-                "connector_id": request.connector_id,
-                "request_id": request.request_id,
-                "partition": connection.link.partition,
-                "bind": connection.mode.value,
-                "owner": self._owner,
-                **fields,
-            }
-        )
-
-    def _post(self, line: TraceLine) -> None:
-        self._outbox.post(Out(TRACES, line.connector_id.encode(), line.to_json()))
+    def _post(self, connection: TracedConnection, request: TraceRequest, fields: dict[str, Any]) -> None:
+        """One record, a `schemas.traces.TraceLine`, made by hand: there may be hundreds a second."""
+        line = {
+            "schema_version": 1,
+            "connector_id": request.connector_id,
+            "request_id": request.request_id,
+            "partition": connection.link.partition,
+            "bind": connection.mode.value,
+            "owner": self._owner,
+        }
+        line |= {name: value for name, value in fields.items() if value}
+        self._outbox.post(Out(TRACES, request.connector_id.encode(), orjson.dumps(line)))
 
 
-def _named(ring: tuple[str, list[TracedPdu]]) -> Iterator[tuple[float, str, str, bytes]]:
-    mode, traced = ring
-    return ((at, mode, direction, frame) for at, direction, frame in traced)
+def _named(ring: tuple[str, list[list[TracedPdu]]]) -> Iterator[tuple[float, str, str, bytes]]:
+    mode, blocks = ring
+    return ((at, mode, direction, frame) for block in blocks for at, direction, frame in block)
+
+
+def message_id_of(submission: str) -> str:
+    """The first part of a segment's id."""
+    return submission.partition("/")[0]
 
 
 def unique_names(shown: Described) -> dict[str, str]:

@@ -215,6 +215,7 @@ class _Follower:
         begun = loop.time()
         while True:
             await self._producer.send_all([Out(TRACE_REQUESTS, self._key, self._request.to_json())])
+            self._request = self._request.model_copy(update={"since_s": 0})  # once; also after a pause of ours
             self._more_ids.clear()
             try:
                 async with asyncio.timeout(RENEW_S):

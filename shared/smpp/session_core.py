@@ -59,7 +59,7 @@ class SessionCore(ABC, Generic[ConfigT]):
         self.config: Final = config
         self.state = SessionState.OPEN
         self.bind_mode: BindMode | None = None
-        self._trace = trace
+        self._record = None if trace is None else trace.record
         self._now = now
         self._jitter = jitter
         self._received = bytearray()
@@ -220,8 +220,8 @@ class SessionCore(ABC, Generic[ConfigT]):
         """OPEN or BINDING has lasted too long."""
 
     def _write(self, frame: bytes) -> None:
-        if self._trace is not None:
-            self._trace.record(self._now, "out", frame)
+        if self._record is not None:
+            self._record(self._now, "out", frame)
         self._to_send.append(frame)
 
     def _respond(self, body: pdu.Body, sequence_number: int, command_status: int = 0) -> None:
@@ -310,8 +310,8 @@ class SessionCore(ABC, Generic[ConfigT]):
         return offset
 
     def _receive_frame(self, frame: bytes, events: list[Event]) -> None:
-        if self._trace is not None:
-            self._trace.record(self._now, "in", frame)
+        if self._record is not None:
+            self._record(self._now, "in", frame)
         command_id = int.from_bytes(frame[4:8], "big")
         if command_id & RESPONSE_BIT:
             self._receive_response(command_id, frame, events)

@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import chain
 from typing import Final, TypeAlias
 
 from shared.smpp import pdu
@@ -21,6 +22,8 @@ OCTETS_MAX: Final = 16 * 1024 * 1024
 AGE_S: Final = 300.0
 FRAME_OVERHEAD: Final = 130
 """What Python spends on one kept PDU beside its octets; counted, so that `octets_max` is memory."""
+
+BLOCK: Final = 256
 
 Tap: TypeAlias = Callable[[float, str, bytes], None]
 
@@ -75,40 +78,56 @@ TracedPdu: TypeAlias = tuple[float, str, bytes]
 class TraceRing:
     """The last PDUs of one connection: none older than `age_s`, together at most `octets_max` octets of memory.
 
-    `SessionCore` fills it. `tap` sees every PDU as it passes; it must not raise. Without one, recording is an append.
+    `SessionCore` fills it. `tap` sees every PDU as it passes; it must not raise. Both limits are looked at once a block
+    of PDUs: what is kept may exceed them by one.
     """
 
-    __slots__ = ("_age_s", "_octets", "_ring", "octets_max", "tap")
+    __slots__ = ("_age_s", "_blocks", "_newest", "_octets", "octets_max", "tap")
 
     def __init__(self, octets_max: int = OCTETS_MAX, age_s: float = AGE_S) -> None:
         self.octets_max = octets_max
         self.tap: Tap | None = None
         self._age_s = age_s
         self._octets = 0
-        self._ring: deque[TracedPdu] = deque()
+        self._blocks: deque[tuple[int, list[TracedPdu]]] = deque()
+        self._newest: list[TracedPdu] = []
 
     def record(self, at: float, direction: str, frame: bytes) -> None:
         """Keep one PDU; the oldest make room."""
-        ring = self._ring
-        ring.append((at, direction, frame))
-        self._octets += len(frame) + FRAME_OVERHEAD
-        if self._octets > self.octets_max or ring[0][0] < at - self._age_s:
-            self._make_room(at - self._age_s)
+        newest = self._newest
+        newest.append((at, direction, frame))
+        if len(newest) >= BLOCK:
+            self._close_block(at)
         if self.tap is not None:
             self.tap(at, direction, frame)
 
-    def _make_room(self, since: float) -> None:
-        ring = self._ring
-        while ring and (self._octets > self.octets_max or ring[0][0] < since):
-            self._octets -= len(ring.popleft()[2]) + FRAME_OVERHEAD
+    def _close_block(self, at: float) -> None:
+        octets = sum([len(frame) for _, _, frame in self._newest]) + BLOCK * FRAME_OVERHEAD
+        blocks = self._blocks
+        blocks.append((octets, self._newest))
+        self._octets += octets
+        self._newest = []
+        while blocks and (self._octets > self.octets_max or blocks[0][1][-1][0] < at - self._age_s):
+            self._octets -= blocks.popleft()[0]
 
-    def __len__(self) -> int:
-        return len(self._ring)
+    def blocks(self, since: float = float("-inf")) -> list[list[TracedPdu]]:
+        """What is kept and not older than `since`, oldest first. A copy in no time, so that a reader may take his."""
+        newest = self._newest
+        if not newest and not self._blocks:
+            return []
+        last_at = newest[-1][0] if newest else self._blocks[-1][1][-1][0]
+        since = max(since, last_at - self._age_s)
+        kept = [block for _, block in self._blocks if block[-1][0] >= since] + [list(newest)]
+        kept[0] = kept[0][bisect_left(kept[0], since, key=_at) :]
+        return kept
 
     def snapshot(self, since: float = float("-inf")) -> list[TracedPdu]:
-        """What is kept and not older than `since`, oldest first; a copy, so that a reader may take its time."""
-        kept = list(self._ring)
-        return kept[bisect_left(kept, since, key=lambda traced: traced[0]) :]
+        """The same in one piece."""
+        return list(chain.from_iterable(self.blocks(since)))
+
+
+def _at(traced: TracedPdu) -> float:
+    return traced[0]
 
 
 @dataclass(frozen=True, slots=True)

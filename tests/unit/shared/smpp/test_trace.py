@@ -6,7 +6,7 @@ from shared.smpp import pdu
 from shared.smpp.codec import encode_body
 from shared.smpp.constants import EsmClass
 from shared.smpp.tlv import Tag, Tlv, integer_tlv, text_tlv
-from shared.smpp.trace import FRAME_OVERHEAD, TraceRing, describe, readable
+from shared.smpp.trace import BLOCK, FRAME_OVERHEAD, TraceRing, describe, readable
 from tests.vectors.pdus import Vector, load_vectors
 
 MSISDN, TEXT = "447700900123", b"your code is 123456"
@@ -151,22 +151,29 @@ def test_unknown_and_broken_pdus_have_a_line() -> None:
     assert line(bare, "in").split() == ["<-", "submit_sm_resp", "0x00000401", "#1", "defects=body_missing"]
 
 
+def fill(ring: TraceRing, count: int, octets: int = 20, at: float = 0.0) -> None:
+    for number in range(count):
+        ring.record(at + number, "in", bytes(octets))
+
+
 def test_the_ring_is_bounded_by_octets() -> None:
-    ring = TraceRing(octets_max=3 * (20 + FRAME_OVERHEAD))
-    for number in range(5):
-        ring.record(float(number), "in", bytes(20))
-    assert [at for at, _, _ in ring.snapshot()] == [2.0, 3.0, 4.0]
-    ring.record(5.0, "in", bytes(200))
-    assert [at for at, _, _ in ring.snapshot()] == [5.0]
-    ring.record(6.0, "in", bytes(10_000))
-    assert len(ring) == 0, "what is larger than the whole ring is not kept"
+    ring = TraceRing(octets_max=3 * BLOCK * (20 + FRAME_OVERHEAD), age_s=1e9)
+    fill(ring, 10 * BLOCK + 5)
+    assert [at for at, _, _ in ring.snapshot()] == list(range(7 * BLOCK, 10 * BLOCK + 5))
+    fill(ring, BLOCK - 5, octets=2000, at=1e6)
+    assert ring.snapshot() == [], "what is larger than the whole ring is not kept"
+    fill(ring, 1, at=2e6)
+    assert len(ring.snapshot()) == 1
 
 
 def test_the_ring_is_bounded_by_age() -> None:
     ring = TraceRing(age_s=60.0)
-    for at in (0.0, 10.0, 59.0, 70.5):
+    for at in (0.0, 10.0, 59.0, 70.0):
         ring.record(at, "out", b"x")
-    assert [at for at, _, _ in ring.snapshot()] == [59.0, 70.5]
+    assert [at for at, _, _ in ring.snapshot()] == [10.0, 59.0, 70.0], "exactly, for a reader"
+    ring = TraceRing(age_s=2.0 * BLOCK)
+    fill(ring, 10 * BLOCK)
+    assert sum(len(block) for _, block in ring._blocks) <= 3 * BLOCK, "in memory, by the block"
 
 
 def test_the_ring_gives_what_came_since() -> None:
@@ -184,4 +191,5 @@ def test_a_tap_sees_every_pdu_until_it_is_taken_off() -> None:
     ring.tap = None
     ring.record(2.0, "in", b"b")
     assert seen == [(1.0, "in", b"a")]
-    assert len(ring) == 2
+    assert len(ring.snapshot()) == 2
+    assert TraceRing().blocks() == []
