@@ -103,7 +103,7 @@ class SmscSession(SessionCore[SmscConfig]):
 
     def alert(self, body: pdu.AlertNotification, now: float) -> bool:
         """Send an alert_notification, which has no answer. False when the ESME does not receive in this state."""
-        if not may_request(Role.SMSC, body.command_id, self.state, self.bind_mode):
+        if self.state not in _DELIVERY_STATES:
             return False
         self._now = now
         self._respond(body, self._window.take_sequence_number())

@@ -156,14 +156,24 @@ class EsmeSession(SessionCore[EsmeConfig]):
         body = request.body
         if isinstance(body, pdu.DeliverSm | pdu.DataSm):
             self._receive_deliver(request, body, events)
-        elif isinstance(body, pdu.AlertNotification):
-            events.append(AlertReceived(body))
-        elif isinstance(body, pdu.Outbind):
-            events.append(OutbindReceived(body))
+        elif isinstance(body, pdu.AlertNotification | pdu.Outbind):
+            self._receive_notice(request.sequence_number, body, events)
         else:  # an SMSC that asks what only an ESME may ask
             self._respond(pdu.GenericNack(), request.sequence_number, SmppCommandStatus.ESME_RINVCMDID)
             detail = f"{command_name(body.command_id)} is not for an ESME"
             self._complain("wrong_state", detail, body.command_id, request.sequence_number, events)
+
+    def _receive_notice(
+        self, sequence_number: int, body: pdu.AlertNotification | pdu.Outbind, events: list[Event]
+    ) -> None:
+        """What has no answer: at the wrong time it is reported and ignored."""
+        if not may_request(Role.SMSC, body.command_id, self.state, self.bind_mode):
+            detail = f"{command_name(body.command_id)} in state {self.state.value}"
+            self._complain("wrong_state", detail, body.command_id, sequence_number, events)
+        elif isinstance(body, pdu.Outbind):
+            events.append(OutbindReceived(body))
+        else:
+            events.append(AlertReceived(body))
 
     def _receive_deliver(self, request: pdu.Pdu, body: pdu.DeliverSm | pdu.DataSm, events: list[Event]) -> None:
         sequence_number, command_id = request.sequence_number, body.command_id

@@ -175,6 +175,10 @@ def test_alert_and_outbind() -> None:
     assert pair.smsc.alert(pdu.AlertNotification(source_addr="1"), 0.0)
     assert [type(event).__name__ for event in pair.to_esme()] == ["AlertReceived"]
     assert not Pair(bind_mode=BindMode.TRANSMITTER).smsc.alert(pdu.AlertNotification(), 0.0)
+    draining = Pair()
+    draining.smsc.deliver("a", pdu.DeliverSm(), 0.0)
+    draining.smsc.drain(0.0)
+    assert not draining.smsc.alert(pdu.AlertNotification(), 0.0), "no requests of ours any more"
     early = Pair(bind=False)
     early.smsc.outbind(pdu.Outbind("SMSC", "pwd"), 0.0)
     assert [type(event).__name__ for event in early.to_esme()] == ["OutbindReceived"]

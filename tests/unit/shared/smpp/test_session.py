@@ -330,6 +330,17 @@ def test_alert_notification_and_outbind_are_events_without_answer() -> None:
     assert pair.esme.data_to_send() == b""
 
 
+def test_alert_notification_and_outbind_at_the_wrong_time_are_reported_and_ignored() -> None:
+    bound, transmitter, early = Pair(), Pair(bind_mode=BindMode.TRANSMITTER), Pair(bind=False)
+    for pair, body in (
+        (bound, pdu.Outbind()),
+        (transmitter, pdu.AlertNotification()),
+        (early, pdu.AlertNotification()),
+    ):
+        assert words(pair.esme_receives(pdu.Pdu(7, body))) == ["ProtocolErrorSeen"]
+        assert pair.esme.data_to_send() == b""
+
+
 # ------------------------------------------------------------------------------------------ what a peer does wrong
 
 
