@@ -16,6 +16,7 @@ from schemas.dead_letters import (
     DLQ_PARTITION,
     DLQ_REASON,
     DLQ_SERVICE,
+    DLQ_TIMESTAMP_MS,
     DLQ_TOPIC,
 )
 from schemas.topics import dlq_of
@@ -105,6 +106,7 @@ def dead_letter(
         (DLQ_TOPIC, record.topic.encode()),
         (DLQ_PARTITION, str(record.partition).encode()),
         (DLQ_OFFSET, str(record.offset).encode()),
+        (DLQ_TIMESTAMP_MS, str(record.timestamp).encode()),
         (DLQ_REASON, reason.encode()),
         (DLQ_FIELD, (field or "").encode()),
         (DLQ_ERROR, error[:1000].encode("utf-8", "replace")),

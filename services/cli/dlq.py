@@ -12,11 +12,13 @@ from schemas.dead_letters import (
     DLQ_OFFSET,
     DLQ_PARTITION,
     DLQ_REASON,
+    DLQ_TIMESTAMP_MS,
     DLQ_TOPIC,
+    ORIGIN_TIMESTAMP_MS,
     REPLAYED_FROM,
 )
-from schemas.topics import dlq_of
-from services.cli.errors import EXIT_FAILED, Invalid
+from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, dlq_of
+from services.cli.errors import EXIT_FAILED, CliError, Invalid
 from services.cli.output import clock_time, console, print_json, print_json_lines, table
 from services.cli.runtime import find_runtime, kafka_errors, no_topics, producing
 from services.cli.topic_admin import partition_counts
@@ -25,6 +27,7 @@ from shared.records import Out
 from shared.settings import Settings
 
 _SHOWN_VALUE = 200
+_TELLING = {*DLQ_HEADERS, ORIGIN_TIMESTAMP_MS}
 
 
 async def _records(settings: Settings, topic: str) -> list[ConsumerRecord]:
@@ -51,13 +54,18 @@ def as_row(record: ConsumerRecord) -> dict[str, Any]:
         "offset": record.offset,
         "at_ms": record.timestamp,
         "topic": headers.get(DLQ_TOPIC, ""),
-        "partition": int(headers.get(DLQ_PARTITION, -1)),
-        "topic_offset": int(headers.get(DLQ_OFFSET, -1)),
+        "partition": _whole(headers.get(DLQ_PARTITION)),
+        "topic_offset": _whole(headers.get(DLQ_OFFSET)),
         "reason": headers.get(DLQ_REASON, ""),
         "field": headers.get(DLQ_FIELD, ""),
         "error": headers.get(DLQ_ERROR, ""),
         "value": (record.value or b"")[:_SHOWN_VALUE].decode("utf-8", "replace"),
     }
+
+
+def _whole(text: str | bytes | None) -> int:
+    """A decimal number; -1 for anything else: the headers may be another program's."""
+    return int(text) if text and text.isdigit() and len(text) <= 18 else -1
 
 
 async def summary(data_dir: Path | None, *, as_json: bool) -> int:
@@ -119,17 +127,29 @@ async def replay(topic: str, offsets: list[int], data_dir: Path | None, *, every
             else:
                 console.print(f"not there: {', '.join(map(str, missing))}; nothing was replayed")
             return EXIT_FAILED
+        outs = [replayed(record) for record in chosen]
+        counts = await partition_counts(settings)
+        for out in outs:
+            if counts.get(out.topic, 0) <= (out.partition or 0):
+                raise CliError(f"{out.topic} partition {out.partition} is not there any more; nothing was replayed")
         async with producing(settings) as producer:
-            await producer.send_all([replayed(record) for record in chosen])
+            await producer.send_all(outs)
     print_json({"replayed": len(chosen)}) if as_json else console.print(f"replayed {len(chosen)}")
     return 0
 
 
 def replayed(record: ConsumerRecord) -> Out:
-    """The record as it was, for the topic it was in, marked as replayed; raises `Invalid` without its place."""
-    headers = {name: value for name, value in record.headers if name in DLQ_HEADERS}
-    if DLQ_TOPIC not in headers:
+    """The record as it was, for the very partition it was in, marked as replayed; raises `Invalid` without its place.
+
+    Partitions of some topics are leases or decide what is joined, so the key alone does not tell where it belongs. A
+    request also says when it was first accepted, because it gets a place, and so an identity, of its own.
+    """
+    headers = {name: value or b"" for name, value in record.headers if name in _TELLING}
+    topic, partition = headers.get(DLQ_TOPIC, b"").decode("utf-8", "replace"), _whole(headers.get(DLQ_PARTITION))
+    if not topic or partition < 0:
         raise Invalid(f"{record.topic} offset {record.offset} does not say where it came from")
-    kept = tuple((n, v) for n, v in record.headers if n not in DLQ_HEADERS and n != REPLAYED_FROM)
+    kept = [(n, v) for n, v in record.headers if n not in DLQ_HEADERS and n != REPLAYED_FROM]
+    if topic in {MT_REQUESTS, MT_REQUESTS_OTP} and ORIGIN_TIMESTAMP_MS not in headers:
+        kept.append((ORIGIN_TIMESTAMP_MS, headers.get(DLQ_TIMESTAMP_MS, b"")))
     mark = (REPLAYED_FROM, f"{record.topic}/{record.partition}/{record.offset}".encode())
-    return Out(headers[DLQ_TOPIC].decode(), record.key, record.value, (*kept, mark))
+    return Out(topic, record.key, record.value, (*kept, mark), partition)

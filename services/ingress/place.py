@@ -2,18 +2,22 @@
 
 A record that ingress moved to the partition of its idempotency key carries its first place and time in headers. They
 are headers like any client's, so they are believed only on a record that can be such a copy (`can_be_copy`).
+
+A replayed dead letter is a new record with an identity of its own; it says when the first one was accepted. A client
+that claims so makes its own message older by some days, and nothing else.
 """
 
 from typing import Final, NamedTuple
 
+from schemas.dead_letters import ORIGIN_TIMESTAMP_MS, REPLAYED_FROM
 from services.ingress.admission import Admission, Admitted
 from shared.ids import message_id_of
 from shared.records import Headers, In, murmur2_partition, trace_headers
 
 ORIGIN_PARTITION: Final = "origin_partition"
 ORIGIN_OFFSET: Final = "origin_offset"
-ORIGIN_TIMESTAMP_MS: Final = "origin_timestamp_ms"
 _ORIGIN: Final = frozenset({ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_TIMESTAMP_MS})
+_TELLING: Final = _ORIGIN | {REPLAYED_FROM}
 
 MOVED_AGE_MAX_MS: Final = 4 * 24 * 3_600_000
 """No true origin is older: requests are kept for three days."""
@@ -39,15 +43,22 @@ def own_place(record: In) -> Place:
 def place_of(record: In) -> Place:
     """The first place of `record` as its headers tell it. Those that cannot be an origin are as good as none."""
     if record.headers:
-        origin = {name: value for name, value in record.headers if name in _ORIGIN}
-        if len(origin) == len(_ORIGIN):
+        origin = {name: value for name, value in record.headers if name in _TELLING}
+        if len(origin.keys() & _ORIGIN) == len(_ORIGIN):
             partition, offset, timestamp_ms = (
                 _whole(origin[name]) for name in (ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_TIMESTAMP_MS)
             )
-            age_ms = record.timestamp - timestamp_ms
-            if partition >= 0 and offset >= 0 and 0 <= age_ms <= MOVED_AGE_MAX_MS:
+            if partition >= 0 and offset >= 0 and _can_be_older(record, timestamp_ms):
                 return Place(partition, offset, timestamp_ms, True)
+        elif REPLAYED_FROM in origin and ORIGIN_TIMESTAMP_MS in origin:
+            timestamp_ms = _whole(origin[ORIGIN_TIMESTAMP_MS])
+            if _can_be_older(record, timestamp_ms):
+                return Place(record.partition, record.offset, timestamp_ms)
     return own_place(record)
+
+
+def _can_be_older(record: In, timestamp_ms: int) -> bool:
+    return 0 <= record.timestamp - timestamp_ms <= MOVED_AGE_MAX_MS
 
 
 def can_be_copy(record: In, place: Place, request: Admission, partitions: int) -> bool:

@@ -23,6 +23,28 @@ def test_a_copy_keeps_its_first_place_and_so_its_identity() -> None:
     assert "x" not in dict(headers)
 
 
+def test_a_replayed_dead_letter_keeps_its_time_and_no_more() -> None:
+    headers = [("origin_timestamp_ms", str(AT_MS - 60_000).encode()), ("replayed_from", b"mt.requests.dlq/0/5")]
+    replayed = Record(b"v", partition=2, offset=9, headers=headers)
+    assert place_of(replayed) == Place(2, 9, AT_MS - 60_000)
+    other = Record(b"v", partition=2, offset=10, headers=headers)
+    assert place_of(replayed).message_id("mt.requests") != place_of(other).message_id("mt.requests")
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        [("origin_timestamp_ms", str(AT_MS - 60_000).encode())],
+        [("origin_timestamp_ms", str(AT_MS + 1).encode()), ("replayed_from", b"x")],
+        [("origin_timestamp_ms", b"0"), ("replayed_from", b"x")],
+        [("origin_timestamp_ms", b""), ("replayed_from", b"x")],
+        [("replayed_from", b"x")],
+    ],
+)
+def test_a_time_that_nobody_replayed_or_that_cannot_be_is_not_believed(headers: list[tuple[str, bytes]]) -> None:
+    assert place_of(Record(b"", partition=2, offset=9, headers=headers)) == Place(2, 9, AT_MS)
+
+
 @pytest.mark.parametrize(
     ("partition", "offset", "timestamp"),
     [
