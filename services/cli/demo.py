@@ -140,7 +140,7 @@ def _print(result: Reconciliation, traffic_s: float, all_s: float) -> None:
     console.print(table("Reconciliation", ["source", "count", ""], rows, right=["count"]))
     console.print(
         f"\n[bold]{len(result.lost)} lost, {len(result.duplicates)} duplicates, "
-        f"{len(result.contradictions)} contradictions, {result.in_doubt} in doubt[/bold]"
+        f"{len(result.contradictions)} contradictions, {sum(result.unknown.values())} of unknown outcome[/bold]"
     )
     for sentence in [*result.lost, *result.duplicates, *result.contradictions][:_SHOWN]:
         console.print(f"  {sentence}", markup=False)

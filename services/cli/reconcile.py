@@ -1,16 +1,25 @@
 """Pure: the four-source reconciliation: what was published, what the SMSC accepted, what was told, what is stored.
 
-A message may end in one way only, each of its segments may have been accepted once only, and all four must agree. In
-doubt (a binder died with the submit on its way) is allowed to be counted, never to be hidden.
+A message may end in one way only, each of its segments may have been accepted once only, and all four must agree. That
+an outcome is not known (a binder, a link or the SMSC died with the submit on its way) is counted by reason, never
+hidden: how many there may be is for the caller to say.
 """
 
-from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Final
 
-COMPLETE = frozenset({"delivered", "submitted"})
+from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, dlq_of
+
+COMPLETE: Final = frozenset({"delivered", "submitted"})
 """Ends that cannot be reached without every segment having been accepted."""
+
+STEPS: Final = frozenset({"accepted", "queued", "submitted"})
+"""What is told on the way to `delivered` where `receipt` is `all`; nothing is where it is anything else."""
+
+REQUEST_DLQS: Final = frozenset({dlq_of(MT_REQUESTS), dlq_of(MT_REQUESTS_OTP)})
+"""A dead letter anywhere else is a record of our own that could not be read: never right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +28,7 @@ class Published:
 
     message_id: str
     to: str | None
+    receipt: str = "final"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +38,34 @@ class Submit:
     to: str
     part: int
     parts: int
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
-class Final:
-    """A final status record."""
+class Told:
+    """A record of `mt.statuses`. `content` stands for all of it: repeats must not differ."""
 
     message_id: str
     status_id: str
     status: str
+    final: bool
     reason: str | None
     segments: int
     segments_delivered: int
+    content: int
+    at_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Reconciliation:
-    """The result; `ok` when nothing was lost, doubled or contradicted."""
+    """The result; `ok` when nothing was lost, doubled or contradicted. `unknown` counts `outcome_unknown` by reason."""
 
     published: int
     dead_letters: int
     finals: Mapping[str, int]
     submits: int
     stored: int
-    in_doubt: int
+    unknown: Mapping[str, int]
     lost: list[str] = field(default_factory=list)
     duplicates: list[str] = field(default_factory=list)
     contradictions: list[str] = field(default_factory=list)
@@ -66,58 +80,73 @@ class Reconciliation:
 
 def reconcile(
     published: Iterable[Published],
-    dead_letters: tuple[int, int],
+    dead_letters: tuple[int, Mapping[str, int]],
     submits: Iterable[Submit],
-    finals: Iterable[Final],
+    statuses: Iterable[Told],
     stored: Mapping[str, tuple[str, bool]],
 ) -> Reconciliation:
-    """`dead_letters`: how many were expected, and how many there are. `stored`: status and final by message_id.
+    """`dead_letters`: how many requests were to end there, and what lies in which dead-letter topic. `stored`: status
+    and final by message_id.
 
-    Sentences in `lost`, `duplicates` and `contradictions` each name one message.
+    Sentences in `lost`, `duplicates` and `contradictions` each name one message, or one topic.
     """
     sent = list(published)
-    by_message: dict[str, dict[str, Final]] = {}
-    for final in finals:
-        by_message.setdefault(final.message_id, {})[final.status_id] = final
-    accepted: dict[str, Counter[int]] = {}
+    told, contradictions = _by_message(statuses)
+    finals = {message_id: [one for one in found if one.final] for message_id, found in told.items()}
+    accepted: dict[str, Counter[int]] = defaultdict(Counter)
     for submit in submits:
-        accepted.setdefault(submit.to, Counter())[submit.part] += 1
+        accepted[submit.to][submit.part] += 1
     lost: list[str] = []
     duplicates: list[str] = []
-    contradictions: list[str] = []
     for message in sent:
-        ends = list(by_message.get(message.message_id, {}).values())
+        ends = finals.get(message.message_id, [])
         parts = accepted.get(message.to or "", Counter())
+        duplicates += _duplicates(message, ends, parts)
         if not ends:
             lost.append(f"{message.message_id} has no final status")
             continue
-        if len(ends) > 1:
-            words = ", ".join(sorted(end.status for end in ends))
-            duplicates.append(f"{message.message_id} has {len(ends)} final statuses: {words}")
-        duplicates += [
-            f"{message.message_id} segment {part} was accepted {times} times"
-            for part, times in parts.items()
-            if times > 1
-        ]
         contradictions += _contradictions(message, ends[0], parts, stored.get(message.message_id))
-    contradictions += _strangers(sent, by_message, accepted)
-    if dead_letters[0] != dead_letters[1]:
-        contradictions.append(f"{dead_letters[0]} dead letters were expected, there are {dead_letters[1]}")
+        steps = {one.status for one in told[message.message_id] if not one.final}
+        contradictions += _wrong_steps(message, ends[0], steps)
+    contradictions += _strangers(sent, told, accepted)
+    expected, found = dead_letters
+    contradictions += _dead_letters(expected, found)
+    ended = [end for ends in finals.values() for end in ends]
     return Reconciliation(
         published=len(sent),
-        dead_letters=dead_letters[1],
-        finals=Counter(end.status for ends in by_message.values() for end in ends.values()),
+        dead_letters=sum(count for topic, count in found.items() if topic in REQUEST_DLQS),
+        finals=Counter(end.status for end in ended),
         submits=sum(sum(parts.values()) for parts in accepted.values()),
         stored=len(stored),
-        in_doubt=sum(end.reason == "in_doubt" for ends in by_message.values() for end in ends.values()),
+        unknown=Counter(end.reason or "" for end in ended if end.status == "outcome_unknown"),
         lost=lost,
         duplicates=duplicates,
         contradictions=contradictions,
     )
 
 
+def _by_message(statuses: Iterable[Told]) -> tuple[dict[str, list[Told]], list[str]]:
+    """What was told about each message, repeats collapsed on `status_id`; and the repeats that differ."""
+    known: dict[str, dict[str, Told]] = defaultdict(dict)
+    differ: list[str] = []
+    for one in statuses:
+        first = known[one.message_id].setdefault(one.status_id, one)
+        if first.content != one.content:
+            differ.append(f"{one.message_id} was told {one.status} twice, and not the same each time")
+    return {message_id: list(found.values()) for message_id, found in known.items()}, differ
+
+
+def _duplicates(message: Published, ends: list[Told], parts: Counter[int]) -> Iterable[str]:
+    if len(ends) > 1:
+        words = ", ".join(sorted(end.status for end in ends))
+        yield f"{message.message_id} has {len(ends)} final statuses: {words}"
+    for part, times in parts.items():
+        if times > 1:
+            yield f"{message.message_id} segment {part} was accepted {times} times"
+
+
 def _contradictions(
-    message: Published, end: Final, parts: Counter[int], stored: tuple[str, bool] | None
+    message: Published, end: Told, parts: Counter[int], stored: tuple[str, bool] | None
 ) -> Iterable[str]:
     needed = end.segments if end.status in COMPLETE else end.segments_delivered
     if len(parts) < needed:
@@ -130,11 +159,28 @@ def _contradictions(
         yield f"{message.message_id} is {end.status}, but {stored[0]}{'' if stored[1] else ' (open)'} in ClickHouse"
 
 
-def _strangers(
-    sent: list[Published], by_message: Mapping[str, Any], accepted: Mapping[str, Counter[int]]
-) -> Iterable[str]:
-    """Whatever ended or was submitted without having been published."""
+def _wrong_steps(message: Published, end: Told, steps: set[str]) -> Iterable[str]:
+    """What `receipt` asked for, and what was told."""
+    if end.status in COMPLETE and (end.status == "submitted") != (message.receipt == "none"):
+        yield f"{message.message_id} asked for receipt {message.receipt} and ended as {end.status}"
+    if message.receipt != "all":
+        yield from (f"{message.message_id} did not ask for steps and was told {word}" for word in sorted(steps))
+    elif end.status == "delivered":
+        yield from (f"{message.message_id} was never told {word}" for word in sorted(STEPS - steps))
+
+
+def _strangers(sent: list[Published], told: Collection[str], accepted: Collection[str]) -> Iterable[str]:
+    """Whatever was told or submitted without having been published."""
     known = {message.message_id for message in sent}
     numbers = {message.to for message in sent}
-    yield from (f"{message_id} was never published" for message_id in by_message if message_id not in known)
+    yield from (f"{message_id} was never published" for message_id in told if message_id not in known)
     yield from (f"a submit_sm to {to} belongs to no published message" for to in accepted if to not in numbers)
+
+
+def _dead_letters(expected: int, found: Mapping[str, int]) -> Iterable[str]:
+    there = sum(count for topic, count in found.items() if topic in REQUEST_DLQS)
+    if expected != there:
+        yield f"{expected} dead letters were expected, there are {there}"
+    for topic, count in sorted(found.items()):
+        if topic not in REQUEST_DLQS and count:
+            yield f"{topic} has {count} dead letters, and should have none"

@@ -10,9 +10,9 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from schemas.statuses import Status
-from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, MT_STATUSES, dlq_of
+from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, MT_STATUSES
 from services.cli.health import clickhouse
-from services.cli.reconcile import Final, Published, Reconciliation, Submit, reconcile
+from services.cli.reconcile import Published, Reconciliation, Submit, Told, reconcile
 from services.cli.stack import DEMO_DIR
 from services.cli.topic_admin import partition_counts
 from shared.ids import message_id_of
@@ -20,7 +20,10 @@ from shared.kafka import EARLIEST, connection_options, make_consumer, partitions
 from shared.settings import Settings
 
 _SECONDS_FOR_RECORDER = 60
-_STORED = "SELECT toString(message_id), status, final FROM sms.message_state"
+_STORED = """
+SELECT toString(message_id), status, final FROM sms.message_state
+WHERE accepted_at >= fromUnixTimestamp64Milli({since_ms:Int64})
+"""
 
 
 def read_sample(file: Path = DEMO_DIR / "messages.jsonl") -> list[dict[str, Any]]:
@@ -38,6 +41,13 @@ def as_record(message: Mapping[str, Any]) -> tuple[str, bytes, bytes | None]:
     key = value.get("idempotency_key")
     record_key = f"{value['account_id']}:{key}".encode() if key else None
     return topic, json.dumps(value, ensure_ascii=False).encode(), record_key
+
+
+def expectation(message_id: str, message: Mapping[str, Any]) -> Published:
+    """What must become of a message of the sample that was published under this id."""
+    value = message["value"]
+    to = None if message.get("wrong") else value["to"].lstrip("+")
+    return Published(message_id, to, value.get("receipt", "final"))
 
 
 class Publisher:
@@ -72,8 +82,7 @@ class Publisher:
                 self.dead_letters += 1
                 continue
             message_id = message_id_of(ack.timestamp, ack.topic, ack.partition, ack.offset)
-            to = None if message.get("wrong") else message["value"]["to"].lstrip("+")
-            self.published.append(Published(message_id, to))
+            self.published.append(expectation(message_id, message))
 
 
 class StatusFollower:
@@ -84,9 +93,8 @@ class StatusFollower:
         self._consumer: AIOKafkaConsumer | None = None
         self._task: asyncio.Task[None] | None = None
         self._moved = asyncio.Condition()
-        self.finals: list[Final] = []
+        self.told: list[Told] = []
         self.ended: set[str] = set()
-        self.words: Counter[str] = Counter()
 
     async def start(self) -> None:
         consumer = make_consumer(self._settings, auto_offset_reset=EARLIEST)
@@ -109,20 +117,10 @@ class StatusFollower:
         while True:
             found = await consumer.getmany(timeout_ms=500)
             for record in (r for records in found.values() for r in records):
-                status = Status.from_json(record.value)
-                if status.final:
-                    self.finals.append(
-                        Final(
-                            message_id=status.message_id,
-                            status_id=status.status_id,
-                            status=status.status,
-                            reason=status.reason,
-                            segments=status.segments,
-                            segments_delivered=status.segments_delivered,
-                        )
-                    )
-                    self.ended.add(status.message_id)
-                    self.words[status.status] += 1
+                one = told(record.value)
+                self.told.append(one)
+                if one.final:
+                    self.ended.add(one.message_id)
             if found:
                 async with self._moved:
                     self._moved.notify_all()
@@ -132,23 +130,37 @@ class StatusFollower:
         wanted = set(message_ids)
         try:
             async with asyncio.timeout(timeout_s), self._moved:
-                while not wanted <= self.ended:
-                    await self._moved.wait()
+                await self._moved.wait_for(lambda: wanted <= self.ended)
         except TimeoutError:
             pass
         return wanted - self.ended
 
 
+def told(value: bytes) -> Told:
+    """A record of `mt.statuses` as the reconciliation wants it."""
+    status = Status.from_json(value)
+    return Told(
+        message_id=status.message_id,
+        status_id=status.status_id,
+        status=status.status,
+        final=status.final,
+        reason=status.reason,
+        segments=status.segments,
+        segments_delivered=status.segments_delivered,
+        content=hash(value),
+        at_ms=status.occurred_at_ms,
+    )
+
+
 def read_submit_log(file: Path) -> list[Submit]:
     """What the simulator accepted. A last line that is cut (it was killed while writing) is left out."""
-    if not file.exists():
-        return []
-    found = []
-    for line in file.read_bytes().split(b"\n"):
-        if line.endswith(b"}"):
-            entry = json.loads(line)
-            found.append(Submit(entry["destination_addr"], entry["part"], entry["parts"]))
-    return found
+    return submits_in(file.read_bytes()) if file.exists() else []
+
+
+def submits_in(lines: bytes) -> list[Submit]:
+    """The lines of a piece of the simulator's log that are whole."""
+    entries = [json.loads(line) for line in lines.split(b"\n") if line.endswith(b"}")]
+    return [Submit(entry["destination_addr"], entry["part"], entry["parts"], entry["at_ms"]) for entry in entries]
 
 
 def count_submits(file: Path) -> int:
@@ -156,12 +168,14 @@ def count_submits(file: Path) -> int:
     return file.read_bytes().count(b"\n") if file.exists() else 0
 
 
-async def read_stored(settings: Settings, expected: int) -> dict[str, tuple[str, bool]]:
-    """Status and final of every message in ClickHouse, once the recorder has got to `expected` final ones."""
+async def read_stored(settings: Settings, expected: int, since_ms: int = 0) -> dict[str, tuple[str, bool]]:
+    """Status and final of every message in ClickHouse that was accepted since then, once the recorder has got to
+    `expected` final ones.
+    """
     client = await asyncio.to_thread(clickhouse, settings)
     try:
         for _ in range(_SECONDS_FOR_RECORDER * 4):
-            rows = await asyncio.to_thread(client.query, _STORED)
+            rows = await asyncio.to_thread(client.query, _STORED, {"since_ms": since_ms})
             stored = {str(mid): (str(status), bool(final)) for mid, status, final in rows.result_rows}
             if sum(final for _, final in stored.values()) >= expected:
                 break
@@ -171,27 +185,34 @@ async def read_stored(settings: Settings, expected: int) -> dict[str, tuple[str,
     return stored
 
 
-async def count_dead_letters(settings: Settings) -> int:
-    """Records in the dead-letter topics of the public requests."""
-    counts = await partition_counts(settings)
-    total = 0
-    for topic in (dlq_of(MT_REQUESTS), dlq_of(MT_REQUESTS_OTP)):
-        for partition in range(counts.get(topic, 0)):
-            async for batch in read_range(settings, topic, partition):
-                total += len(batch)
-    return total
+async def count_dead_letters(settings: Settings) -> dict[str, int]:
+    """How many records lie in each dead-letter topic that has any."""
+    counts = {name: count for name, count in (await partition_counts(settings)).items() if name.endswith(".dlq")}
+    consumer = make_consumer(settings)
+    await consumer.start()
+    try:
+        partitions = await partitions_of(consumer, *counts)
+        consumer.assign(partitions)  # or it asks for their leaders first, and waits a second
+        begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    finally:
+        await consumer.stop()
+    found: Counter[str] = Counter()
+    for tp in partitions:
+        if begins[tp] < ends[tp]:  # markers of transactions take offsets too
+            async for batch in read_range(settings, tp.topic, tp.partition):
+                found[tp.topic] += len(batch)
+    return dict(found)
 
 
 async def reconcile_all(
     settings: Settings, publisher: Publisher, follower: StatusFollower, submit_log: Path
 ) -> Reconciliation:
     """Read the other sources and compare all four."""
-    ended = {final.message_id for final in follower.finals}
-    stored = await read_stored(settings, len(ended))
+    stored = await read_stored(settings, len(follower.ended))
     return reconcile(
         publisher.published,
         (publisher.dead_letters, await count_dead_letters(settings)),
         read_submit_log(submit_log),
-        follower.finals,
+        follower.told,
         stored,
     )

@@ -171,9 +171,14 @@ class RequestDecider:
             claim.store.take(claim.hashed, about.message_id, claim.body, accepted_at_ms)
             outs.append(key_out(arrival.record, claim.hashed, about.message_id, claim.body, accepted_at_ms))
         outs.append(accepted_event(self._events, about, arrival.at_ms, arrival.headers))
-        if request.receipt == "all":
+        if request.receipt == "all":  # by the time of acceptance: a repeat after a crash says the same
             outs += status_outs(
-                self._events, about, "accepted", final=False, occurred_at_ms=arrival.at_ms, headers=arrival.headers
+                self._events,
+                about,
+                "accepted",
+                final=False,
+                occurred_at_ms=about.accepted_at_ms,
+                headers=arrival.headers,
             )
         return outs
 

@@ -6,22 +6,32 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-from services.cli.reconcile import Reconciliation, reconcile
+from schemas.service_states import ServiceState
+from schemas.statuses import Status
+from schemas.topics import EVERY_SERVICE, MT_STATUSES, dispatch_topic
+from services.cli.health import clickhouse_problem, look
+from services.cli.reconcile import REQUEST_DLQS, Reconciliation, Submit, reconcile
 from services.cli.run_file import RunFile, read_run_file
-from services.cli.traffic import Publisher, StatusFollower, read_stored, read_submit_log
+from services.cli.topic_admin import partition_counts
+from services.cli.traffic import Publisher, StatusFollower, count_dead_letters, read_stored, submits_in
+from shared.kafka import read_range
 from shared.local.ports import free_port
+from shared.service import read_service_states
 from shared.settings import Settings, read_settings
+from tests.e2e.work import unfinished
 
 HERE = Path(__file__).parent
 CLI = [sys.executable, "-m", "services.cli"]
 START_S = 90.0
+OPEN_MAX = 300
 
 
 class Gateway:
@@ -38,6 +48,8 @@ class Gateway:
         if not self.environment["SMSGW_CACHE_DIR"]:
             del self.environment["SMSGW_CACHE_DIR"]
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._submits: list[Submit] = []
+        self._log_read = 0
 
     @property
     def config_file(self) -> Path:
@@ -98,18 +110,79 @@ class Gateway:
             kafka_bootstrap_servers=self.run.kafka_bootstrap_servers, clickhouse_url=self.run.clickhouse_url
         )
 
-    @property
-    def submit_log(self) -> Path:
-        return self.data_dir / "simulator" / "submits.jsonl"
+    def submits_to(self, prefixes: Iterable[str]) -> list[Submit]:
+        """What the SMSC has accepted so far for numbers with one of the prefixes, by its own log."""
+        wanted = tuple(prefixes)
+        with (self.data_dir / "simulator" / "submits.jsonl").open("rb") as log:
+            log.seek(self._log_read)
+            octets = log.read()
+        whole = octets[: octets.rfind(b"\n") + 1]
+        self._log_read += len(whole)
+        self._submits += submits_in(whole)
+        return [submit for submit in self._submits if submit.to.startswith(wanted)]
 
-    async def kill(self, service: str) -> None:
+    async def kill(self, process: str) -> None:
         """SIGKILL, and wait until `up` has started another one."""
-        pid = self.run.processes[service]
-        assert pid is not None
+        pid = self.pid(process)
         os.kill(pid, signal.SIGKILL)
         async with asyncio.timeout(30):
-            while self.run.processes.get(service) in (pid, None):
+            while self.run.processes.get(process) in (pid, None):
                 await asyncio.sleep(0.05)
+
+    async def kill_at_work(self, process: str) -> None:
+        """`kill` while it has something in hand, and wait until its successor works."""
+        await self.hold_at_work(process)
+        await self.kill(process)
+        await self.until_ready(process)
+
+    async def hold_at_work(self, process: str) -> int:
+        """SIGSTOP at a moment when the process has something in hand; returns its pid.
+
+        It is held, asked about, and let go again until it has: the answer about a process that runs would be outdated.
+        """
+        pid = self.pid(process)
+        async with asyncio.timeout(30):
+            while True:
+                os.kill(pid, signal.SIGSTOP)
+                try:
+                    if await unfinished(self.settings, process):
+                        return pid
+                except BaseException:
+                    os.kill(pid, signal.SIGCONT)
+                    raise
+                os.kill(pid, signal.SIGCONT)
+                await asyncio.sleep(0.05)
+
+    def pid(self, process: str) -> int:
+        """Of a process of the first `up`, which must be running."""
+        pid = self.run.processes[process]
+        assert pid is not None
+        return pid
+
+    async def until_ready(self, process: str) -> None:
+        """Until the process that runs now has its partitions and what it needs to know."""
+        async with asyncio.timeout(60):
+            while not await self._is_ready(process):
+                await asyncio.sleep(0.1)
+
+    async def _is_ready(self, process: str) -> bool:
+        if process == "clickhouse":
+            return not await asyncio.to_thread(clickhouse_problem, self.settings)
+        if process not in EVERY_SERVICE:
+            return True
+        state = (await self.instances(process)).get("0")
+        return state is not None and state.ready and state.pid == self.run.processes.get(process)
+
+    async def instances(self, service: str) -> dict[str, ServiceState]:
+        """The last beat under each instance id of a service; a process that stopped cleanly has none."""
+        found = [s for s in (await read_service_states(self.settings)).values() if s.service == service]
+        return {state.instance: state for state in sorted(found, key=lambda state: state.beat_at_ms)}
+
+    async def bound(self, instance: str) -> set[str]:
+        """The dispatch partitions (`topic:partition`) whose bind an instance of the binder holds."""
+        health = await look(self.settings)
+        mine = [b for b in health.binds if b.state == "bound" and b.owner.partition("|")[0] == instance]
+        return {f"{dispatch_topic(bind.connector_id)}:{bind.partition}" for bind in mine}
 
     def log_tails(self) -> str:
         """The end of every log, for a failed test."""
@@ -117,18 +190,27 @@ class Gateway:
         return "\n".join(f"--- {f.name}\n" + "\n".join(f.read_text().splitlines()[-12:]) for f in files if f.exists())
 
 
-def messages_to(prefix: str, count: int, **fields: Any) -> list[dict[str, Any]]:
+def messages_to(prefix: str, count: int, start: int = 0, **fields: Any) -> list[dict[str, Any]]:
     """Requests to `count` different numbers that begin with `prefix` (6 digits, so that tests never meet)."""
     return [
         {"value": {"account_id": "shop", "to": f"+{prefix}{n:07d}", "text": f"message {n}"} | fields}
-        for n in range(count)
+        for n in range(start, start + count)
     ]
 
 
+class GatewayPublisher(Publisher):
+    """Also knows what lay in the dead-letter topics before."""
+
+    def __init__(self, settings: Settings, dead_before: dict[str, int]) -> None:
+        super().__init__(settings)
+        self.dead_before = dead_before
+
+
 @asynccontextmanager
-async def traffic(gateway: Gateway) -> AsyncIterator[tuple[Publisher, StatusFollower]]:
+async def traffic(gateway: Gateway) -> AsyncIterator[tuple[GatewayPublisher, StatusFollower]]:
     """A producer and a reader of statuses, as an application has them."""
-    publisher, follower = Publisher(gateway.settings), StatusFollower(gateway.settings)
+    publisher = GatewayPublisher(gateway.settings, await count_dead_letters(gateway.settings))
+    follower = StatusFollower(gateway.settings)
     await publisher.start()
     await follower.start()
     try:
@@ -138,32 +220,80 @@ async def traffic(gateway: Gateway) -> AsyncIterator[tuple[Publisher, StatusFoll
         await publisher.stop()
 
 
+@asynccontextmanager
+async def steadily(
+    publisher: Publisher, follower: StatusFollower, messages: Callable[[int], list[dict[str, Any]]], every_s: float
+) -> AsyncIterator[None]:
+    """Publish `messages(0)`, `messages(1)`, … while the block runs, so that every service is at work all the time.
+
+    No more while `OPEN_MAX` are under way: a slow machine must not collect a backlog.
+    """
+    enough = asyncio.Event()
+
+    async def publish() -> None:
+        turn = 0
+        while not enough.is_set():
+            if len(publisher.published) - len(follower.ended) < OPEN_MAX:
+                await publisher.publish(messages(turn))
+                turn += 1
+            await asyncio.sleep(every_s)
+
+    publishing = asyncio.create_task(publish())
+    try:
+        yield
+    finally:
+        enough.set()
+        await publishing
+
+
 async def until_submits(gateway: Gateway, prefixes: Iterable[str], count: int, timeout_s: float = 60) -> None:
     """Wait until the SMSC has accepted `count` submit_sm to numbers with one of the prefixes."""
-    wanted = tuple(prefixes)
     async with asyncio.timeout(timeout_s):
-        while sum(s.to.startswith(wanted) for s in read_submit_log(gateway.submit_log)) < count:
+        while len(gateway.submits_to(prefixes)) < count:
             await asyncio.sleep(0.05)
 
 
 async def settle(
-    gateway: Gateway, publisher: Publisher, follower: StatusFollower, prefixes: Sequence[str], timeout_s: float = 90
+    gateway: Gateway,
+    publisher: GatewayPublisher,
+    follower: StatusFollower,
+    prefixes: Sequence[str],
+    timeout_s: float = 90,
 ) -> Reconciliation:
     """Wait for every final, then compare the four sources for the numbers with these prefixes."""
     ids = {p.message_id for p in publisher.published}
     missing = await follower.wait_for(ids, timeout_s)
     assert not missing, f"{len(missing)} of {len(ids)} have no final status\n{gateway.log_tails()}"
     stored = {}
+    first_ms = min(accepted_at_ms(message_id) for message_id in ids)
     async with asyncio.timeout(30):
         while True:
-            everything = await read_stored(gateway.settings, 0)
+            everything = await read_stored(gateway.settings, 0, first_ms)
             stored = {mid: state for mid, state in everything.items() if mid in ids}
             if sum(final for _, final in stored.values()) == len(ids):
                 break
             await asyncio.sleep(0.25)
-    submits = [s for s in read_submit_log(gateway.submit_log) if s.to.startswith(tuple(prefixes))]
-    finals = [f for f in follower.finals if f.message_id in ids]
-    return reconcile(publisher.published, (0, 0), submits, finals, stored)
+    told = [one for one in follower.told if one.message_id in ids]
+    dead = Counter(await count_dead_letters(gateway.settings))
+    dead.subtract({topic: count for topic, count in publisher.dead_before.items() if topic in REQUEST_DLQS})
+    return reconcile(publisher.published, (publisher.dead_letters, dead), gateway.submits_to(prefixes), told, stored)
+
+
+def accepted_at_ms(message_id: str) -> int:
+    """The time in an id (RFC 9562, 5.7)."""
+    return int(message_id.replace("-", "")[:12], 16)
+
+
+async def statuses_of(gateway: Gateway, message_ids: Collection[str]) -> dict[str, list[Status]]:
+    """Every record of `mt.statuses` of these messages, in order."""
+    found: dict[str, list[Status]] = defaultdict(list)
+    wanted = {message_id.encode() for message_id in message_ids}
+    for partition in range((await partition_counts(gateway.settings))[MT_STATUSES]):
+        async for batch in read_range(gateway.settings, MT_STATUSES, partition):
+            for record in (r for r in batch if r.key in wanted):
+                status = Status.from_json(record.value)
+                found[status.message_id].append(status)
+    return found
 
 
 def rows(done: "subprocess.CompletedProcess[str]") -> list[dict[str, Any]]:

@@ -275,6 +275,15 @@ def test_what_a_predecessor_sent_is_not_sent_again_though_the_configuration_chan
     assert event(repeat, "duplicate")["message_id"] == MESSAGE_ID
 
 
+def test_the_status_of_a_request_that_is_handled_again_says_the_same() -> None:
+    record = Record(request(receipt="all"))
+    first = decider().decide(record, NOW_MS)
+    own = OwnOutput()
+    own.add_submission(first[0].value)
+    again = decider(own=own).decide(record, NOW_MS + 5_000)
+    assert only(again, "mt.statuses") == only(first, "mt.statuses")
+
+
 def test_what_a_predecessor_rejected_stays_rejected_for_the_same_reason() -> None:
     first = decider(applied(accounts=[])).decide(Record(request(idempotency_key="k")), NOW_MS)
     own = OwnOutput()
