@@ -8,13 +8,14 @@ from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
 from schemas.submissions import Submission
 from schemas.topics import MT_REROUTES
-from schemas.wire import ReceiptWish
+from schemas.wire import Lane, ReceiptWish
 from services.encoder.plan import ConnectorPlan
 from services.encoder.remark import remark
 from shared.events import EventMaker
@@ -152,33 +153,71 @@ def _segmented(
 ) -> Out:
     """The record of `mt.segments.<connector>.<lane>` (`schemas.segments.SegmentedMessage`)."""
     destination = plan.destination(submission.to)
-    record: dict[str, Any] = {
-        "schema_version": 1,
+    own: dict[str, Any] = {
         "message_id": submission.message_id,
         "route_no": submission.route_no,
-        "run": 0,
-        "account_id": submission.account_id,
-        "connector_id": submission.connector_id,
-        "lane": submission.lane,
-        "receipt": submission.receipt,
         "accepted_at_ms": submission.accepted_at_ms,
         "expires_at_ms": submission.expires_at_ms,
-        "encoding": encoded.alphabet,
-        "source_addr": source.text,
-        "source_addr_ton": source.ton,
-        "source_addr_npi": source.npi,
         "destination_addr": destination.text,
-        "dest_addr_ton": destination.ton,
-        "dest_addr_npi": destination.npi,
-        "esm_class": encoded.esm_class,
-        "data_coding": encoded.data_coding,
-        "registered_delivery": REGISTERED_DELIVERY[submission.receipt],
-        "send_validity": plan.send_validity,
         "segments": [_segment(segment) for segment in encoded.segments],
         "submission": value.decode(),
     }
+    shared = _shared_members(
+        submission.account_id,
+        submission.connector_id,
+        submission.lane,
+        submission.receipt,
+        encoded.alphabet,
+        source.text,
+        source.ton,
+        source.npi,
+        destination.ton,
+        destination.npi,
+        encoded.esm_class,
+        encoded.data_coding,
+        plan.send_validity,
+    )
     topic = plan.lane_topics[submission.lane]
-    return Out(topic, submission.account_id.encode(), orjson.dumps(record), headers)
+    return Out(topic, submission.account_id.encode(), orjson.dumps(own)[:-1] + shared, headers)
+
+
+@lru_cache(maxsize=4096)
+def _shared_members(
+    account_id: str,
+    connector_id: str,
+    lane: Lane,
+    receipt: ReceiptWish,
+    encoding: str,
+    source_addr: str,
+    source_addr_ton: int,
+    source_addr_npi: int,
+    dest_addr_ton: int,
+    dest_addr_npi: int,
+    esm_class: int,
+    data_coding: int,
+    send_validity: bool,
+) -> bytes:
+    """How a lane record goes on after its own members and ends: alike for thousands of messages, and half the work of
+    writing one."""
+    record: dict[str, Any] = {
+        "schema_version": 1,
+        "run": 0,
+        "account_id": account_id,
+        "connector_id": connector_id,
+        "lane": lane,
+        "receipt": receipt,
+        "encoding": encoding,
+        "source_addr": source_addr,
+        "source_addr_ton": source_addr_ton,
+        "source_addr_npi": source_addr_npi,
+        "dest_addr_ton": dest_addr_ton,
+        "dest_addr_npi": dest_addr_npi,
+        "esm_class": esm_class,
+        "data_coding": data_coding,
+        "registered_delivery": REGISTERED_DELIVERY[receipt],
+        "send_validity": send_validity,
+    }
+    return b"," + orjson.dumps(record)[1:]
 
 
 def _segment(segment: Segment) -> dict[str, Any]:
