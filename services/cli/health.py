@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import clickhouse_connect
@@ -9,6 +10,7 @@ from aiokafka import ConsumerRecord
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
+import schemas
 from schemas.connector_states import ConnectorState
 from schemas.service_states import ServiceState
 from schemas.topics import CONNECTOR_STATES, EVERY_SERVICE, SERVICE_STATES
@@ -18,6 +20,9 @@ from services.cli.runtime import read_tables
 from shared.clock import now_ms
 from shared.service import BEAT_FRESH_MS, STUCK_MS
 from shared.settings import ClickHouseSettings, Settings
+
+_MIGRATIONS = Path(schemas.__file__).parent / "clickhouse"
+_APPLIED = "SELECT leftPad(toString(number), 4, '0') || '_' || name FROM sms.schema_migrations FINAL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +119,21 @@ def clickhouse(settings: ClickHouseSettings) -> Client:
 
 
 def clickhouse_problem(settings: ClickHouseSettings) -> str:
-    """Empty when ClickHouse answers and the migrations have run."""
+    """Empty when ClickHouse answers and every migration of this version has run."""
     try:
         client = clickhouse(settings)
     except Unreachable as error:
         return str(error).splitlines()[0][:200]
     try:
-        client.query("SELECT 1 FROM sms.message_state LIMIT 0")
+        applied = {str(name) for (name,) in client.query(_APPLIED).result_rows}
     except ClickHouseError:
         return "the migrations of ClickHouse have not run yet"
     finally:
         client.close()
-    return ""
+    missing = [name for name in migrations() if name not in applied]
+    return f"migrations of ClickHouse have not run yet: {', '.join(missing)}" if missing else ""
+
+
+def migrations() -> list[str]:
+    """Those of this version, in order, as the recorder calls them: `0001_events`."""
+    return sorted(file.stem for file in _MIGRATIONS.glob("*.sql"))

@@ -14,12 +14,14 @@ from aiokafka import ConsumerRecord
 from clickhouse_connect.driver.client import Client
 
 from schemas.lifecycle_events import EVENT_WORDS, EventWord
+from services.cli.health import clickhouse_problem
 from services.recorder.app import RecorderHandler, known_migrations, migrate
 from services.recorder.clickhouse import ClickHouse
 from services.recorder.recording import Patience
 from services.recorder.rollup import REFRESH_HOUR, RollupPlan
 from shared.events import EventMaker
 from shared.ids import derived_id
+from shared.settings import ClickHouseSettings
 from tests.unit.recorder.test_recording import FakeHost
 
 pytestmark = pytest.mark.clickhouse
@@ -256,7 +258,7 @@ class TestWatching:
             assert await database.of("stuck_messages", story) == []
 
     async def test_connector_health(self, database: Database) -> None:
-        connector, instance = f"c-{uuid4().hex[:8]}", uuid4().hex[:8]
+        connector, silent, instance = f"c-{uuid4().hex[:8]}", f"c-{uuid4().hex[:8]}", uuid4().hex[:8]
         binder, now_ms = EventMaker("binder", instance), int(time.time() * 1000)
 
         async def happened(word: EventWord, ago_ms: int, detail: str = "", **columns: Any) -> None:
@@ -264,10 +266,17 @@ class TestWatching:
             made = binder.out(word, occurred_at_ms=now_ms - ago_ms, **columns)
             await database.clickhouse.insert([made.value or b""] * 2)
 
-        async def health() -> tuple[Any, ...]:
-            [row] = await database.all(f"SELECT * FROM sms.connector_health WHERE connector_id = '{connector}'")
+        async def health(of: str = connector) -> tuple[Any, ...]:
+            [row] = await database.all(f"SELECT * FROM sms.connector_health WHERE connector_id = '{of}'")
             return row["state"], row["binds_up"], row["binds_max"], row["throttled_1m"], row["errors_1m"]
 
+        async def configured(ago_ms: int, **binds_max: int) -> None:
+            listed = [{"id": name, "max_binds": count} for name, count in binds_max.items()]
+            detail = orjson.dumps({"hash": "x", "connectors": listed}).decode()
+            await happened("config_applied", ago_ms, detail, connector_id="")
+
+        await configured(950_000, **{connector: 2, silent: 3})
+        assert await health() == ("down", 0, 2, 0, 0)
         await happened("service_started", 900_000, connector_id="")
         await happened("bind_up", 800_000, "bind 0: transceiver at 127.0.0.1:2775, window 10")
         await happened("bind_refused", 790_000, "bind 1: wrong password", command_status=14)
@@ -283,6 +292,14 @@ class TestWatching:
         assert (await health())[:3] == ("down", 0, 2)
         await happened("bind_refused", 400_000, "bind 1: wrong password")
         assert (await health())[:3] == ("refused", 0, 2)
+        assert await health(silent) == ("down", 0, 3, 0, 0)
+        await happened("bind_up", 300_000, "bind 1: transceiver at 127.0.0.1:2775, window 10")
+        await configured(200_000, **{silent: 1})
+        assert (await health())[:3] == ("degraded", 1, 2)  # drains
+        await happened("bind_down", 100_000, "bind 1: the connector was removed")
+        left = await database.all("SELECT connector_id FROM sms.connector_health")
+        assert {"connector_id": connector} not in left
+        assert {"connector_id": silent} in left
 
 
 class TestHours:
@@ -361,6 +378,17 @@ class TestMigrations:
         assert await migrate(database.clickhouse) == []
         names = await database.clickhouse.rows("SELECT number, name FROM sms.schema_migrations FINAL ORDER BY number")
         assert names == [(m.number, m.name) for m in known_migrations()]
+
+    async def test_status_knows_which_are_missing(self, database: Database, clickhouse_url: str) -> None:
+        settings = ClickHouseSettings(clickhouse_url=clickhouse_url)
+        assert clickhouse_problem(settings) == ""
+        last = known_migrations()[-1]
+        await database.clickhouse.execute(f"DELETE FROM sms.schema_migrations WHERE number = {last.number}")
+        try:
+            name = f"{last.number:04}_{last.name}"
+            assert clickhouse_problem(settings) == f"migrations of ClickHouse have not run yet: {name}"
+        finally:
+            await migrate(database.clickhouse)
 
     async def test_every_statement_may_be_repeated_and_loses_nothing(self, database: Database) -> None:
         story = Story().accepted()
