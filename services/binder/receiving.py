@@ -85,10 +85,11 @@ class Receiving:
 
     def _answer(self, deliveries: list[_Delivery], command_status: int) -> None:
         moved: set[EsmeConnection] = set()
+        now_s = self._loop.time()
         for delivery in deliveries:
             if not delivery.answered:
                 delivery.answered = True
-                delivery.connection.session.answer_deliver(delivery.sequence_number, command_status)
+                delivery.connection.session.answer_deliver(delivery.sequence_number, command_status, now_s)
                 moved.add(delivery.connection)
         for connection in moved:
             connection.wake()

@@ -124,6 +124,8 @@ class View:
 
     watch: Watch
     filter: TraceFilter
+    offset_ms: float
+    """Wall clock less the session's time."""
     held: deque[tuple[float, str, bytes, str]] | None = None
     allowance: float = LINES_BURST
     allowed_at: float = 0.0
@@ -273,11 +275,12 @@ class Tracing:
         wanted = TraceFilter(
             request.msisdn, request.message_id, watch.ids(connector), dlr_by_text=connector.options.dlr_by_text
         )
-        view = View(watch, wanted, allowed_at=self._loop.time())
+        now_s = self._loop.time()
+        view = View(watch, wanted, offset_ms=now_ms() - now_s * 1000, allowed_at=now_s)
         connection.views[key] = view
         connection.ring.tap = partial(self._tapped, connection)
         self._post(connection, request, {"kind": "began", "at_ms": now_ms(), "peer": connection.link.peer})
-        before = connection.ring.blocks(self._loop.time() - request.since_s) if request.since_s else []
+        before = connection.ring.blocks(now_s - request.since_s) if request.since_s else []
         if before:
             view.held = deque()
             self._spawn(self._catch_up(connection, view, before), self._showing)
@@ -332,7 +335,7 @@ class Tracing:
         shown = describe(direction, frame, redact=not request.unredacted, with_hex=request.with_octets)
         fields = {
             "kind": "pdu",
-            "at_ms": round(at * 1000 + now_ms() - self._loop.time() * 1000),
+            "at_ms": round(at * 1000 + view.offset_ms),
             "direction": direction,
             "command": shown.command,
             "status": shown.status,

@@ -264,7 +264,7 @@ class _Follower:
 
     def _learn(self, line: TraceLine) -> None:
         """A binder has learnt what the SMSC calls the message; those that hold the other binds must know it too."""
-        given = line.fields.get("message_id", "").strip("'\"")
+        given = line.fields.get("message_id", "")
         known = self._request.smsc_message_ids
         if self._request.message_id and line.command == "submit_sm_resp" and given and given not in known:
             self._request = self._request.model_copy(update={"smsc_message_ids": (*known, given)})

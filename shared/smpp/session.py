@@ -99,8 +99,13 @@ class EsmeSession(SessionCore[EsmeConfig]):
         self._write(frame)
         return True
 
-    def answer_deliver(self, sequence_number: int, command_status: int = 0) -> bool:
-        """Answer a `DeliverReceived`, in any order. False when nothing waits under this number (any more)."""
+    def answer_deliver(self, sequence_number: int, command_status: int = 0, now: float | None = None) -> bool:
+        """Answer a `DeliverReceived`, in any order. False when nothing waits under this number (any more).
+
+        `now` is for the trace alone; None: as when something was received or sent last.
+        """
+        if now is not None:
+            self._now = now
         response_id = self._take_unanswered(sequence_number)
         if response_id is None:
             return False

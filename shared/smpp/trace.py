@@ -68,6 +68,8 @@ _RECEIPT_TEXT: Final = re.compile(r"\btext:", re.IGNORECASE)
 _UCS2: Final = 8
 _TEXTUAL: Final = frozenset({0, 1, 3})
 """Values of data_coding whose octets read as characters one by one, well enough for a person."""
+_PLAIN: Final = re.compile(r"[\w.,:;+*()/|-]+", re.ASCII)
+"""What needs no quotes in a line."""
 _NAME: Final = re.compile(r"[A-Za-z][A-Za-z .&_-]{0,10}", re.ASCII)
 
 
@@ -143,8 +145,12 @@ class Described:
     def line(self) -> str:
         """One line, in columns."""
         arrow = "<-" if self.direction == "in" else "->"
-        shown = " ".join(name if text == "" else f"{name}={text}" for name, text in self.fields)
+        shown = " ".join(name if text == "" else f"{name}={_quoted(text)}" for name, text in self.fields)
         return f"{arrow} {self.command:21} {self.status:15} #{self.sequence_number:<7} {shown}".rstrip()
+
+
+def _quoted(text: str) -> str:
+    return text if _PLAIN.fullmatch(text) else repr(text)
 
 
 def describe(direction: str, frame: bytes, *, redact: bool = True, with_hex: bool = False) -> Described:
@@ -186,7 +192,7 @@ def _shown(body: pdu.Body, name: str, value: object, redact: bool) -> str:
         return redacted(value)
     if name == "short_message" and isinstance(body, pdu.ShortMessage):
         return readable(body.short_message, body.data_coding, udhi=bool(body.esm_class & EsmClass.UDHI))
-    return value.hex() if isinstance(value, bytes) else repr(value)
+    return value.hex() if isinstance(value, bytes) else str(value)
 
 
 def redacted(value: object) -> str:
@@ -196,7 +202,7 @@ def redacted(value: object) -> str:
     """
     if isinstance(value, str):
         if _NAME.fullmatch(value):
-            return repr(value)
+            return value
         return f"{value[:3]}...({len(value)})" if len(value) > 6 and value.isdigit() else f"...({len(value)})"
     return f"...({len(value)})" if isinstance(value, bytes | tuple) else "..."
 
@@ -207,9 +213,9 @@ def readable(octets: bytes, data_coding: int, *, udhi: bool = False) -> str:
     head, text = octets[:cut], octets[cut:]
     prefix = f"{head.hex()}|" if head else ""
     if data_coding == _UCS2 and not len(text) % 2:
-        return prefix + repr(text.decode("utf-16-be", "replace"))
+        return prefix + text.decode("utf-16-be", "replace")
     if data_coding in _TEXTUAL:
-        return prefix + repr(text.decode("latin-1"))
+        return prefix + text.decode("latin-1")
     return prefix + text.hex()
 
 
@@ -242,7 +248,7 @@ def _tlv(tlv: Tlv, redact: bool) -> tuple[str, str]:
         case TlvKind.INTEGER:
             return name, _integer(tlv)
         case TlvKind.C_OCTET_STRING:
-            return name, repr(tlv.value.partition(b"\0")[0].decode("latin-1"))
+            return name, tlv.value.partition(b"\0")[0].decode("latin-1")
         case TlvKind.OCTET_STRING:
             return name, tlv.value.hex()
 

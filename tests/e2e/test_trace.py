@@ -107,8 +107,8 @@ def test_a_message_that_is_over_is_found_in_what_passed_and_shown_open_on_demand
         assert trace.end() == 130
     shown = {line["command"]: line["fields"] for line in map(json.loads, lines) if line["kind"] == "pdu"}
     assert sorted(shown) == sorted(commands), "over two binds: which is replayed first is left to them"
-    assert shown["submit_sm"]["short_message"] == "'your code is 4711'"
-    assert shown["submit_sm"]["destination_addr"] == f"'{number}'"
+    assert shown["submit_sm"]["short_message"] == "your code is 4711"
+    assert shown["submit_sm"]["destination_addr"] == number
 
 
 def test_who_is_not_bound_or_not_known_is_told(gateway: Gateway) -> None:

@@ -30,7 +30,7 @@ class FakeSession:
     def __init__(self) -> None:
         self.answers: list[tuple[int, int]] = []
 
-    def answer_deliver(self, sequence_number: int, command_status: int = 0) -> bool:
+    def answer_deliver(self, sequence_number: int, command_status: int = 0, now: float | None = None) -> bool:
         self.answers.append((sequence_number, command_status))
         return True
 
