@@ -5,7 +5,7 @@ the connector allows, and transliteration where it was asked for, are taken only
 """
 
 import sys
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 from shared.sms import gsm7, ucs2
 from shared.sms.cutting import cut_octets, cut_septets
@@ -16,6 +16,7 @@ from shared.sms.message import (
     ConnectorProfile,
     EncodeRequest,
     NotEncodable,
+    Unit,
 )
 from shared.sms.room import Room, least_segments, room
 from shared.sms.seven_bit import Fit, Pair, default_characters, exact, pairs_of, transliterated
@@ -25,9 +26,6 @@ WHY_DEFAULT_ALPHABET: Final = "every character is in the GSM 7-bit default alpha
 WHY_ASKED: Final = "the request asks for it"
 
 _LATIN1: Final = frozenset(map(chr, range(256)))
-
-Unit: TypeAlias = Literal["septets", "code units", "octets"]
-"""What the length of a piece is counted in."""
 
 
 class Choice(NamedTuple):

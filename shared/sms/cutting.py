@@ -28,8 +28,9 @@ def cut_octets(octets: bytes, single_max: int, piece_max: int) -> list[bytes]:
 def cut_septets(septets: bytes, single_max: int, piece_max: int, *, packed: bool) -> list[bytes]:
     """One piece of at most `single_max`, or several of at most `piece_max` septets; an escape never ends a piece.
 
-    Packed pieces that fill their segment end on an octet boundary, where a receiver takes a carriage return for
-    padding and drops it (TS 23.038, 6.1.2.3.1): such a piece is made one septet shorter instead.
+    Packed pieces that fill their segment end on an octet boundary, where a receiver may take a carriage return for
+    padding and drop it; and one septet less would leave seven bits, which `gsm7.pack` has to fill with a carriage
+    return that the text has not. So a packed piece is full, or at least two septets shorter.
     """
     total = len(septets)
     if total <= single_max and not (packed and total == single_max and septets.endswith(b"\r")):
@@ -38,10 +39,19 @@ def cut_septets(septets: bytes, single_max: int, piece_max: int, *, packed: bool
     start = 0
     while start < total:
         stop = min(start + piece_max, total)
-        last = septets[stop - 1]
-        full = stop - start == piece_max
-        if full and (last == ESCAPE or (packed and last == CARRIAGE_RETURN)):
-            stop -= 1
+        if stop - start == piece_max:
+            stop = _stop_of_full(septets, stop, packed=packed)
         pieces.append(septets[start:stop])
         start = stop
     return pieces
+
+
+def _stop_of_full(septets: bytes, stop: int, *, packed: bool) -> int:
+    """Where a piece ends that would be full at `stop`."""
+    last = septets[stop - 1]
+    if not packed:
+        return stop - 1 if last == ESCAPE else stop
+    if last not in (ESCAPE, CARRIAGE_RETURN):
+        return stop
+    stop -= 2
+    return stop - 1 if septets[stop - 1] == ESCAPE else stop

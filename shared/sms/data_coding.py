@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 from shared.sms import tlv_tags
-from shared.sms.message import ConnectorProfile
+from shared.sms.message import ConnectorProfile, Unit
 
 DEFAULT_ALPHABET: Final = 0
 ASCII: Final = 1
 LATIN1: Final = 3
 BINARY: Final = 4
 UCS2: Final = 8
+
+FLASH_GSM7: Final = 0x10
+"""Message class 0 in GSM 7-bit."""
 
 FLASH_SUBUNIT: Final = (tlv_tags.DEST_ADDR_SUBUNIT, b"\x01")
 """dest_addr_subunit = mobile equipment display (SMPP 3.4, 5.3.2.1): the other way to ask for flash."""
@@ -28,22 +31,40 @@ WORDS: Final[dict[str, int]] = {
 }
 """Names that a `data_coding_map` may use for its keys."""
 
+_OF_SMPP: Final = frozenset(range(0x10)) - {DEFAULT_ALPHABET, BINARY, UCS2}
+"""Values that SMPP 3.4 (5.2.19) gives a meaning of its own, or none."""
+
 InboundAlphabet: TypeAlias = Literal["gsm7", "ascii", "latin1", "ucs2", "binary"]
 
 
 def with_flash(data_coding: int) -> int | None:
     """This data_coding with message class 0; None where it has no place for a class.
 
-    General group (TS 23.038, 4, bits 00xx): 0x10 sets "class present", class 0. Group 1111: the class is the two low
-    bits. SMPP's own values (1, 3, 5–7, 9–14: ASCII, Latin-1, …) have no place for one.
+    General groups (TS 23.038, 4, bits 00xx and, for automatic deletion, 01xx): 0x10 says that the two low bits are a
+    class, 0 is class 0. Group 1111: the two low bits always are. SMPP's own values (1, 3, 5–7, 9–14: ASCII, Latin-1, …)
+    have no place for one, nor have the groups for waiting messages and those that are reserved.
     """
     if data_coding & 0xF0 == 0xF0:
         return data_coding & 0xF4
-    if data_coding in (DEFAULT_ALPHABET, BINARY, UCS2):
-        return data_coding | 0x10
-    if data_coding & 0xD0 == 0x10 and data_coding & 0x0C != 0x0C:
-        return data_coding & 0xFC
-    return None
+    if data_coding & 0x80 or data_coding & 0x0C == 0x0C or data_coding in _OF_SMPP:
+        return None
+    return data_coding & 0xFC | 0x10
+
+
+def unit_of(data_coding: int) -> Unit:
+    """What a segment of this data_coding must not be cut within: a septet (one an octet), a code unit, or an octet.
+
+    Text compressed as TS 23.042 says, and whatever is unknown, is octets.
+    """
+    group = data_coding & 0xF0
+    if data_coding in _OF_SMPP:
+        return "octets"
+    if group < 0x80 and not data_coding & 0x20:
+        alphabet = data_coding & 0x0C
+        return "septets" if alphabet == 0x00 else "code units" if alphabet == 0x08 else "octets"
+    if group in (0xC0, 0xD0) or (group == 0xF0 and not data_coding & 0x04):
+        return "septets"
+    return "code units" if group == 0xE0 else "octets"
 
 
 def outbound(data_coding: int, profile: ConnectorProfile) -> int:

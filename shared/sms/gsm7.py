@@ -130,9 +130,11 @@ DEFAULT: Final = alphabet(0, 0)
 def pack(septets: bytes, fill_bits: int = 0) -> bytes:
     """Septets packed into octets (6.1.2.1), after `fill_bits` zero bits that align them behind a user data header.
 
-    Seven spare bits at the end would read as one more '@': they are filled with a carriage return instead
-    (6.1.2.3.1). A message that itself ends in a carriage return on an octet boundary gets a second one, since the
-    receiver removes one; the caller leaves room for it (`shared.sms.cutting.cut_septets`). No septets are no octets.
+    On the air a short message has its number of septets beside it, so spare bits are zero and mean nothing. SMPP has
+    the number of octets only: whoever reads seven spare zero bits finds one more '@'. So the rule of USSD, which is in
+    the same position, is borrowed (6.1.2.3.1): they are filled with a carriage return, and a message that itself ends
+    in one on an octet boundary gets a second, since a receiver may remove one; the caller leaves room for it, and sees
+    to it that neither happens before the last segment (`shared.sms.cutting.cut_septets`). No septets are no octets.
     """
     if not septets:
         return b""

@@ -14,6 +14,9 @@ EncodingChoice: TypeAlias = Literal["auto", "gsm7", "ucs2", "latin1"]
 Alphabet: TypeAlias = Literal["gsm7", "ucs2", "latin1", "binary"]
 """What a message was sent in: the word of the column `encoding`."""
 
+Unit: TypeAlias = Literal["septets", "code units", "octets"]
+"""What the room of a segment is counted in, and what it is never cut within."""
+
 LongMessage: TypeAlias = Literal["udh8", "udh16", "sar", "payload"]
 """How a connector wants what does not fit one short message (connector option `long_message`, quirk Q35)."""
 

@@ -92,6 +92,14 @@ def _flash(data_coding: int, profile: ConnectorProfile) -> tuple[int, Tlvs] | No
     """data_coding and TLVs of a flash message (quirk Q49)."""
     if profile.flash_variant == "dest_addr_subunit":
         return data_coding, (coding.FLASH_SUBUNIT,)
+    if data_coding == coding.DEFAULT_ALPHABET and profile.default_alphabet != "gsm7":
+        if coding.FLASH_GSM7 not in profile.data_coding_map:
+            detail = (
+                f"data_coding 0x10 says GSM 7-bit, but to this connector 0 is {profile.default_alphabet}: "
+                "it needs flash_variant dest_addr_subunit, or an entry for 0x10 in data_coding_map"
+            )
+            return NotEncodable("invalid_field", "flash", detail)
+        return coding.FLASH_GSM7, ()
     with_class = coding.with_flash(data_coding)
     if with_class is None:
         detail = f"data_coding {data_coding} has no message class; use another encoding, or flash by dest_addr_subunit"

@@ -15,6 +15,19 @@ NATIONAL_LOCKING_SHIFT: Final = 0x25
 TOOLKIT_SECURITY: Final = range(0x70, 0x80)
 
 
+_LENGTHS: Final = {
+    CONCATENATED_8BIT: 3,
+    SPECIAL_MESSAGE_INDICATION: 2,
+    PORTS_8BIT: 2,
+    PORTS_16BIT: 4,
+    SMSC_CONTROL: 1,
+    CONCATENATED_16BIT: 4,
+    NATIONAL_SINGLE_SHIFT: 1,
+    NATIONAL_LOCKING_SHIFT: 1,
+}
+"""Elements of one length only (9.2.3.24.1 to .16)."""
+
+
 @dataclass(frozen=True, slots=True)
 class InformationElement:
     """One element: `identifier` is its IEI, `octets` its data without identifier and length."""
@@ -114,6 +127,17 @@ def parse(user_data: bytes) -> UserDataHeader:
         elements.append(InformationElement(user_data[position], user_data[start:stop]))
         position = stop
     return _read(end, tuple(elements), malformed)
+
+
+def element_fault(element: InformationElement) -> str:
+    """Why a receiver would ignore this element, or read something else; empty where nothing is known to be wrong."""
+    identifier, octets = element.identifier, element.octets
+    length = _LENGTHS.get(identifier, len(octets))
+    if len(octets) != length:
+        return f"element 0x{identifier:02X} has {len(octets)} octets, not {length}"
+    if identifier in (CONCATENATED_8BIT, CONCATENATED_16BIT) and _concatenation(octets) is None:
+        return f"element 0x{identifier:02X} says segment {octets[-1]} of {octets[-2]}"
+    return ""
 
 
 def _read(length: int, elements: tuple[InformationElement, ...], malformed: str) -> UserDataHeader:

@@ -94,6 +94,70 @@ def test_data_in_ucs2_is_cut_between_code_units() -> None:
     assert [len(segment.octets) for segment in result.segments] == [7 + 132, 7 + 68]
 
 
+def test_data_in_ucs2_is_cut_between_characters() -> None:
+    smile = "😀".encode("utf-16-be")
+    for before in (65, 66, 67):
+        data = "Ж".encode("utf-16-be") * before + smile * 20
+        pieces = [segment.octets[6:] for segment in encoded(data, data_coding=8).segments]
+        assert b"".join(pieces) == data
+        assert all(piece.decode("utf-16-be") for piece in pieces)  # strict
+    odd = bytes(281)
+    assert [len(segment.octets) - 6 for segment in encoded(odd, data_coding=0x18).segments] == [134, 134, 13]
+
+
+def test_unpacked_septets_have_the_room_of_septets() -> None:
+    assert [len(s.octets) for s in encoded(b"a" * 160, data_coding=0).segments] == [160]
+    assert [len(s.octets) - 6 for s in encoded(b"a" * 161, data_coding=0).segments] == [153, 8]
+    assert [len(s.octets) for s in encoded(b"a" * 152, WAP, data_coding=0).segments] == [159]
+    assert [len(s.octets) for s in encoded(b"a" * 153, WAP, data_coding=0).segments] == [12 + 146, 12 + 7]
+    assert [len(s.octets) for s in encoded(b"a" * 161, udh.header(b"\x70\x00"), data_coding=0).segments] == [158, 17]
+
+
+@pytest.mark.parametrize("header", [b"", udh.header(b"\x70\x00")])
+def test_septets_are_not_cut_within_an_escaped_character(header: bytes) -> None:
+    for before in range(148, 156):
+        data = b"a" * before + b"\x1b\x65" + b"b" * 200
+        pieces = [s.octets[udh.parse(s.octets).length :] for s in encoded(data, header, data_coding=0xF1).segments]
+        assert b"".join(pieces) == data
+        assert not any(piece.endswith(b"\x1b") for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("data", "profile"),
+    [
+        (b"a" * 141, ConnectorProfile(gsm7_packed=True)),
+        (b"a" * 141, ConnectorProfile(default_alphabet="latin1")),
+        (b"\xe9" * 141, ConnectorProfile()),
+    ],
+)
+def test_what_cannot_be_one_septet_an_octet_is_octets(data: bytes, profile: ConnectorProfile) -> None:
+    assert [len(s.octets) - 6 for s in encoded(data, profile=profile, data_coding=0).segments] == [134, 7]
+
+
+@pytest.mark.parametrize(
+    ("element", "words"),
+    [
+        ("05030b8423", "element 0x05 has 3 octets, not 4"),
+        ("0403010203", "element 0x04 has 3 octets, not 2"),
+        ("00020301", "element 0x00 has 2 octets, not 3"),
+        ("0003070000", "element 0x00 says segment 0 of 0"),
+        ("0003070203", "element 0x00 says segment 3 of 2"),
+        ("080400070201", ""),
+        ("080400070200", "element 0x08 says segment 0 of 2"),
+        ("240106", ""),
+        ("24020606", "element 0x24 has 2 octets, not 1"),
+        ("0a03000401", ""),
+        ("7000", ""),
+    ],
+)
+def test_elements_that_a_receiver_would_not_understand_are_refused(element: str, words: str) -> None:
+    header = udh.header(bytes.fromhex(element))
+    if words:
+        assert refusal(b"x", header) == f"udh: {words}"
+    else:
+        assert encoded(b"x", header).segments[0].octets == header + b"x"
+
+
 def test_too_much_data_names_its_field() -> None:
     result = encode_message(EncodeRequest("m1", "4915", data=bytes(135), max_segments=1), ConnectorProfile())
     assert isinstance(result, Encoded)

@@ -3,6 +3,7 @@
 import pytest
 
 from shared.sms.cutting import cut_octets, cut_septets, septets_behind
+from shared.sms.gsm7 import fill_bits_after, pack
 from shared.sms.message import LongMessage
 from shared.sms.room import room
 
@@ -33,8 +34,23 @@ def test_an_escape_never_ends_a_piece() -> None:
 
 def test_a_full_packed_piece_does_not_end_in_a_carriage_return() -> None:
     assert [len(piece) for piece in cut_septets(b"a" * 159 + b"\r", 160, 153, packed=True)] == [153, 7]
-    assert [len(piece) for piece in cut_septets(b"a" * 152 + b"\r" + b"b" * 60, 160, 153, packed=True)] == [152, 61]
+    assert [len(piece) for piece in cut_septets(b"a" * 152 + b"\r" + b"b" * 60, 160, 153, packed=True)] == [151, 62]
     assert [len(piece) for piece in cut_septets(b"a" * 159 + b"\r", 160, 153, packed=False)] == [160]
+
+
+@pytest.mark.parametrize("tail", [b"\x1b\x65", b"\r", b"\x65\x1b\x65", b"\x1b\x65\x1b\x65", b"\x1b\x65\r"])
+@pytest.mark.parametrize(("header", "piece_max"), [(6, 153), (7, 152), (9, 149), (12, 146)])
+def test_a_packed_piece_before_the_last_is_read_as_it_was_written(header: int, piece_max: int, tail: bytes) -> None:
+    """Whoever reads octets without a count of septets finds neither an '@' nor a carriage return between segments."""
+    fill_bits = fill_bits_after(header)
+    for before in range(piece_max - 4, piece_max + 1):
+        septets = b"a" * before + tail + b"b" * 40
+        pieces = cut_septets(septets, 160, piece_max, packed=True)
+        for piece in pieces[:-1]:
+            octets = pack(piece, fill_bits)
+            count = (8 * len(octets) - fill_bits) // 7
+            value = int.from_bytes(octets, "little") >> fill_bits
+            assert bytes(value >> (7 * index) & 0x7F for index in range(count)) == piece
 
 
 def test_octets() -> None:

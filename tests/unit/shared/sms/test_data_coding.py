@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.sms.data_coding import inbound_alphabet, read_map, standard, with_flash
+from shared.sms.data_coding import inbound_alphabet, read_map, standard, unit_of, with_flash
 from shared.sms.message import ConnectorProfile
 
 
@@ -18,15 +18,32 @@ from shared.sms.message import ConnectorProfile
         (0xF0, 0xF0),
         (0xF1, 0xF0),
         (0xF6, 0xF4),
+        (0x20, 0x30),
+        (0x40, 0x50),
+        (0x44, 0x54),
+        (0x48, 0x58),
+        (0x5A, 0x58),
     ],
 )
 def test_class_0_has_its_place(data_coding: int, flash: int) -> None:
     assert with_flash(data_coding) == flash
 
 
-@pytest.mark.parametrize("data_coding", [1, 3, 5, 6, 7, 9, 10, 13, 14, 0x1C, 0xC0])
+@pytest.mark.parametrize("data_coding", [1, 3, 5, 6, 7, 9, 10, 13, 14, 0x1C, 0x4C, 0x80, 0xC0, 0xE0])
 def test_no_place_for_a_class(data_coding: int) -> None:
     assert with_flash(data_coding) is None
+
+
+@pytest.mark.parametrize(
+    ("unit", "data_codings"),
+    [
+        ("septets", [0, 0x10, 0x13, 0x40, 0x51, 0xC0, 0xC8, 0xD0, 0xF0, 0xF3]),
+        ("code units", [8, 0x18, 0x1B, 0x48, 0x5A, 0xE0, 0xEB]),
+        ("octets", [1, 3, 4, 5, 9, 10, 14, 0x14, 0x1C, 0x20, 0x28, 0x60, 0x80, 0xB0, 0xF4, 0xF7]),
+    ],
+)
+def test_what_a_segment_must_not_be_cut_within(unit: str, data_codings: list[int]) -> None:
+    assert {data_coding: unit_of(data_coding) for data_coding in data_codings} == dict.fromkeys(data_codings, unit)
 
 
 def test_what_received_octets_are() -> None:

@@ -47,6 +47,8 @@ def test_long_texts_national_tables_and_data() -> None:
     assert preview(EncodeRequest("m1", "4915", text="a" * 200), PLAIN).units_left == 106
     turkish = preview(EncodeRequest("m1", "4915", text="ş" * 75), ConnectorProfile(national_tables=("turkish",)))
     assert (turkish.segments, turkish.units_used, turkish.units_left) == (1, 150, 5)
+    septets = preview(EncodeRequest("m1", "4915", data=bytes(161), data_coding=0), PLAIN)
+    assert (septets.units, septets.units_used, septets.units_left) == ("septets", 161, 145)
     data = preview(EncodeRequest("m1", "4915", data=bytes(100)), PLAIN)
     assert (data.units, data.units_used, data.units_left, data.saving) == ("octets", 100, 40, None)
 

@@ -211,6 +211,19 @@ def test_q49_flash_by_data_coding_or_by_tlv() -> None:
     assert isinstance(encode_message(latin1, by_tlv), Encoded)
 
 
+def test_q49_flash_where_data_coding_0_is_no_gsm7_needs_another_way_than_0x10() -> None:
+    flash = EncodeRequest("m1", "4915", text="a", flash=True)
+    refused = encode_message(flash, ConnectorProfile(default_alphabet="latin1"))
+    assert not isinstance(refused, Encoded)
+    assert (refused.reason, refused.field) == ("invalid_field", "flash")
+    assert "dest_addr_subunit" in refused.detail
+    mapped = ConnectorProfile(default_alphabet="latin1", data_coding_map={0x10: 0xF0})
+    assert encode("a", mapped, flash=True).data_coding == 0xF0
+    by_tlv = ConnectorProfile(default_alphabet="ascii", flash_variant="dest_addr_subunit")
+    assert encode("a", by_tlv, flash=True).data_coding == 0
+    assert encode("Ж", ConnectorProfile(default_alphabet="latin1"), flash=True).data_coding == 0x18
+
+
 def test_q51_the_text_that_an_operator_put_into_the_receipt_is_kept() -> None:
     """The parsing half of Q51: comparing counts is for whoever sees submissions and receipts."""
     receipt = parse_receipt(b"id:1 sub:001 dlvrd:003 stat:DELIVRD text:Ad: hello")
