@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.requests import Sender
@@ -58,6 +58,29 @@ def _an_address(written: str) -> str:
 HostAndPort = Annotated[str, AfterValidator(_an_address)]
 
 
+def _no_truth(value: object) -> object:
+    """YAML's true is 1 to Python, and to nobody who writes `tps: true`."""
+    if isinstance(value, bool):
+        raise ValueError("must be a number, not true or false")
+    return value
+
+
+Whole = Annotated[int, BeforeValidator(_no_truth)]
+Number = Annotated[float, BeforeValidator(_no_truth)]
+Octet = Annotated[int, Field(ge=0, le=255), BeforeValidator(_no_truth)]
+NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_no_truth)]
+
+
+def _key_part(provider: str) -> str:
+    """It stands before `|` in the keys of receipts."""
+    if "|" in provider or not provider.isprintable():
+        raise ValueError("must not contain | or control characters")
+    return provider
+
+
+Provider = Annotated[str, AfterValidator(_key_part)]
+
+
 class Strict(BaseModel):
     """A part of the file: an unknown key is a mistake."""
 
@@ -71,7 +94,7 @@ def _one_or_more(value: object) -> object:
 
 def _octet(description: str) -> Any:
     """A field that is derived unless it is given."""
-    return Field(default=None, ge=0, le=255, description=description)
+    return Field(default=None, description=description)
 
 
 class SecretRef(Strict):
@@ -144,7 +167,7 @@ class Options(Strict):
         description="Languages whose national tables of TS 23.038 may be used, in the order of preference: a text in "
         "one of them then costs GSM-7's 160 or so characters a segment instead of UCS-2's 70",
     )
-    data_coding_map: dict[str, Annotated[int, Field(ge=0, le=255)]] = Field(
+    data_coding_map: dict[str, Octet] = Field(
         default_factory=dict,
         description="Which data_coding this SMSC uses instead of the standard one. Keys: `gsm7`, `ascii`, `latin1`, "
         "`binary`, `ucs2` or a number",
@@ -170,27 +193,26 @@ class Options(Strict):
         description="The carrier's own words for `stat` in receipts, in any case; the words of the specification and "
         "their usual misspellings are known",
     )
-    response_timeout_s: float = Field(
+    response_timeout_s: Number = Field(
         default=60, gt=0, description="A submit_sm without an answer for so long ends as `outcome_unknown`"
     )
-    enquire_link_s: float = Field(default=30, gt=0, description="After so long without traffic the link is probed")
-    bind_timeout_s: float = Field(default=10, gt=0, description="Connection and bind together may take so long")
-    inactivity_s: float = Field(
+    enquire_link_s: Number = Field(default=30, gt=0, description="After so long without traffic the link is probed")
+    bind_timeout_s: Number = Field(default=10, gt=0, description="Connection and bind together may take so long")
+    inactivity_s: Number = Field(
         default=60, gt=0, description="After so long without anything from the SMSC the link is given up"
     )
-    retries_max: int | None = Field(
+    retries_max: NotNegative | None = Field(
         default=None,
-        ge=0,
         description="Further tries after temporary errors, throttling not counted; then `retries_exhausted`. "
         "Unless given, until the message's validity is over",
     )
-    retry_delay_s: float = Field(default=30, gt=0, description="Wait after a temporary error; others pass meanwhile")
-    source_ton: int | None = _octet(
+    retry_delay_s: Number = Field(default=30, gt=0, description="Wait after a temporary error; others pass meanwhile")
+    source_ton: Octet | None = _octet(
         "Type of number of every sender; unless given 5 for letters, 3 for short codes, else 1"
     )
-    source_npi: int | None = _octet("Numbering plan of every sender; unless given 1 for long numbers, else 0")
-    dest_ton: int | None = _octet("Type of number of every destination; unless given 1")
-    dest_npi: int | None = _octet("Numbering plan of every destination; unless given 1")
+    source_npi: Octet | None = _octet("Numbering plan of every sender; unless given 1 for long numbers, else 0")
+    dest_ton: Octet | None = _octet("Type of number of every destination; unless given 1")
+    dest_npi: Octet | None = _octet("Numbering plan of every destination; unless given 1")
     validity: Literal["relative", "none"] = Field(
         default="relative", description="Whether the validity that is left is passed on in validity_period"
     )
@@ -204,8 +226,8 @@ class Options(Strict):
     interface_version: Literal["3.3", "3.4", "5.0"] = Field(
         default="3.4", description="Version of SMPP that the bind asks for; what is sent is that of 3.4"
     )
-    addr_ton: int = Field(default=0, ge=0, le=255, description="addr_ton of the bind, which goes with address_range")
-    addr_npi: int = Field(default=0, ge=0, le=255, description="addr_npi of the bind, which goes with address_range")
+    addr_ton: Whole = Field(default=0, ge=0, le=255, description="addr_ton of the bind, which goes with address_range")
+    addr_npi: Whole = Field(default=0, ge=0, le=255, description="addr_npi of the bind, which goes with address_range")
     address_range: str = Field(
         default="", description="Destinations that this bind wants to receive for, in the SMSC's own notation"
     )
@@ -255,22 +277,24 @@ class Connector(Strict):
     id: ConnectorId = Field(
         description="In topic names, statuses and views: lower-case letters, digits and `-`, at most 40"
     )
-    provider: str = Field(
+    provider: Provider = Field(
         default="",
         description="Whose account it is: receipts are joined across all connectors of one provider; unless given, "
         "the id",
     )
     host: str = Field(min_length=1, description="Name or address of the SMSC")
-    port: int = Field(ge=1, le=65_535, description="Its TCP port")
+    port: Whole = Field(ge=1, le=65_535, description="Its TCP port")
     system_id: str = Field(description="Who binds")
     password: SecretRef = Field(description="Where the password is: `{env: NAME}` or `{file: /path}`, never itself")
     bind: Literal["transceiver", "transmitter+receiver"] = Field(
         default="transceiver", description="One connection a bind, or a pair of them that counts as one bind"
     )
-    max_binds: int = Field(default=1, ge=1, le=100, description="Never more binds than this, however many binders run")
-    window: int = Field(default=10, ge=1, le=10_000, description="Unanswered submit_sm a bind")
-    tps: int = Field(default=50, ge=1, le=100_000, description="submit_sm in any second, over all binds")
-    receipt_deadline_s: int = Field(
+    max_binds: Whole = Field(
+        default=1, ge=1, le=100, description="Never more binds than this, however many binders run"
+    )
+    window: Whole = Field(default=10, ge=1, le=10_000, description="Unanswered submit_sm a bind")
+    tps: Whole = Field(default=50, ge=1, le=100_000, description="submit_sm in any second, over all binds")
+    receipt_deadline_s: Whole = Field(
         default=172_800,
         ge=1,
         le=604_800,
@@ -295,7 +319,7 @@ class Account(Strict):
         description="Sender of requests without `from`: 3-15 digits, or 1-11 GSM-7 characters with a letter; "
         "unless given, such requests are `invalid_sender`",
     )
-    max_segments: int = Field(default=40, ge=1, le=255, description="Longer messages are `text_too_long`")
+    max_segments: Whole = Field(default=40, ge=1, le=255, description="Longer messages are `text_too_long`")
     transliterate: bool = Field(default=False, description="Default of the request's field of that name")
     lookalikes: bool = Field(
         default=False,
@@ -333,7 +357,7 @@ class Target(Strict):
     """One connector of a route."""
 
     connector: ConnectorId = Field(description="Id of a connector of this file")
-    weight: int = Field(
+    weight: Whole = Field(
         default=1, ge=1, le=1_000_000, description="Its part of the traffic; this version takes the first target in use"
     )
 
@@ -414,7 +438,7 @@ def _provider_differences(connectors: Mapping[int, Connector]) -> list[Inconsist
 class Gateway(Strict):
     """The file. References between its parts are checked here; a problem names the place."""
 
-    version: Literal[1] = Field(description="Of the form of this file")
+    version: Annotated[Literal[1], BeforeValidator(_no_truth)] = Field(description="Of the form of this file")
     connectors: tuple[Connector, ...] = Field(default=(), description="Accounts at SMSCs")
     accounts: tuple[Account, ...] = Field(default=(), description="Who may send")
     routes: tuple[Route, ...] = Field(default=(), description="Which message goes where; the first that matches counts")

@@ -6,6 +6,7 @@ import yaml
 
 from services.cli.config_apply import apply_gateway, read_applied, wait_until_used
 from services.cli.errors import EXIT_FAILED
+from services.cli.gateway_advice import advice
 from services.cli.gateway_yaml import parse_gateway
 from services.cli.output import console, print_json
 from services.cli.runtime import find_runtime, kafka_errors
@@ -23,11 +24,15 @@ async def apply(file: Path, data_dir: Path | None, *, wait: bool, drop_now: bool
         behind = await wait_until_used(settings, applied.hash, WAIT_S, lambda _: None) if wait else []
     waiting = [f"{s.service} {s.instance}" for s in behind]
     draining = [d.connector.id for d in applied.draining]
+    warnings = advice(applied.gateway)
     if as_json:
-        print_json({"hash": applied.hash, "applied": True, "draining": draining, "not_using_it": waiting})
+        print_json({"hash": applied.hash, "applied": True, "draining": draining, "not_using_it": waiting,
+                    "warnings": warnings})  # fmt: skip
     else:
         console.print(f"configuration {applied.hash} applied: {len(applied.gateway.connectors)} connectors, "
                       f"{len(applied.gateway.accounts)} accounts, {len(applied.gateway.routes)} routes")  # fmt: skip
+        for sentence in warnings:
+            console.print(f"[yellow]warning:[/yellow] {sentence}")
         if draining:
             console.print(f"draining: {', '.join(draining)}")
         if waiting:

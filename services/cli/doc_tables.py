@@ -23,8 +23,14 @@ def topics_table() -> str:
     for topic in TOPICS:
         name = f"**`{topic.name}`**" if topic.public else f"`{topic.name}`"
         writers, readers = ", ".join(topic.producers), ", ".join(topic.consumers)
-        lines.append(f"| {name} | {topic.key} | {writers} | {readers} | {_kept(topic)} | {topic.summary} |")
+        cells = (name, topic.key, writers, readers, _kept(topic), topic.summary)
+        lines.append(f"| {' | '.join(map(_cell, cells))} |")
     return "\n".join(lines)
+
+
+def _cell(text: str) -> str:
+    """A sign that would end the cell, escaped."""
+    return text.replace("|", "\\|")
 
 
 def _kept(topic: Topic) -> str:
@@ -37,7 +43,7 @@ def _kept(topic: Topic) -> str:
 def reasons_table() -> str:
     """Every reason of a status."""
     return "\n".join(
-        ["| reason | meaning |", "|---|---|", *(f"| `{word}` | {text} |" for word, text in REASONS.items())]
+        ["| reason | meaning |", "|---|---|", *(f"| `{word}` | {_cell(text)} |" for word, text in REASONS.items())]
     )
 
 

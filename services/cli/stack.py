@@ -15,6 +15,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from schemas.topics import EVERY_SERVICE
 from services.cli.config_apply import apply_gateway, create_topics, read_applied
 from services.cli.errors import EXIT_INSTANCE_IN_USE, CliError, Invalid, Unreachable
+from services.cli.gateway_advice import advice
 from services.cli.gateway_yaml import GatewayFileError, parse_gateway
 from services.cli.health import clickhouse
 from services.cli.run_file import RunFile, read_run_file, remove_run_file, write_run_file
@@ -302,6 +303,8 @@ class Stack:
             applied = await apply_gateway(settings, parse_gateway(text), text)
         self._config_hash = applied.hash
         self._say(f"Configuration {applied.hash}: applied")
+        for sentence in advice(applied.gateway):
+            self._say(f"warning: {sentence}")
 
     def demo_gateway_text(self) -> str:
         """The built-in configuration: three connectors, all of them the simulator's."""

@@ -1,7 +1,9 @@
 """Edge: the topic registry is complete, and what is generated from it is current."""
 
+import re
+
 from schemas.topics import CO_PARTITIONED, TOPICS, connector_topics, dlq_of, shared_topics
-from services.cli.doc_tables import rewritten
+from services.cli.doc_tables import rewritten, topics_table
 from tests.architecture.modules import ROOT
 
 
@@ -41,3 +43,9 @@ def test_every_topic_keeps_its_data_for_days_and_has_no_size_limit_but_traces_go
         elif not topic.compacted:
             assert topic.retention_ms is not None
             assert topic.retention_ms >= 3 * 86_400_000
+
+
+def test_every_row_of_the_topics_table_has_as_many_cells_as_its_head() -> None:
+    lines = topics_table().splitlines()
+    assert {len(re.findall(r"(?<!\\)\|", line)) for line in lines} == {7}
+    assert any("account\\|to" in line for line in lines)

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.gateway_config import Gateway
+from services.cli.gateway_advice import advice
 from services.cli.gateway_yaml import GatewayFileError, parse_gateway
 from services.cli.stack import DEMO_DIR
 
@@ -255,3 +256,32 @@ def test_any_text_gives_a_configuration_or_mistakes(edits: list[tuple[int, int, 
         assert str(error).encode()  # it can be printed
     else:
         assert Gateway.model_validate_json(gateway.model_dump_json()) == gateway
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("max_binds: 2", "max_binds: true", "connectors[0].max_binds"),
+        ("max_binds: 2", "tps: true", "connectors[0].tps"),
+        ("max_binds: 2", "window: false", "connectors[0].window"),
+        ("long_message: udh16", "response_timeout_s: true", "connectors[0].options.response_timeout_s"),
+        ("long_message: udh16", "dest_ton: false", "connectors[0].options.dest_ton"),
+        ("{gsm7: 241, 0x08: 24}", "{gsm7: true}", "connectors[0].options.data_coding_map.gsm7"),
+        ("weight: 70", "weight: true", "routes[0].to[0].weight"),
+        ("version: 1", "version: true", "version"),
+    ],
+)
+def test_true_is_no_number(old: str, new: str, key: str) -> None:
+    assert [(m[1], m[2]) for m in mistakes(changed(old, new))] == [(key, "must be a number, not true or false")]
+
+
+@pytest.mark.parametrize("provider", ['"a|b"', '"a\\tb"'])
+def test_a_provider_is_part_of_a_key(provider: str) -> None:
+    text = changed("provider: acme\n    host: 127.0.0.1", f"provider: {provider}\n    host: 127.0.0.1")
+    assert [m[1:] for m in mistakes(text)] == [("connectors[0].provider", "must not contain | or control characters")]
+
+
+def test_binds_that_get_no_work_are_worth_a_word() -> None:
+    assert advice(parse_gateway(GOOD)) == []
+    (sentence,) = advice(parse_gateway(changed("max_binds: 2", "max_binds: 5\n    tps: 3")))
+    assert sentence == "connector acme-1: max_binds 5 is more than tps 3, so 2 of its binds get no work"
