@@ -12,8 +12,11 @@ from pydantic import ValidationError
 
 from schemas.submissions import Submission
 from schemas.topics import MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
+from schemas.wire import Lane
 from services.encoder.encode import Encoder, NotBase64
+from services.encoder.own_output import REROUTED, Before, Ended, OwnOutput
 from services.encoder.plan import ConnectorPlan, plan_of
+from services.encoder.restore import read_own_output
 from shared.clock import monotonic_s
 from shared.kafka import committed_with_metadata, read_range
 from shared.records import Out, dead_letter, dead_letter_of_error, trace_headers
@@ -21,6 +24,7 @@ from shared.service import Service, run_service
 from shared.sms.concat_ref import RecentRefs
 from shared.stage import Stage, StageConfig, StageHandler, run_stages
 from shared.turns import Turns
+from shared.undecided import Passing, commit_time, undecided
 
 log = logging.getLogger(__name__)
 
@@ -40,6 +44,7 @@ FLOWS: Final = (
     StageConfig("encoder", (MT_SUBMISSIONS,), CADENCE_MS),
     StageConfig("encoder-otp", (MT_SUBMISSIONS_OTP,), OTP_CADENCE_MS),
 )
+_LANES_OF: Final[dict[str, tuple[Lane, ...]]] = {MT_SUBMISSIONS: ("txn", "bulk"), MT_SUBMISSIONS_OTP: ("otp",)}
 
 
 class EncoderHandler(StageHandler):
@@ -51,6 +56,9 @@ class EncoderHandler(StageHandler):
 
     def __init__(self, service: Service, flow: StageConfig, clock: Callable[[], float] = monotonic_s) -> None:
         self._clock = clock
+        self._lanes = _LANES_OF[flow.topics[0]]
+        self._own = OwnOutput()
+        self._undecided = Passing()
         self._service = service
         self._flow = flow
         self._encoders: dict[tuple[str, int], Encoder] = {}
@@ -58,7 +66,12 @@ class EncoderHandler(StageHandler):
         self._plans: dict[str, ConnectorPlan] = {}
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """References given by a predecessor are taken from what it read last; a partition kept has them already."""
+        """What a predecessor wrote, and the references that it gave.
+
+        It may have decided records that are not committed under another configuration: they are not decided again.
+        References are taken from what it read last; a partition that was kept has them already.
+        """
+        await self._read_own_output(partitions)
         for place in self._encoders.keys() - partitions:
             del self._encoders[place]
         new = partitions - self._encoders.keys()
@@ -105,6 +118,19 @@ class EncoderHandler(StageHandler):
             encoder = self._encoders[place] = self._new_encoder(record.topic)
         return encoder
 
+    async def _read_own_output(self, partitions: frozenset[TopicPartition]) -> None:
+        progress = partial(self._service.progress, self._flow.group)
+        open_ones = await undecided(self._service.settings, self._flow.group, partitions, progress)
+        self._own.forget()
+        self._undecided.begin(open_ones)
+        if open_ones:
+            since_ms = min(place.since_ms for place in open_ones.values())
+            await read_own_output(self._service.settings, self._lanes, since_ms, self._own, progress)
+
+    def commit_metadata(self, partition: TopicPartition) -> str:
+        """When this commit was made: where a successor begins to read what this process wrote."""
+        return commit_time()
+
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
         self._follow_configuration()
         outs: list[Out] = []
@@ -117,6 +143,10 @@ class EncoderHandler(StageHandler):
             except ValidationError as error:
                 outs.append(dead_letter_of_error(record, error, at_ms=at_ms, service="encoder"))
                 continue
+            before = self._own.before(submission.message_id, submission.route_no) if self._own else None
+            if before is not None:
+                outs += self._again(record, submission, before, at_ms)
+                continue
             plan = self._plan(submission.connector_id)
             if plan is None:
                 unknown.append((record, submission))
@@ -124,7 +154,23 @@ class EncoderHandler(StageHandler):
                 outs += self._encode(record, submission, plan, at_ms)
         if unknown:
             outs += await self._look_again(unknown, at_ms)
+        if self._undecided:
+            self._undecided.handled(records)
+            if not self._undecided:
+                self._own.forget()
         return outs
+
+    def _again(self, record: ConsumerRecord, submission: Submission, before: Before, at_ms: int) -> list[Out]:
+        """The event once more, of what is written already; none where the configuration would tell another story."""
+        if isinstance(before, Ended):
+            if before.status != "rejected":
+                return []
+            return self._encoder(record).rejected_before(submission, before, trace_headers(record))
+        plan = self._plan(submission.connector_id)
+        if before == REROUTED or plan is None:
+            return []
+        outs = self._encode(record, submission, plan, at_ms)
+        return outs[1:] if outs[0].topic in plan.lane_topics.values() else []
 
     def _encode(self, record: ConsumerRecord, submission: Submission, plan: ConnectorPlan, at_ms: int) -> list[Out]:
         headers = trace_headers(record) if record.headers else ()

@@ -16,6 +16,7 @@ import orjson
 from schemas.submissions import Submission
 from schemas.topics import MT_REROUTES
 from schemas.wire import Lane, ReceiptWish
+from services.encoder.own_output import Ended
 from services.encoder.plan import ConnectorPlan
 from services.encoder.remark import remark
 from shared.events import EventMaker
@@ -71,6 +72,20 @@ class Encoder:
     def connector_removed(self, submission: Submission, value: bytes, at_ms: int, headers: Headers = ()) -> list[Out]:
         """What follows where the connector is in use no more: ingress chooses another, or ends the message."""
         return [_reroute(submission, value, at_ms, headers, status="undeliverable", reason="connector_removed")]
+
+    def rejected_before(self, submission: Submission, before: Ended, headers: Headers = ()) -> list[Out]:
+        """The event of a rejection that is written: it may have been lost with who wrote it."""
+        _, event = status_outs(
+            self._events,
+            submission,
+            "rejected",
+            final=True,
+            occurred_at_ms=before.occurred_at_ms,
+            reason=before.reason,
+            field=before.field,
+            headers=headers,
+        )
+        return [event]
 
     def _refused(
         self, submission: Submission, value: bytes, why: NotEncodable, at_ms: int, headers: Headers

@@ -24,14 +24,15 @@ from services.ingress.idempotency import KeyStore
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import OwnOutput
 from services.ingress.rerouting import RerouteDecider
-from services.ingress.restore import read_keys, read_own_output, require_log_append_time, undecided
+from services.ingress.restore import read_keys, read_own_output, require_log_append_time
 from services.ingress.routing import GatewayView
-from shared.clock import monotonic_s, now_ms
+from shared.clock import monotonic_s
 from shared.records import Out
 from shared.service import Service, run_service
 from shared.stage import Stage, StageConfig, StageHandler, run_stages
 from shared.tables import TableReader
 from shared.turns import Turns
+from shared.undecided import Passing, commit_time, undecided
 
 CADENCE_MS: Final = 20
 """`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
@@ -79,13 +80,13 @@ class IngressHandler(StageHandler):
         self._requests = RequestDecider(service.events, flow.requests, partitions, countries, opt_outs, self._own, view)
         self._reroutes = RerouteDecider(service.events, self._own, view)
         self._keys_read: dict[int, int] = {}
-        self._undecided: dict[TopicPartition, int] = {}
+        self._undecided = Passing()
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         await self._restore_keys({tp.partition for tp in partitions if tp.topic == self._flow.requests})
         open_ones = await undecided(self._service.settings, self._flow.group, partitions, self._progress)
         self._own.forget_read_back()
-        self._undecided = {tp: place.end for tp, place in open_ones.items()}
+        self._undecided.begin(open_ones)
         if open_ones:
             since_ms = min(place.since_ms for place in open_ones.values())
             await read_own_output(self._service.settings, since_ms, self._own, self._progress)
@@ -116,7 +117,9 @@ class IngressHandler(StageHandler):
             decider = self._reroutes if record.topic == MT_REROUTES else self._requests
             outs += decider.decide(record, at_ms)
         if self._undecided:
-            self._pass(records)
+            self._undecided.handled(records)
+            if not self._undecided:
+                self._own.forget_read_back()
         return outs
 
     def _follow_configuration(self) -> None:
@@ -125,18 +128,9 @@ class IngressHandler(StageHandler):
             self._applied = applied
             self._requests.view = self._reroutes.view = GatewayView(applied)
 
-    def _pass(self, records: Sequence[ConsumerRecord]) -> None:
-        """Once all that a predecessor may have decided is behind us, what it wrote is of no more use."""
-        for record in records:
-            tp = TopicPartition(record.topic, record.partition)
-            if record.offset + 1 >= self._undecided.get(tp, record.offset + 2):
-                del self._undecided[tp]
-        if not self._undecided:
-            self._own.forget_read_back()
-
     def commit_metadata(self, partition: TopicPartition) -> str:
         """When this commit was made: where a successor begins to read what this process wrote."""
-        return str(now_ms())
+        return commit_time()
 
 
 async def run(service: Service) -> None:

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.topics import SEGMENT_LANES, dispatch_topic
 from schemas.wire import LANES
 from services.throttler.connector_state import Brain
 from services.throttler.ledger import LEDGER_SIZE, Ledger
-from services.throttler.places import connector_of, lane_of, route_of
+from services.throttler.places import connector_of, lane_of
 from services.throttler.rebuild import rebuild
 from services.throttler.under_way import Mark
-from shared.kafka import EARLIEST, make_consumer
-from shared.settings import Settings
+from shared.log_reader import LogReader
+from shared.routes import route_of
 
 Committed = Mapping[TopicPartition, tuple[int, str]]
 
@@ -49,63 +49,6 @@ def owned_connectors(assigned: Iterable[TopicPartition], count_of: Callable[[str
 def _whole(owned: Owned, count_of: Callable[[str], int]) -> bool:
     topics = [*owned.lanes.values(), owned.feedback]
     return len(owned.lanes) == len(SEGMENT_LANES) and all(tps and len(tps) == count_of(tps[0].topic) for tps in topics)
-
-
-class LogReader:
-    """Reads ranges of partitions up to ends that were fixed before, over one connection. An async context manager.
-
-    Ends are those of everything written: the end of a transaction that a predecessor left open is waited for.
-    `progress` is called whenever it has come further.
-    """
-
-    def __init__(self, settings: Settings, progress: Callable[[], None]) -> None:
-        self._progress = progress
-        self._committed: AIOKafkaConsumer = make_consumer(settings, auto_offset_reset=EARLIEST)
-        self._written: AIOKafkaConsumer = make_consumer(settings, isolation_level="read_uncommitted")
-
-    async def __aenter__(self) -> "LogReader":
-        await self._committed.start()
-        await self._written.start()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self._committed.stop()
-        await self._written.stop()
-
-    async def begins(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """The first record that is still there."""
-        found: dict[TopicPartition, int] = await self._written.beginning_offsets(partitions)
-        return found
-
-    async def ends(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
-        """Behind the last record written, committed or not."""
-        found: dict[TopicPartition, int] = await self._written.end_offsets(partitions)
-        return found
-
-    async def read(
-        self, ranges: Mapping[TopicPartition, tuple[int, int]], take: Callable[[ConsumerRecord], None]
-    ) -> None:
-        """Give every committed record of `ranges` (first offset, end) to `take`, in order within a partition."""
-        if not ranges:
-            return
-        consumer = self._committed
-        begins = await self.begins(list(ranges))
-        unread = {tp: end for tp, (start, end) in ranges.items() if max(start, begins[tp]) < end}
-        consumer.assign(list(unread))
-        for tp in unread:
-            consumer.seek(tp, max(ranges[tp][0], begins[tp]))
-        positions: dict[TopicPartition, int] = {}
-        while unread:
-            for tp, records in (await consumer.getmany(timeout_ms=200, max_records=2_000)).items():
-                for record in records:
-                    if record.offset < ranges[tp][1]:
-                        take(record)
-            before, positions = positions, {tp: await consumer.position(tp) for tp in unread}
-            if positions != before:
-                self._progress()
-            for tp in [tp for tp, end in unread.items() if positions[tp] >= end]:
-                del unread[tp]
-                consumer.pause(tp)
 
 
 class Remains:

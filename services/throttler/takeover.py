@@ -7,9 +7,10 @@ from aiokafka.errors import IllegalStateError
 
 from services.throttler.connector_state import Brain
 from services.throttler.policy import Policy
-from services.throttler.restore import LogReader, Owned, Remains, owned_connectors
+from services.throttler.restore import Owned, Remains, owned_connectors
 from shared.clock import now_ms
 from shared.kafka import committed_with_metadata
+from shared.log_reader import LogReader
 from shared.service import Service
 
 log = logging.getLogger(__name__)

@@ -14,6 +14,7 @@ from shared.clock import now_ms
 from shared.ids import message_id_of
 from shared.records import Out
 from shared.sms.concat_ref import concat_ref
+from shared.stage import Stage
 from tests.integration.flow_rig import Rig, Watch, events
 from tests.unit.ingress.scene import applied
 
@@ -51,6 +52,49 @@ def _out(submission: Submission) -> Out:
 
 def _lanes(connector_ids: Sequence[str]) -> list[str]:
     return [f"mt.segments.{c}.{lane}" for c in connector_ids for lane in ("otp", "txn", "bulk")]
+
+
+async def test_what_was_decided_before_a_crash_is_not_decided_again(
+    kafka_bootstrap: str, connectors: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The commits are lost with the process; one connector is taken out meanwhile, and another takes longer texts."""
+    one, two = connectors
+    in_lane = [_submission(n, one, text=f"n {n} " + "x" * (300 * (n % 2))) for n in range(40)]
+    to_gone = [_submission(100 + n, "never-heard-of" + two[3:]) for n in range(10)]
+    too_long = [_submission(200 + n, two, text="x" * 400, max_segments=2) for n in range(10)]
+    new = [_submission(300 + n, one) for n in range(5)]
+    mine = {s.message_id for s in (*in_lane, *to_gone, *too_long, *new)}
+    rejected = {s.message_id for s in too_long}
+    async with Rig(kafka_bootstrap) as rig:
+        await rig.apply(applied({"to": [{"connector": one}]}, connectors=[one, two]))
+        lanes = _lanes([one, two])
+        async with Watch(rig.settings, *OUTPUT, *lanes) as watch:
+
+            def written() -> tuple[int, int, int]:
+                messages = [m for lane in lanes for m in _messages(watch, lane)]
+                return len(messages), len(_reroutes(watch, mine)), len(_statuses(watch, mine))
+
+            with monkeypatch.context() as patched:
+                patched.setattr(Stage, "_commit", _no_commit)
+                async with rig.running("encoder", run, crash=True):
+                    await rig.producer.send_all(_out(s) for s in (*in_lane, *to_gone, *too_long))
+                    await watch.until(lambda: written() == (40, 10, 10))
+            appeared = "never-heard-of" + two[3:]
+            await rig.apply(applied({"to": [{"connector": two}]}, connectors=[two, appeared], draining=[one]))
+            async with Watch(rig.settings, *_lanes([appeared])) as late:
+                async with rig.running("encoder", run):
+                    await rig.producer.send_all(_out(s) for s in new)
+                    await watch.until(lambda: written()[1] == 15)
+                assert not any(late.records.values())
+            assert written() == (40, 15, 10), "only what came later is decided by the new configuration"
+            assert {r.submission.message_id for r in _reroutes(watch, mine)} == {s.message_id for s in (*to_gone, *new)}
+            told = [e for e in events(watch, "status", list(rejected)) if e["status"] == "rejected"]
+            assert {e["message_id"] for e in told} == rejected
+            assert len({e["event_id"] for e in told}) == len(rejected)
+
+
+async def _no_commit(_stage: Stage) -> None:
+    """A commit that never reaches the broker."""
 
 
 async def test_submissions_reach_their_lanes_and_the_rest_is_accounted_for(

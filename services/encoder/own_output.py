@@ -1,0 +1,74 @@
+"""Pure: what the encoder has decided already, so that it does not decide it again.
+
+Filled on assignment with what was written lately (`shared.undecided`): a replay under a changed configuration would
+give a message that lies in a lane to another connector as well, or send one whose rejection is written.
+"""
+
+from typing import Any, Final, Literal, NamedTuple
+
+import orjson
+
+from shared.routes import route_of
+
+IN_LANE: Final = "in_lane"
+REROUTED: Final = "rerouted"
+
+
+class Ended(NamedTuple):
+    """A final status as it was written."""
+
+    status: str
+    reason: str
+    field: str | None
+    occurred_at_ms: int
+
+
+Before = Literal["in_lane", "rerouted"] | Ended
+
+
+class OwnOutput:
+    """Decisions by message and route. Empty but for the time after an assignment."""
+
+    def __init__(self) -> None:
+        self._routes: dict[tuple[str, int], Literal["in_lane", "rerouted"]] = {}
+        self._ended: dict[str, Ended] = {}
+
+    def add_segmented(self, value: bytes | None) -> None:
+        """A record of a lane."""
+        if route := route_of(value or b""):
+            self._routes[route] = IN_LANE
+
+    def add_reroute(self, value: bytes | None) -> None:
+        """A record of `mt.reroutes`. The throttler writes them too, of what has been in a lane."""
+        submission = _object(value).get("submission")
+        if isinstance(submission, dict):
+            message_id, route_no = submission.get("message_id"), submission.get("route_no", 0)
+            if isinstance(message_id, str) and isinstance(route_no, int):
+                self._routes[message_id, route_no] = REROUTED
+
+    def add_status(self, value: bytes | None) -> None:
+        """A record of `mt.statuses`, whoever wrote it: a message that has its final status is over."""
+        get = _object(value).get
+        message_id, occurred_at_ms = get("message_id"), get("occurred_at_ms")
+        if get("final") is True and isinstance(message_id, str) and isinstance(occurred_at_ms, int):
+            self._ended[message_id] = Ended(str(get("status")), get("reason") or "", get("field"), occurred_at_ms)
+
+    def before(self, message_id: str, route_no: int) -> Before | None:
+        """What this route of the message came to; None where nothing was decided."""
+        return self._ended.get(message_id) or self._routes.get((message_id, route_no))
+
+    def __bool__(self) -> bool:
+        return bool(self._routes or self._ended)
+
+    def forget(self) -> None:
+        """The records that a predecessor may have decided have all been handled."""
+        self._routes.clear()
+        self._ended.clear()
+
+
+def _object(value: bytes | None) -> dict[str, Any]:
+    try:
+        record = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return {}
+    return record if isinstance(record, dict) else {}
