@@ -182,8 +182,12 @@ def preview_command(
         ),
     ] = None,
     lookalikes: Annotated[
-        bool, typer.Option("--lookalikes", help="Also Cyrillic and Greek letters of Latin shape; with --transliterate")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--lookalikes/--no-lookalikes",
+            help="Transliteration may replace Cyrillic and Greek letters of Latin shape (the account's)",
+        ),
+    ] = None,
     flash: Annotated[bool, typer.Option("--flash", help="As a message that is shown at once")] = False,
     connector: Annotated[str | None, typer.Option(help="As this connector wants it")] = None,
     account: Annotated[str | None, typer.Option(help="Within the limits and defaults of this account")] = None,

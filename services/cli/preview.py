@@ -36,7 +36,7 @@ class PreviewOptions:
     file: Path | None = None
     encoding: str = "auto"
     transliterate: bool | None = None
-    lookalikes: bool = False
+    lookalikes: bool | None = None
     flash: bool = False
     connector: str | None = None
     account: str | None = None
@@ -121,13 +121,14 @@ async def _gateway(options: PreviewOptions) -> Gateway:
 def _request(text: str, options: PreviewOptions, account: Account | None) -> EncodeRequest:
     max_segments = account.max_segments if account else MAX_SEGMENTS_DEFAULT
     transliterate = account.transliterate if account else False
+    lookalikes = account.lookalikes if account else False
     return EncodeRequest(
         message_id=NIL_UUID,
         to="",
         text=text,
         encoding=options.encoding,  # type: ignore[arg-type]  # checked above
         transliterate=transliterate if options.transliterate is None else options.transliterate,
-        lookalikes=options.lookalikes or (account.lookalikes if account else False),
+        lookalikes=lookalikes if options.lookalikes is None else options.lookalikes,
         flash=options.flash,
         max_segments=options.max_segments or max_segments,
     )

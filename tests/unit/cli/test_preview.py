@@ -27,7 +27,7 @@ connectors:
     password: {env: PASSWORD}
     options: {gsm7_packed: true, flash_variant: dest_addr_subunit}
 accounts:
-  - {id: small, max_segments: 2, transliterate: true}
+  - {id: small, max_segments: 2, transliterate: true, lookalikes: true}
   - {id: shop}
 routes:
   - to: [{connector: acme}, {connector: packed}]
@@ -223,6 +223,9 @@ def test_look_alikes_only_when_asked(seen: Seen) -> None:
     assert seen("СОС" * 30, "--transliterate", "--lookalikes")["alphabet"] == "gsm7"
     assert seen("СОС" * 30)["saving"] is None
     assert seen("СОС" * 30, "--lookalikes")["saving"]["segments"] == 1
+    small = ("--account", "small", "--config", "gateway.yaml")
+    assert seen("СОС" * 30, *small)["alphabet"] == "gsm7"
+    assert seen("СОС" * 30, *small, "--no-lookalikes")["alphabet"] == "ucs2"
 
 
 def test_a_person_sees_the_same(run: Run) -> None:
