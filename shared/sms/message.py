@@ -2,11 +2,13 @@
 
 `shared.sms.segmentation.encode_message(request, profile) -> Encoded | NotEncodable` is the one function that uses all
 of them. Expected outcomes are values: a text that does not fit is a `NotEncodable`, never an exception.
+
+What is made for every message is a NamedTuple: a frozen dataclass sets each field by a call.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias
 
 EncodingChoice: TypeAlias = Literal["auto", "gsm7", "ucs2", "latin1"]
 """What a request may ask for; `latin1` is data_coding 3."""
@@ -37,8 +39,7 @@ BINARY_DATA_CODING = 4
 _NO_MAP: Mapping[int, int] = {}
 
 
-@dataclass(frozen=True, slots=True)
-class EncodeRequest:
+class EncodeRequest(NamedTuple):
     """One message as its sender wrote it: exactly one of `text` and `data`.
 
     `udh` (with its length octet) and `data_coding` go with `data` only. `message_id` decides the concatenation
@@ -95,8 +96,7 @@ class Change:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
+class Encoded(NamedTuple):
     """A message as octets. `data_coding` and `esm_class` are the same for every segment, as the connector wants them.
 
     `esm_class` is 0x40 when the segments carry a user data header, else 0. `why` says in words why this alphabet.

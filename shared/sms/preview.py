@@ -2,7 +2,7 @@
 and what transliteration would save. Serves the CLI, and later the HTTP API and the console."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from shared.sms.alphabet import Choice, choose
@@ -124,7 +124,7 @@ def _saving(request: EncodeRequest, profile: ConnectorProfile, encoded: Encoded 
     """What `transliterate` would save, where it was not asked for; None when it would save nothing."""
     if request.transliterate or request.text is None:
         return None
-    other = encode_message(replace(request, transliterate=True), profile)
+    other = encode_message(request._replace(transliterate=True), profile)
     if isinstance(other, NotEncodable) or not other.changes:
         return None
     if encoded is not None and other.air_segments >= encoded.air_segments:
