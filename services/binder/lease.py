@@ -165,6 +165,11 @@ class Watch:
 
     An owner is silent when no record of his came for `SILENT_FOR_S` in which this process's own beats came through
     Kafka all the time. A clean stop (tombstone) counts as a last beat: whoever stops cleanly has released first.
+
+    A beat of another counts from when it was read, one of our own from when it was made: what lay in a buffer while
+    this process was stopped proves that the others were alive later than they were, which is harmless, and must not
+    prove that we were. For the same reason a gap between two of our own beats is remembered until every bind was
+    dropped.
     """
 
     owner: str
@@ -174,6 +179,7 @@ class Watch:
     _beats: dict[str, float]
     _own_s: float
     _steady_since_s: float
+    _lapsed: bool
 
     def __init__(self, owner: str, ready_s: float) -> None:
         self.owner = owner
@@ -181,15 +187,21 @@ class Watch:
         self._beats = {}
         self._own_s = ready_s
         self._steady_since_s = ready_s
+        self._lapsed = False
 
     def beat(self, owner: str, at_s: float) -> None:
-        """A beat, or the tombstone, of `owner` ("instance|pid") was read."""
-        if owner == self.owner:
-            if at_s - self._own_s > WATCH_GAP_S:
-                self._steady_since_s = at_s
-            self._own_s = at_s
-        else:
+        """A beat, or the tombstone, of another process ("instance|pid") was read."""
+        if owner != self.owner:
             self._beats[owner] = at_s
+
+    def own_beat(self, made_s: float) -> None:
+        """A beat that this process made at `made_s` has come back through Kafka."""
+        gap_s = made_s - self._own_s
+        if gap_s > WATCH_GAP_S:
+            self._steady_since_s = made_s
+        if gap_s > DROP_AFTER_S:
+            self._lapsed = True
+        self._own_s = max(self._own_s, made_s)
 
     def wrote(self, owner: str, at_s: float) -> None:
         """A record of `owner` in `connector.states` was read: a sign of life, and often the first one.
@@ -206,8 +218,12 @@ class Watch:
         return self._own_s - since_s >= SILENT_FOR_S
 
     def must_drop(self, now_s: float) -> bool:
-        """Whether this process itself will soon count as dead for the others."""
-        return now_s - self._own_s > DROP_AFTER_S
+        """Whether this process itself will soon count as dead for the others, or may have since its last `dropped`."""
+        return self._lapsed or now_s - self._own_s > DROP_AFTER_S
+
+    def dropped(self) -> None:
+        """Every bind of this process is being left."""
+        self._lapsed = False
 
 
 def instance_of(owner: str) -> str:

@@ -45,6 +45,9 @@ class Surroundings:
     account: Callable[[Account], AccountBackoff]
     fresh: Callable[[], bool]
     """Whether this process may decide: its last acknowledged heartbeat is young, and no rebalance is under way."""
+    writable: Callable[[], bool]
+    """Whether it may write to a socket what it has claimed: its last acknowledged heartbeat is young, and no other
+    process can have taken it for dead."""
     alive: Callable[[], Awaitable[None]]
     """Returns when that is so, and its beats come through: no decision after a sleep."""
     seek: Callable[[TopicPartition, int], None]
@@ -81,6 +84,7 @@ class LeaseWorker:
         self._may_commit = True
         self._stopped = False
         self._reason = ""
+        self._attempting = False
         self._address_no = 0
         self._tried: int | None = None
         """Fingerprint of the secret at the last attempt."""
@@ -110,8 +114,11 @@ class LeaseWorker:
         return Intent.REFUSE if self.lease.refuses else Intent.HOLD
 
     def _may_write(self) -> bool:
-        """What is claimed may be written while nobody can have taken this process for dead."""
-        return self.lease.may_claim and not self._around.watch().must_drop(monotonic_s())
+        """What is claimed may be written while nobody can have taken this process for dead.
+
+        Also between the two ends of a rebalance: the next owner waits for our `released`, or for our silence.
+        """
+        return self.lease.may_claim and self._around.writable()
 
     # -- journal (Committed) ----------------------------------------------------------------------------------------
 
@@ -198,6 +205,8 @@ class LeaseWorker:
         if link is not None:
             log.error("%s:%d: no beat of ours came through Kafka; unbinding", *self.place)
             link.leave()
+        elif self._attempting:
+            self._start(self._connect())
 
     # -- the lease --------------------------------------------------------------------------------------------------
 
@@ -291,8 +300,12 @@ class LeaseWorker:
             if wait_s > 0:
                 await asyncio.sleep(wait_s)
             await self._around.alive()
-            if await self._attempt(account):
-                return
+            self._attempting = True
+            try:
+                if await self._attempt(account):
+                    return
+            finally:
+                self._attempting = False
 
     async def _attempt(self, account: AccountBackoff) -> bool:
         connector = self.submitter.connector

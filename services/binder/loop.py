@@ -18,6 +18,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import IllegalStateError
 
 from schemas.gateway_config import Connector
+from schemas.service_states import ServiceState
 from schemas.topics import CONNECTOR_STATES, SERVICE_STATES, TRACE_REQUESTS
 from services.binder.backoff import AccountBackoff
 from services.binder.committing import Committer, NotOwner
@@ -119,6 +120,7 @@ class Binder:
             watch=lambda: self._watch,
             account=self._account,
             fresh=self._fresh,
+            writable=self._writable,
             alive=self._alive,
             seek=self._seek,
             end_offset=self._end_offset,
@@ -222,6 +224,7 @@ class Binder:
             if must_drop:
                 worker.drop()
             worker.submitter.advance()
+        self._watch.dropped()
         for tp, worker in self._workers.items():
             queued = worker.submitter.submissions.queued
             if queued > QUEUE_HIGH and tp not in self._paused:
@@ -242,6 +245,13 @@ class Binder:
     def _fresh(self) -> bool:
         heartbeat = self._heartbeat
         return heartbeat is not None and not self._committer.suspended and heartbeat.age_s < FRESH_S
+
+    def _writable(self) -> bool:
+        """Without a look at rebalances: what was claimed is this process's until it lets go of the bind."""
+        heartbeat = self._heartbeat
+        if heartbeat is None or heartbeat.age_s >= FRESH_S:
+            return False
+        return not self._watch.must_drop(monotonic_s())
 
     async def _alive(self) -> None:
         while not self._fresh() or self._watch.must_drop(monotonic_s()):
@@ -351,8 +361,12 @@ class Binder:
         service, _, owner = (record.key or b"").decode().partition("|")
         if service != GROUP:
             return
-        self._watch.beat(owner, monotonic_s())
-        if owner == self._service.owner:
+        if owner != self._service.owner:
+            self._watch.beat(owner, monotonic_s())
+        elif record.value is not None:
+            self._watch.own_beat(made_s(ServiceState.from_json(record.value).beat_at_ms, now_ms(), monotonic_s()))
+            if self._watch.must_drop(monotonic_s()):
+                self._turn()
             for worker in list(self._workers.values()):
                 worker.look()
 
@@ -417,6 +431,15 @@ class _Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ha
             await self._binder.on_assigned(set(assigned))
         except Exception as error:
             self._binder._failed(FatalKafkaError(f"an assignment could not be taken up: {error!r}"))
+
+
+def made_s(beat_at_ms: int, wall_ms: int, monotonic_now_s: float) -> float:
+    """When this process made a beat, on its monotonic clock: its age is told by the wall clock that it was made by.
+
+    A wall clock that was set forward since makes one beat look too old; the next one is right again. One that was set
+    back makes it look as young as it can be.
+    """
+    return monotonic_now_s - max(0, wall_ms - beat_at_ms) / 1000
 
 
 def generation_of(consumer: AIOKafkaConsumer) -> int:

@@ -3,7 +3,8 @@
 The model is Kafka (who owns the partition, by generation; the committed epoch; the last record of `connector.states`;
 beats) and the SMSC (who has a connection open). Each process has a real `Lease` and a real `Watch`; what `lease_worker`
 and `loop` do around them is repeated here in small, every step a rule of its own, so that anything may come between.
-Time is the model's: a process that stalls does nothing and beats no more, and finds out when it wakes.
+Time is the model's. A process that stalls is cut off from Kafka and runs; one that is stopped does nothing at all, not
+even leave its bind, and finds what lay in its buffers when it goes on.
 """
 
 from dataclasses import dataclass, field
@@ -41,6 +42,11 @@ class Process:
     draining: Lease | None = None
     leaving_until_s: float | None = None
     stalled: bool = False
+    stopped: bool = False
+    unread: list[tuple[str, float]] = field(default_factory=list)
+    """Beats in its buffer, with the time at which they were made."""
+    doubts: bool = False
+    """It was stopped, has a connection, and has not yet looked whether it may keep it."""
     dead: bool = False
 
 
@@ -65,8 +71,11 @@ class LeaseMachine(RuleBasedStateMachine):
     def alive(self) -> list[Process]:
         return [p for p in self.processes.values() if not p.dead]
 
+    def running(self) -> list[Process]:
+        return [p for p in self.alive() if not p.stopped]
+
     def awake(self) -> list[Process]:
-        return [p for p in self.alive() if not p.stalled]
+        return [p for p in self.running() if not p.stalled]
 
     @rule(name=st.sampled_from(NAMES))
     def start(self, name: str) -> None:
@@ -98,6 +107,43 @@ class LeaseMachine(RuleBasedStateMachine):
         if process is not None:
             process.stalled = False
 
+    @rule(name=st.sampled_from(NAMES))
+    def stop(self, name: str) -> None:
+        """SIGSTOP, or a machine that is suspended; a beat and a heartbeat of its own are on their way back.
+
+        Its connection stands, but nothing comes through it; what its SMSC makes of that is not ours to say.
+        """
+        process = self.processes.get(name)
+        if process is not None and process in self.awake():
+            process.stopped = True
+            process.unread.append((process.owner, self.now_s))
+            if process.connection:
+                process.doubts = True
+                self.open.discard(process.owner)
+
+    @rule(name=st.sampled_from(NAMES))
+    def go_on(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is not None:
+            process.stopped = False
+
+    @rule(name=st.sampled_from(NAMES))
+    def reads_beats(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is None or process not in self.awake():
+            return
+        for owner, made_s in process.unread:
+            if owner == process.owner:
+                self.reads_own_beat(process, made_s)
+            else:
+                process.watch.beat(owner, self.now_s)
+        process.unread.clear()
+
+    def reads_own_beat(self, process: Process, made_s: float) -> None:
+        process.watch.own_beat(made_s)
+        if process.watch.must_drop(self.now_s):
+            self._self_fence(process)
+
     # -- time and beats ---------------------------------------------------------------------------------------------
 
     @rule(steps=st.integers(1, 12))
@@ -107,18 +153,24 @@ class LeaseMachine(RuleBasedStateMachine):
             for process in self.awake():
                 process.heartbeat_s = self.now_s
             if self.now_s % BEAT_S == 0:
-                beats = [p.owner for p in self.awake()]
-                for process in self.awake():
-                    for owner in beats:
-                        process.watch.beat(owner, self.now_s)
-            for process in self.alive():
+                beats = [(p.owner, self.now_s) for p in self.awake()]
+                for process in self.alive():
+                    process.unread += beats
+            for name in self.processes:
+                self.reads_beats(name)
+            for process in self.running():
                 self._self_fence(process)
         self._expel()
 
     def _self_fence(self, process: Process) -> None:
         """What `loop._turn` does every second, with or without Kafka."""
-        if process.leaving_until_s is None and process.connection and process.watch.must_drop(self.now_s):
+        must_drop = process.watch.must_drop(self.now_s)
+        process.watch.dropped()
+        if process.leaving_until_s is None and process.connection and must_drop:
             process.leaving_until_s = self.now_s + UNBIND_S
+        elif process.doubts and process.leaving_until_s is None and process.connection:
+            self.open.add(process.owner)
+        process.doubts = False
         if process.leaving_until_s is not None and self.now_s >= process.leaving_until_s:
             self._closed(process)
 
@@ -141,11 +193,11 @@ class LeaseMachine(RuleBasedStateMachine):
     def rebalance(self, name: str) -> None:
         """The partition goes to a live member. The old owner, if it is in the group, has been told before."""
         target = self.processes.get(name)
-        if target is None or target.dead or target.stalled or self.owned_by == target.owner:
+        if target is None or target not in self.awake() or self.owned_by == target.owner:
             return
         before = next((p for p in self.alive() if p.owner == self.owned_by), None)
         if before is not None:
-            if before.stalled:
+            if before not in self.awake():
                 return  # the coordinator waits for it, or expels it
             self._lost(before)
         self.owned_by = target.owner
@@ -237,9 +289,18 @@ class LeaseMachine(RuleBasedStateMachine):
         return self.now_s - process.heartbeat_s < FRESH_S and not process.watch.must_drop(self.now_s)
 
     @rule(name=st.sampled_from(NAMES))
+    def writes(self, name: str) -> None:
+        """A claimed segment goes to the socket (`LeaseWorker._may_write`), unless another has judged it meanwhile."""
+        process = self.processes.get(name)
+        if process is None or process not in self.running() or not process.connection or not self.may_decide(process):
+            return
+        if any(lease.may_claim for lease in process.leases):
+            assert process.epoch == self.epoch, f"{process.owner} writes what another has judged"
+
+    @rule(name=st.sampled_from(NAMES))
     def connects(self, name: str) -> None:
         process = self.processes.get(name)
-        if process is None or process.dead or not self.may_decide(process) or process.connection:
+        if process not in self.running() or process is None or not self.may_decide(process) or process.connection:
             return
         for lease in list(process.leases):
             if lease.state is LeaseState.ANNOUNCING and process.announced and not process.outgoing:
@@ -254,14 +315,14 @@ class LeaseMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES))
     def link_breaks(self, name: str) -> None:
         process = self.processes.get(name)
-        if process is not None and process.connection and process.draining is None:
+        if process is not None and process in self.running() and process.connection and process.draining is None:
             self._closed(process)
 
     @precondition(lambda self: any(p.draining for p in self.processes.values()))
     @rule(name=st.sampled_from(NAMES))
     def drained(self, name: str) -> None:
         process = self.processes.get(name)
-        if process is None or process.dead or process.draining is None:
+        if process is None or process not in self.running() or process.draining is None:
             return
         lease, process.draining = process.draining, None
         process.connection, process.leaving_until_s = False, None
@@ -284,6 +345,7 @@ class LeaseMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         """In the end, when all is well for a while, the partition's owner is bound."""
         for name in NAMES:
+            self.go_on(name)
             self.recover(name)
         self.start("a")
         for _ in range(6):
@@ -332,10 +394,26 @@ class NeverDrops(LeaseMachine):
     """Planted: a process cut off from Kafka keeps its bind."""
 
     def _self_fence(self, process: Process) -> None:
-        return
+        process.watch.dropped()
 
 
-@pytest.mark.parametrize("planted", [TrustsOwnership, TrustsSilenceAtOnce, NeverDrops])
+class StampsWhenRead(LeaseMachine):
+    """Planted: a beat that lay in the buffer while its process was stopped counts from when it was read."""
+
+    def reads_own_beat(self, process: Process, made_s: float) -> None:
+        process.watch.own_beat(self.now_s)
+        process.watch.dropped()
+
+
+class ForgetsGaps(LeaseMachine):
+    """Planted: a process that was stopped keeps its bind when its next beat comes before it looks."""
+
+    def reads_own_beat(self, process: Process, made_s: float) -> None:
+        process.watch.own_beat(made_s)
+        process.watch.dropped()
+
+
+@pytest.mark.parametrize("planted", [TrustsOwnership, TrustsSilenceAtOnce])
 def test_planted_faults_are_caught(planted: type[LeaseMachine]) -> None:
     finding = settings(machine_settings, max_examples=1500, database=None, phases=[Phase.generate], print_blob=False)
     with pytest.raises(AssertionError, match="are bound at"):
@@ -358,6 +436,49 @@ def test_a_new_owner_whose_first_beat_was_not_read_yet_is_alive() -> None:
 
     assert play(LeaseMachine()) == {"c|3"}
     assert play(KnowsBeatsOnly()) == {"a|1", "c|3"}
+
+
+@pytest.mark.parametrize("machine", [LeaseMachine, NeverDrops])
+def test_a_process_cut_off_from_kafka_leaves_its_bind_before_another_takes_it(machine: type[LeaseMachine]) -> None:
+    played = machine()
+    played.all_the_way("a")
+    played.stall("a")
+    played.time_passes(12)
+    played.time_passes(12)
+    played.all_the_way("b")
+    assert played.open == ({"b|2"} if machine is LeaseMachine else {"a|1", "b|2"})
+
+
+def stopped_for_too_long(machine: LeaseMachine) -> None:
+    """`a` is stopped while it is bound, `b` takes its bind, `a` goes on."""
+    machine.all_the_way("a")
+    machine.stop("a")
+    machine.time_passes(12)
+    machine.time_passes(12)
+    machine.all_the_way("b")
+    assert machine.open == {"b|2"}
+    machine.go_on("a")
+    machine.writes("a")
+
+
+@pytest.mark.parametrize("machine", [LeaseMachine, StampsWhenRead])
+def test_a_process_that_was_stopped_looks_at_the_age_of_its_beats(machine: type[LeaseMachine]) -> None:
+    played = machine()
+    stopped_for_too_long(played)
+    played.reads_beats("a")
+    played._self_fence(played.processes["a"])
+    assert played.open == ({"b|2"} if machine is LeaseMachine else {"a|1", "b|2"})
+
+
+@pytest.mark.parametrize("machine", [LeaseMachine, ForgetsGaps])
+def test_a_process_that_was_stopped_remembers_it_when_it_beats_again(machine: type[LeaseMachine]) -> None:
+    played = machine()
+    stopped_for_too_long(played)
+    process = played.processes["a"]
+    process.unread.append((process.owner, played.now_s))
+    played.reads_beats("a")
+    played._self_fence(process)
+    assert played.open == ({"b|2"} if machine is LeaseMachine else {"a|1", "b|2"})
 
 
 def test_the_times_leave_room_to_unbind() -> None:

@@ -14,6 +14,7 @@ from services.binder.lease import (
     Watch,
     holder,
 )
+from services.binder.loop import made_s
 
 H = Happening
 
@@ -124,7 +125,8 @@ def state_of(owner: str, word: BindState) -> ConnectorState:
 
 def beating(watch: Watch, until_s: int, *owners: str, since_s: int = 1) -> None:
     for second in range(since_s, until_s + 1, 2):
-        for owner in (watch.owner, *owners):
+        watch.own_beat(float(second))
+        for owner in owners:
             watch.beat(owner, float(second))
 
 
@@ -159,7 +161,7 @@ def test_a_beating_owner_is_never_silent() -> None:
 def test_an_outage_of_kafka_makes_nobody_silent() -> None:
     watch = Watch("me|2", 0.0)
     beating(watch, 11, "you|1")
-    watch.beat("me|2", 100.0)
+    watch.own_beat(100.0)
     assert not watch.silent("you|1"), "its own beats did not come through either"
     beating(watch, 101 + int(SILENT_FOR_S) - 3, since_s=101)
     assert not watch.silent("you|1")
@@ -173,3 +175,26 @@ def test_a_process_without_beats_drops_its_binds_in_time() -> None:
     assert not watch.must_drop(11.0 + DROP_AFTER_S)
     assert watch.must_drop(11.1 + DROP_AFTER_S)
     assert DROP_AFTER_S + 5.0 < SILENT_FOR_S
+
+
+def test_a_beat_that_waited_while_the_process_was_stopped_is_as_old_as_it_is() -> None:
+    watch = Watch("me|2", 0.0)
+    beating(watch, 11)
+    watch.own_beat(13.0)  # read at 40, after a stop from 13 to 40
+    assert watch.must_drop(40.0)
+    watch.own_beat(40.0)
+    assert watch.must_drop(40.0), "meanwhile others may have taken the binds"
+    watch.dropped()
+    assert not watch.must_drop(40.0)
+    assert not watch.silent("you|1"), "what others did meanwhile is not known"
+
+
+def test_beats_are_aged_by_the_clock_that_made_them() -> None:
+    assert made_s(5_000, 5_020, 100.0) == pytest.approx(99.98)
+    assert made_s(5_000, 35_000, 100.0) == pytest.approx(70.0)
+    assert made_s(5_000, 1_000, 100.0) == 100.0, "the wall clock was set back"
+    watch = Watch("me|2", 0.0)
+    beating(watch, 11)
+    watch.own_beat(-3587.0)  # the wall clock was set forward by an hour between making and reading
+    watch.own_beat(15.0)
+    assert not watch.must_drop(15.0)
