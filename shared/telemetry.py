@@ -21,6 +21,12 @@ BATCH_SECONDS = Histogram(
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
     registry=REGISTRY,
 )
+SMPP_QUIRKS = Counter(
+    "smsgw_smpp_quirks",
+    "What the SMSC of a connector does otherwise than the specification, by kind",
+    ["connector", "kind"],
+    registry=REGISTRY,
+)
 LAG = Gauge("smsgw_lag_records", "Records behind the end of the assigned partitions", registry=REGISTRY)
 
 

@@ -11,9 +11,10 @@ from schemas.gateway_config import Connector
 from services.binder.dispatch_record import Segment
 from services.binder.link_plan import Address, LinkPlan, esme_config
 from shared.smpp.config import EsmeConfig
-from shared.smpp.constants import BindMode
+from shared.smpp.constants import BindMode, command_name
 from shared.smpp.errors import ConnectFailed, UnencodablePdu
 from shared.smpp.events import (
+    AlertReceived,
     BindFailed,
     Bound,
     Closed,
@@ -21,11 +22,12 @@ from shared.smpp.events import (
     Event,
     LateResponse,
     LinkDead,
+    OutbindReceived,
     ProtocolErrorSeen,
     SubmitAnswered,
     SubmitUnknown,
 )
-from shared.smpp.pdu import DataSm, DeliverSm, SubmitSm
+from shared.smpp.pdu import SubmitSm
 from shared.smpp.session import EsmeSession
 from shared.smpp.transport import Connection, connect_client
 
@@ -58,7 +60,10 @@ class LinkOwner(Protocol):
     def submit_answered(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None: ...
     def submit_unknown(self, token: Segment) -> None: ...
     def late_response(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None: ...
-    def delivered(self, connection: EsmeConnection, sequence_number: int, pdu: DeliverSm | DataSm) -> None: ...
+    def delivered(self, connection: EsmeConnection, event: DeliverReceived) -> None: ...
+    def noticed(self, kind: str, detail: str) -> None:
+        """The SMSC did something that the specification does not allow, or that nobody asked for."""
+
     def link_moved(self) -> None:
         """A batch of events is over, or there is room to write again."""
 
@@ -213,7 +218,7 @@ class Link:
             if isinstance(event, SubmitAnswered):
                 owner.submit_answered(event.token, event.command_status, event.smsc_message_id)
             elif isinstance(event, DeliverReceived):
-                owner.delivered(connection, event.sequence_number, event.pdu)
+                owner.delivered(connection, event)
             else:
                 self._on_rare_event(connection, event)
         owner.link_moved()
@@ -231,7 +236,9 @@ class Link:
         elif isinstance(event, LinkDead):
             self._reason = f"link dead: {event.reason}"
         elif isinstance(event, ProtocolErrorSeen):
-            log.warning("%s: %s: %s", connection.peer, event.kind, event.detail)
+            self._owner.noticed(event.kind, event.detail)
+        elif isinstance(event, AlertReceived | OutbindReceived):
+            self._owner.noticed(command_name(event.pdu.command_id), "not asked for, and left out")
         elif isinstance(event, Closed):
             self._one_closed(connection, self._reason or event.reason)
 

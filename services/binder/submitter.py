@@ -19,6 +19,7 @@ from services.binder.link import EsmeConnection, Link
 from services.binder.link_plan import vendor_tlvs
 from services.binder.outbox import Offsets, Outbox, Parcel
 from services.binder.pace import Pace
+from services.binder.quirk_log import QuirkLog
 from services.binder.received_record import Receiver
 from services.binder.receiving import Receiving
 from services.binder.status_policy import status_policy
@@ -26,8 +27,10 @@ from services.binder.submissions import Submissions
 from shared.clock import monotonic_us, now_ms
 from shared.events import EventMaker
 from shared.records import dead_letter_of_error
+from shared.smpp.constants import command_name
 from shared.smpp.errors import UnencodablePdu
-from shared.smpp.pdu import DataSm, DeliverSm
+from shared.smpp.events import DeliverReceived
+from shared.smpp.user_data import user_data_defects
 from shared.telemetry import DEAD_LETTERS
 
 log = logging.getLogger(__name__)
@@ -82,6 +85,7 @@ class Submitter:
         self._on_link_down = on_link_down
         self._pace = Pace()
         self._pace_timer: asyncio.TimerHandle | None = None
+        self._quirks = QuirkLog(connector.id, tp.partition)
         self.link: Link | None = None
         self.submissions = Submissions(journal)
         self.configure(connector)
@@ -211,8 +215,15 @@ class Submitter:
                 )
             )
 
-    def delivered(self, connection: EsmeConnection, sequence_number: int, pdu: DeliverSm | DataSm) -> None:
-        self._receiving.delivered(connection, sequence_number, pdu, self._receiver)
+    def delivered(self, connection: EsmeConnection, event: DeliverReceived) -> None:
+        pdu = event.pdu
+        if pdu.tlvs or event.defects:
+            for defect in (*event.defects, *user_data_defects(pdu)):
+                self.noticed(defect, f"in a {command_name(pdu.command_id)}, which is taken all the same")
+        self._receiving.delivered(connection, event.sequence_number, pdu, self._receiver)
+
+    def noticed(self, kind: str, detail: str) -> None:
+        self._quirks.noticed(kind, detail, self._loop.time())
 
     def link_moved(self) -> None:
         self.advance()

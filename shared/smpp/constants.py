@@ -105,10 +105,6 @@ class SmppCommandStatus(IntEnum):
     ESME_RUNKNOWNERR = 0x000000FF
 
 
-THROTTLING_STATUSES: Final = frozenset({SmppCommandStatus.ESME_RTHROTTLED, SmppCommandStatus.ESME_RMSGQFUL})
-"""The session only reports these; what follows from them is the throttler's business (Q16, Q17)."""
-
-
 class BindMode(Enum):
     """What a session may carry: transmitter submits, receiver is delivered to, transceiver does both."""
 

@@ -26,7 +26,7 @@ CloseReason: TypeAlias = Literal[
     "unbound", "peer_unbound", "connection_lost", "bind_failed", "link_dead", "framing_lost"
 ]
 ProtocolErrorKind: TypeAlias = Literal[
-    "framing_lost", "unparsable_pdu", "unexpected_response", "wrong_state", "over_limit", "tolerated_defect"
+    "framing_lost", "unparsable_pdu", "unexpected_response", "wrong_state", "over_limit"
 ]
 
 

@@ -1,7 +1,7 @@
-"""Pure: the octets of a message wherever an SMSC put them, with the quirks that go with it (Q29, Q33, Q34)."""
+"""Pure: the octets of a message wherever an SMSC put them, with the quirks that go with it (Q33, Q34)."""
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from shared.smpp.constants import EsmClass
 from shared.smpp.pdu import DataSm, ShortMessage
@@ -10,13 +10,17 @@ from shared.smpp.tlv import Tag, find
 UserDataDefect: TypeAlias = Literal["payload_and_short_message", "sar_and_udhi"]
 
 
+_UDHI: Final = EsmClass.UDHI.value
+_PAYLOAD: Final = Tag.MESSAGE_PAYLOAD.value
+_SAR_MSG_REF_NUM: Final = Tag.SAR_MSG_REF_NUM.value
+
+
 @dataclass(frozen=True, slots=True)
 class UserData:
-    """The message of a PDU: `octets` with the UDH still in front when `udhi`; `defects` are for the log."""
+    """The message of a PDU: `octets` with the UDH still in front when `udhi`."""
 
     octets: bytes
     udhi: bool
-    defects: tuple[UserDataDefect, ...] = ()
 
 
 def user_data(body: ShortMessage | DataSm) -> UserData:
@@ -27,18 +31,16 @@ def user_data(body: ShortMessage | DataSm) -> UserData:
     """
     short_message = body.short_message if isinstance(body, ShortMessage) else b""
     payload = find(body.tlvs, Tag.MESSAGE_PAYLOAD)
-    udhi = bool(body.esm_class & EsmClass.UDHI)
+    return UserData(short_message if payload is None else payload, bool(body.esm_class & EsmClass.UDHI))
+
+
+def user_data_defects(body: ShortMessage | DataSm) -> tuple[UserDataDefect, ...]:
+    """What is contradictory about the message of a PDU, for counters and the log."""
+    if not body.tlvs:
+        return ()
     defects: list[UserDataDefect] = []
-    if payload is not None and short_message:
+    if isinstance(body, ShortMessage) and body.short_message and find(body.tlvs, _PAYLOAD) is not None:
         defects.append("payload_and_short_message")
-    if udhi and find(body.tlvs, Tag.SAR_MSG_REF_NUM) is not None:
+    if body.esm_class & _UDHI and find(body.tlvs, _SAR_MSG_REF_NUM) is not None:
         defects.append("sar_and_udhi")
-    return UserData(short_message if payload is None else payload, udhi, tuple(defects))
-
-
-def receipt_text(body: ShortMessage | DataSm) -> str:
-    """The text of a delivery receipt in Latin-1, without the NULs that some SMSCs count into sm_length (Q29).
-
-    Only for receipts: their text is ASCII by convention (SMPP 3.4 appendix B), so a NUL at the end is never '@'.
-    """
-    return user_data(body).octets.decode("latin-1").rstrip("\0")
+    return tuple(defects)

@@ -9,7 +9,9 @@ import pytest
 from services.binder.dispatch_record import Segment, read_dispatch
 from services.binder.link import EsmeConnection, Link, NotBound
 from services.binder.link_plan import link_plan
-from shared.smpp.pdu import DataSm, DeliverSm
+from shared.smpp.codec import encode_body
+from shared.smpp.events import DeliverReceived
+from shared.smpp.pdu import AlertNotification, DataSm, DeliverSm, Outbind, SubmitSmResp
 from shared.smpp.session import EsmeSession
 from shared.smpp.transitions import SessionState
 from tests.integration.binder_rig import connector, dispatch_record
@@ -26,6 +28,7 @@ class Owner:
     late: list[int] = field(default_factory=list)
     deliveries: list[DeliverSm | DataSm] = field(default_factory=list)
     down: list[str] = field(default_factory=list)
+    quirks: list[str] = field(default_factory=list)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
     def submit_answered(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
@@ -37,9 +40,12 @@ class Owner:
     def late_response(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
         self.late.append(token.offset)
 
-    def delivered(self, connection: EsmeConnection, sequence_number: int, pdu: DeliverSm | DataSm) -> None:
-        self.deliveries.append(pdu)
-        connection.session.answer_deliver(sequence_number)
+    def delivered(self, connection: EsmeConnection, event: DeliverReceived) -> None:
+        self.deliveries.append(event.pdu)
+        connection.session.answer_deliver(event.sequence_number)
+
+    def noticed(self, kind: str, detail: str) -> None:
+        self.quirks.append(kind)
 
     def link_moved(self) -> None:
         self.moved.set()
@@ -88,6 +94,24 @@ async def test_submits_and_is_delivered_to(smsc: SmscDouble) -> None:
     assert smsc.bound == []
 
 
+async def test_what_the_smsc_does_out_of_order_is_told_and_survived(smsc: SmscDouble) -> None:
+    owner = Owner()
+    link = await opened(smsc, owner)
+    theirs = smsc.bound[0]
+    for octets in (
+        encode_body(AlertNotification(), 1),
+        encode_body(Outbind(), 2),
+        encode_body(SubmitSmResp("x"), 77),
+        b"".join(n.to_bytes(4, "big") for n in (16, 0x99, 0, 3)),
+    ):
+        theirs.session.send_raw(octets)
+    theirs.wake()
+    assert smsc.deliver(DeliverSm(short_message=b"hi"), "x")
+    await smsc.until(lambda: smsc.delivered == [("x", 0)])
+    assert owner.quirks == ["alert_notification", "outbind", "unexpected_response", "unparsable_pdu"]
+    await link.drain()
+
+
 async def test_a_pair_lives_and_dies_together(smsc: SmscDouble) -> None:
     owner = Owner()
     link = await opened(smsc, owner, bind="transmitter+receiver")
@@ -111,8 +135,8 @@ async def test_a_pair_that_drains_answers_what_its_receiver_still_owes(smsc: Sms
     link = await opened(smsc, owner, bind="transmitter+receiver")
     owed: list[tuple[EsmeConnection, int]] = []
 
-    def delivered(connection: EsmeConnection, sequence_number: int, pdu: DeliverSm | DataSm) -> None:
-        owed.append((connection, sequence_number))
+    def delivered(connection: EsmeConnection, event: DeliverReceived) -> None:
+        owed.append((connection, event.sequence_number))
 
     owner.delivered = delivered  # type: ignore[method-assign]  # answers nothing yet
     assert smsc.deliver(DeliverSm(short_message=b"hi"), "x")
