@@ -240,7 +240,7 @@ async def test_what_is_wrong_with_a_connector_is_an_error_of_that_connector_alon
     assert smsc.binds == 1
 
 
-async def test_a_second_binder_shares_the_binds_and_never_more_than_max_binds_are_open(
+async def test_q21_a_second_binder_shares_the_binds_and_never_more_than_max_binds_are_open(
     rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
 ) -> None:
     await rig.apply(connector(connector_id, smsc.port, max_binds=4))
