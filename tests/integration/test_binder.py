@@ -28,7 +28,7 @@ from schemas.topics import (
 from schemas.trace_requests import TraceRequest
 from schemas.traces import TraceLine
 from services.binder import lease
-from shared.clock import now_ms
+from shared.clock import monotonic_s, now_ms
 from shared.records import Out
 from shared.smpp.pdu import DeliverSm
 from tests.integration.binder_rig import Rig, RunningBinder, connector
@@ -261,6 +261,42 @@ async def test_q21_a_second_binder_shares_the_binds_and_never_more_than_max_bind
     await first.stop()
     await second.stop()
     assert smsc.most_bound == 4
+
+
+async def test_q52_the_next_host_is_tried_and_after_a_lost_bind_the_first_again(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    main = await SmscDouble().start()
+    main.admit = lambda _: 0x08
+    await rig.apply(connector(connector_id, main.port, options={"hosts": [f"127.0.0.1:{smsc.port}"]}))
+    await run_binder()
+    await smsc.until(lambda: len(smsc.bound) == 1)
+    assert main.refused == 1
+    main.admit = lambda _: 0
+    smsc.bound[0].abort()
+    await main.until(lambda: len(main.bound) == 1)
+    assert smsc.binds == 1
+    await main.stop()
+
+
+async def test_a_process_that_was_stopped_writes_nothing_and_leaves_its_bind_first(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    await rig.apply(connector(connector_id, smsc.port))
+    binder = (await run_binder()).binder
+    await rig.state(connector_id, "bound")
+    assert binder is not None
+    assert binder._heartbeat is not None
+    assert binder._writable()
+    binder._heartbeat._last_s -= 5.0
+    assert not binder._writable(), "the last heartbeat is old"
+    binder._heartbeat.joined()
+    binder._watch.own_beat(monotonic_s() + lease.DROP_AFTER_S + 1)
+    assert not binder._writable(), "between two beats others may have taken the bind"
+    await smsc.until(lambda: smsc.binds == 2)
+    assert smsc.most_bound == 1
+    await rig.state(connector_id, "bound")
+    assert binder._writable()
 
 
 async def test_killed_one_of_two_the_other_takes_over_when_it_is_dead_for_sure(
