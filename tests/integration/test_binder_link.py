@@ -108,7 +108,7 @@ async def test_what_the_smsc_does_out_of_order_is_told_and_survived(smsc: SmscDo
     theirs.wake()
     assert smsc.deliver(DeliverSm(short_message=b"hi"), "x")
     await smsc.until(lambda: smsc.delivered == [("x", 0)])
-    assert owner.quirks == ["alert_notification", "outbind", "unexpected_response", "unparsable_pdu"]
+    assert owner.quirks == ["alert_notification", "wrong_state", "unexpected_response", "unparsable_pdu"]
     await link.drain()
 
 
