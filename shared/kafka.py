@@ -144,6 +144,17 @@ def rebalancing(consumer: AIOKafkaConsumer) -> bool:
     return under_way
 
 
+def position_of(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
+    """The offset that is read next, transaction markers passed over; None while it is not known.
+
+    aiokafka's own `position` waits then.
+    """
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription is not None else None
+    state = assignment.state_value(tp) if assignment is not None else None
+    return int(state.position) if state is not None and state.has_valid_position else None
+
+
 def set_cadence(consumer: AIOKafkaConsumer, cadence_ms: int, cadence_bytes: int = CADENCE_BYTES) -> None:
     """How long the broker may collect records, or until it has so many bytes (as they are stored, compressed), before
     it answers a fetch; 0 ms = answers at the first record.

@@ -16,6 +16,7 @@ handler's restore; heartbeats go on meanwhile, and no batch is handled before th
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
@@ -44,12 +45,13 @@ from shared.kafka import (
     connection_options,
     leave_for_good,
     poll,
+    position_of,
     set_cadence,
 )
 from shared.records import Out
 from shared.service import Service
 from shared.settings import Settings
-from shared.telemetry import BATCH_SECONDS, DEAD_LETTERS, RECORDS_IN, RECORDS_OUT
+from shared.telemetry import BATCH_SECONDS, RECORDS_IN, count_records_out
 
 log = logging.getLogger(__name__)
 
@@ -124,6 +126,8 @@ class Stage:
         self._restored = asyncio.Event()
         self._restoring: asyncio.Task[None] | None = None
         self._done: dict[TopicPartition, int] = {}
+        self._in_hand = False
+        """A batch was taken and is not known to be done."""
         self._pending: dict[TopicPartition, int] = {}
         self._committed_at_s = 0.0
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -216,7 +220,9 @@ class Stage:
             self._consumer = consumer
             self._watch = HeartbeatWatch(consumer)
             self._service.lags[self._config.group] = self._lag
+        self._in_hand = False
         found = await poll(consumer, timeout_ms=self._wait_ms(), max_records=self._config.max_records)
+        self._in_hand = bool(found)
         if not self._restores():
             self._service.progress(self._config.group)
         if self._rebalancing:
@@ -339,15 +345,19 @@ class Stage:
         return position
 
     def _lag(self) -> int:
-        """Records behind the end of the assigned partitions, as far as the last fetch knows."""
+        """Records behind the end of the assigned partitions, as far as the last fetch knows.
+
+        While nothing is in hand everything read is done, also the markers of transactions behind the last record.
+        """
         consumer = self._consumer
         if consumer is None:
             return 0
         total = 0
         for tp in consumer.assignment():
             end = consumer.highwater(tp)
-            if end is not None:
-                total += max(0, end - self._done.get(tp, end))
+            done = self._done.get(tp) if self._in_hand else position_of(consumer, tp)
+            if end is not None and done is not None:
+                total += max(0, end - done)
         return total
 
     # -- rebalance --------------------------------------------------------------------------------------------------
@@ -452,8 +462,6 @@ def _security(settings: Settings) -> BaseSecurity | None:
 
 def _count(records: Sequence[ConsumerRecord], outs: Sequence[Out]) -> None:
     """Metrics, once per batch and topic."""
-    for counter, topics in ((RECORDS_IN, [r.topic for r in records]), (RECORDS_OUT, [o.topic for o in outs])):
-        for topic in set(topics):
-            counter.labels(topic).inc(topics.count(topic))
-    for topic in {o.topic for o in outs if o.topic.endswith(".dlq")}:
-        DEAD_LETTERS.labels(topic).inc()
+    for topic, count in Counter(r.topic for r in records).items():
+        RECORDS_IN.labels(topic).inc(count)
+    count_records_out(o.topic for o in outs)

@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+from collections import Counter as Tally
 from collections.abc import Callable, Iterable
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
@@ -28,6 +29,14 @@ SMPP_QUIRKS = Counter(
     registry=REGISTRY,
 )
 LAG = Gauge("smsgw_lag_records", "Records behind the end of the assigned partitions", registry=REGISTRY)
+
+
+def count_records_out(topics: Iterable[str]) -> None:
+    """One topic for each record that was produced; dead letters among them are counted as such too."""
+    for topic, count in Tally(topics).items():
+        RECORDS_OUT.labels(topic).inc(count)
+        if topic.endswith(".dlq"):
+            DEAD_LETTERS.labels(topic).inc(count)
 
 
 def redact_msisdn(number: str) -> str:

@@ -50,6 +50,10 @@ class Arrivals:
         """Partitions of which records can be taken."""
         return [tp for tp, records in self._records.items() if records]
 
+    def ahead(self, tp: TopicPartition) -> int:
+        """Records of a partition that were read and not taken."""
+        return len(self._records.get(tp, ()))
+
     def take(self, tp: TopicPartition, most: int) -> list[ConsumerRecord]:
         """The next records of a partition, at most `most`."""
         records = self._records[tp]

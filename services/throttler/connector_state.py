@@ -343,13 +343,6 @@ class Brain:
         """Whether it wants to see what has come in a lane: nothing of it is in memory."""
         return not self._lanes[lane].heads
 
-    def position(self, topic: str, partition: int, default: int) -> int:
-        """The next offset to read of a lane or feedback partition; `default` where nothing was read yet."""
-        if topic == feedback_topic(self.connector_id):
-            log = self.under_way.logs.get(partition)
-            return log.position if log else default
-        return self._lanes[topic.rsplit(".", 1)[1]].position(partition, default)
-
     def wake_at_ms(self, now_ms: int) -> int | None:
         """When there may be something to do although nothing comes in; None = never. Call it after `work`."""
         times: list[int] = [now_ms] if self._ending else []

@@ -9,7 +9,6 @@ A rebalance throws the brains away and makes them again from the logs (`takeover
 
 import asyncio
 import logging
-from collections import Counter
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -34,12 +33,13 @@ from shared.kafka import (
     leave_for_good,
     make_consumer,
     poll,
+    position_of,
     rebalancing,
 )
 from shared.records import Out
 from shared.service import Service
 from shared.tables import TableReader
-from shared.telemetry import BATCH_SECONDS, RECORDS_OUT
+from shared.telemetry import BATCH_SECONDS, count_records_out
 
 log = logging.getLogger(__name__)
 
@@ -121,10 +121,10 @@ class Throttler:
         except KafkaError as error:
             raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
         self._watch = HeartbeatWatch(consumer)
-        self._service.lags[GROUP] = lambda: self._lag(consumer)
         if not any(connector_of(topic) for topic in topics):
             self._service.set_assignment(GROUP, [])  # no connector yet: as ready as can be
         arrivals = Arrivals(consumer, self._wake)
+        self._service.lags[GROUP] = lambda: self._lag(consumer, arrivals)
         consumer.subscribe(pattern=TOPIC_PATTERN, listener=_Listener(self, consumer, arrivals))
         return arrivals
 
@@ -260,8 +260,7 @@ class Throttler:
         if self._watch is not None:
             self._watch.check()
         await self._producer.commit()
-        for topic, count in Counter(out.topic for out in outs).items():
-            RECORDS_OUT.labels(topic).inc(count)
+        count_records_out(out.topic for out in outs)
 
     def _offsets(self) -> dict[TopicPartition, tuple[int, str]]:
         """What has moved since the last cycle. Only once the dispatches of this cycle have their places."""
@@ -269,14 +268,13 @@ class Throttler:
             TopicPartition(*place): mark for brain in self._brains.values() for place, mark in brain.commits().items()
         }
 
-    def _lag(self, consumer: AIOKafkaConsumer) -> int:
+    def _lag(self, consumer: AIOKafkaConsumer, arrivals: Arrivals) -> int:
         """Records in the lanes and the feedback that the brains have not read."""
         total = 0
         for tp in self._held & consumer.assignment():
-            brain = self._brains.get(connector_of(tp.topic) or "")
-            end = consumer.highwater(tp)
-            if end is not None and brain is not None:
-                total += max(0, end - brain.position(tp.topic, tp.partition, end))
+            end, position = consumer.highwater(tp), position_of(consumer, tp)
+            if end is not None and position is not None and connector_of(tp.topic) in self._brains:
+                total += max(0, end - position) + arrivals.ahead(tp)
         return total
 
     # -- configuration, leases, rebalance ---------------------------------------------------------------------------

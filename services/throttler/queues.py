@@ -42,10 +42,6 @@ class LaneQueue:
         """What may be committed, by partition: the first record that is not begun, else behind the last one read."""
         return {p: self._unbegun[p][0] if self._unbegun.get(p) else position for p, position in self._positions.items()}
 
-    def position(self, partition: int, default: int) -> int:
-        """The next offset to read; `default` where nothing was read."""
-        return self._positions.get(partition, default)
-
     def forget_heads(self) -> None:
         """Drop what is not committed: it will be read again from the committed offset."""
         for partition, offset in self.offsets().items():

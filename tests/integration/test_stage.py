@@ -263,6 +263,26 @@ async def test_committed_offsets_are_those_after_a_transaction_that_is_under_way
     await producer.stop()
 
 
+async def test_the_marker_behind_the_last_record_is_no_lag(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str]
+) -> None:
+    source, target = topics
+    service, handler = _service(kafka_bootstrap, tmp_path), Copy(target)
+    config = StageConfig(unique_name("group"), (source,))
+    stage = Stage(service, config, handler)
+    producer = BatchProducer(service.settings, client_id="t", transactional_id=config.group)
+    await producer.start()
+    async with _running(service, stage) as task:
+        for number in range(3):
+            await producer.begin()
+            await producer.send_all([Out(source, None, b"%d" % number, (), 0)])
+            await producer.commit()
+        await _until(lambda: handler.seen == 3 and service.lags[config.group]() == 0, task)
+        assert stage._consumer is not None
+        assert stage._consumer.highwater(TopicPartition(source, 0)) == 6
+    await producer.stop()
+
+
 async def test_due_work_is_done_without_records(
     kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str]
 ) -> None:
