@@ -118,9 +118,9 @@ def _seven_bit_or_ucs2(text: str, request: EncodeRequest, profile: ConnectorProf
         fewer_than = sys.maxsize
     else:
         return usual
-    pairs = pairs_of(profile.national_tables, profile.default_alphabet, profile.long_message)
-    if fewer_than == 1 or (len(pairs) == 1 and not request.transliterate):
+    if fewer_than == 1 or not (profile.national_tables or request.transliterate):
         return usual
+    pairs = pairs_of(profile.national_tables, profile.default_alphabet, profile.long_message)
     least = _least(text, request, pairs[0].space)
     if least > segments_allowed(request):
         needed = f"at least {least} segments in any alphabet"

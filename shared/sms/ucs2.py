@@ -55,11 +55,14 @@ def cut(text: str, octets: bytes, units_max: int, segments_max: int) -> list[byt
     while total - start > units_max:
         stop = _plain_stop(octets, start, units_max)
         following = first + len(octets[2 * start : 2 * stop].decode("utf-16-be"))
-        boundary = _cluster_start(text, boundary, first, following)
-        if first < boundary < following and _fits(text, boundary, units_max):
-            earlier = stop - len(text[boundary:following].encode("utf-16-be")) // 2
-            if len(pieces) + 1 + plain_count(octets, units_max, earlier) <= limit:
-                stop, following = earlier, boundary
+        if _SURE_BOUNDARY.match(text, following - 1):
+            boundary = following
+        else:
+            boundary, end = _cluster_at(text, boundary, first, following, units_max)
+            if first < boundary < following and _fits(text, boundary, end, units_max):
+                earlier = stop - len(text[boundary:following].encode("utf-16-be")) // 2
+                if len(pieces) + 1 + plain_count(octets, units_max, earlier) <= limit:
+                    stop, following = earlier, boundary
         pieces.append(octets[2 * start : 2 * stop])
         start, first = stop, following
     pieces.append(octets[2 * start :])
@@ -99,28 +102,24 @@ def _plain_stop(octets: bytes, start: int, units_max: int) -> int:
     return stop
 
 
-def _cluster_start(text: str, boundary: int, first: int, position: int) -> int:
-    """Where the cluster begins that reaches over `position`; `position` itself when a cluster begins there.
+def _cluster_at(text: str, boundary: int, first: int, position: int, units_max: int) -> tuple[int, int]:
+    """Where the cluster begins and ends that reaches over `position`, or begins there. Its end is only looked for as
+    far as a segment reaches: behind that it is too long in any case.
 
-    `first` is where the segment begins, `boundary` ≤ `first` where the cluster begins that `first` is in. Only the text
-    from there to `position` is looked at: from its left context a cluster needs no more, and from its right one
-    character (`regex` itself would look back over the whole text).
+    `first` is where the segment begins, `boundary` ≤ `first` where the cluster begins that `first` is in. A cluster
+    depends on its left context back to there and no further (`regex` itself would look back over the whole text).
     """
-    if _SURE_BOUNDARY.match(text, position - 1):
-        return position
     anchor = position - 1
     while anchor > first and not _SURE_BOUNDARY.match(text, anchor - 1):
         anchor -= 1
     if anchor <= first:
         anchor = boundary
-    for match in _CLUSTER.finditer(text[anchor : position + 1]):
-        end = anchor + match.end()
-        if end >= position:
-            return position if end == position else anchor + match.start()
-    return position
+    for match in _CLUSTER.finditer(text[anchor : position + units_max + 1]):
+        start, end = match.span()
+        if anchor + end > position:
+            return anchor + start, anchor + end
+    return position, position
 
 
-def _fits(text: str, start: int, units_max: int) -> bool:
-    """Whether the cluster at `start` fits one segment; one that does not is cut in any case."""
-    cluster = _CLUSTER.match(text[start : start + units_max + 1])
-    return len(cluster[0].encode("utf-16-be")) <= 2 * units_max
+def _fits(text: str, start: int, end: int, units_max: int) -> bool:
+    return 2 * (end - start) <= units_max or len(text[start:end].encode("utf-16-be")) <= 2 * units_max
