@@ -65,7 +65,7 @@ class AccountBackoff:
         self._settle(now_s)
         at_s = max(now_s, self._next_s)
         if self._failures:
-            self._next_s = at_s + self._delay_s()
+            self._next_s = at_s + (self._delay_s() if self._accepted_s is None else FIRST_S)
         return at_s
 
     def failed(self, failure: Failure, now_s: float) -> None:
@@ -76,8 +76,9 @@ class AccountBackoff:
         self._next_s = max(self._next_s, now_s + self._wait_s(failure))
 
     def accepted(self, now_s: float) -> None:
-        """A bind was accepted: the next one may be tried soon. The failures count until nothing has failed for
-        `STAYS_S`: an SMSC that accepts and drops at once must not be stormed.
+        """A bind was accepted: the others may follow, one a second, and those that wait should ask for a new place. The
+        failures count until nothing has failed for `STAYS_S`: an SMSC that accepts and drops at once must not be
+        stormed.
         """
         self._accepted_s = now_s
         if self._failures:

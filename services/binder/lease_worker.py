@@ -43,6 +43,8 @@ class Surroundings:
     tracing: Tracing
     watch: Callable[[], Watch]
     account: Callable[[Account], AccountBackoff]
+    accepted: Callable[[Account], None]
+    """A bind of this account was accepted."""
     fresh: Callable[[], bool]
     """Whether this process may decide: its last acknowledged heartbeat is young, and no rebalance is under way."""
     writable: Callable[[], bool]
@@ -199,6 +201,12 @@ class LeaseWorker:
             self._start(self._judge())
         self.submitter.advance()
 
+    def hurry(self, account: Account) -> None:
+        """Another bind of `account` was accepted: whoever waits out an old delay asks for a new place."""
+        waits = self.lease.state is LeaseState.CONNECTING and not self._attempting
+        if waits and self._plan.account == account:
+            self._start(self._connect())
+
     def drop(self) -> None:
         """Others will soon take this process for dead: unbind without waiting for answers."""
         link = self.submitter.link
@@ -340,6 +348,7 @@ class LeaseWorker:
     async def _opened(self, link: Link, account: AccountBackoff) -> bool:
         """Bound. What lies in the partition now was dispatched before anybody knew of this bind: it is refused."""
         account.accepted(monotonic_s())
+        self._around.accepted(self._plan.account)
         try:
             self.submitter.submissions.refuse_below = await self._around.end_offset(self.tp)
         except BaseException as error:

@@ -119,6 +119,7 @@ class Binder:
             tracing=self._tracing,
             watch=lambda: self._watch,
             account=self._account,
+            accepted=self._on_accepted,
             fresh=self._fresh,
             writable=self._writable,
             alive=self._alive,
@@ -406,6 +407,10 @@ class Binder:
         ]
         ahead = [end - now_ms() for end in ends if end > now_ms()]
         return min(ahead) / 1000 + 0.1 if ahead else None
+
+    def _on_accepted(self, account: Account) -> None:
+        for worker in self._workers.values():
+            worker.hurry(account)
 
     def _account(self, key: Account) -> AccountBackoff:
         account = self._accounts.get(key)

@@ -28,6 +28,7 @@ from schemas.topics import (
 from schemas.trace_requests import TraceRequest
 from schemas.traces import TraceLine
 from services.binder import lease
+from services.binder.backoff import AccountBackoff
 from shared.clock import monotonic_s, now_ms
 from shared.records import Out
 from shared.smpp.pdu import DeliverSm
@@ -261,6 +262,19 @@ async def test_q21_a_second_binder_shares_the_binds_and_never_more_than_max_bind
     await first.stop()
     await second.stop()
     assert smsc.most_bound == 4
+
+
+async def test_q25_when_one_bind_is_accepted_the_others_do_not_wait_out_the_outage(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AccountBackoff, "_wait_s", lambda self, failure: 1.0)
+    monkeypatch.setattr(AccountBackoff, "_delay_s", lambda self: 1000.0)
+    smsc.admit = lambda _: 0x08
+    await rig.apply(connector(connector_id, smsc.port, max_binds=3))
+    await run_binder()
+    await smsc.until(lambda: smsc.refused == 3)
+    smsc.admit = lambda _: 0
+    await smsc.until(lambda: len(smsc.bound) == 3, 40)
 
 
 async def test_q52_the_next_host_is_tried_and_after_a_lost_bind_the_first_again(

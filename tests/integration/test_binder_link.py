@@ -282,6 +282,19 @@ async def test_q14_never_more_than_the_window_and_changed_at_once(smsc: SmscDoub
     await smsc.until(lambda: not smsc.bound)
 
 
+async def test_nothing_is_submitted_while_the_socket_takes_no_octets(smsc: SmscDouble) -> None:
+    owner = Owner()
+    link = await opened(smsc, owner, window=5)
+    connection = link._connections[0]
+    connection.pause_writing()
+    assert link.window_free == 0
+    owner.moved.clear()
+    connection.resume_writing()
+    assert owner.moved.is_set(), "who waits for room is told"
+    assert link.window_free == 5
+    await link.drain()
+
+
 async def test_cancelled_while_it_binds_it_leaves_nothing_open() -> None:
     smsc = SmscDouble()
     waiting = asyncio.Event()
