@@ -2,13 +2,18 @@
 
 import asyncio
 import contextlib
+import signal
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.console import Group
+from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, CliError
 from services.cli.health import look
@@ -25,6 +30,8 @@ from shared.settings import Settings
 
 READY_S = 60.0
 TRAFFIC_S = 120.0
+PROGRESS_S = 0.5
+PROGRESS_OF_FILES_S = 5.0
 _SHOWN = 10
 
 
@@ -38,14 +45,16 @@ async def run(messages: int | None, data_dir: Path | None, *, as_json: bool) -> 
         )
         say = errors.print if as_json else console.print
         async with Stack(options, say) as stack:
-            job = asyncio.ensure_future(_guarded(stack, messages, as_json=as_json))
+            job = asyncio.ensure_future(_guarded(stack, messages, say, as_json=as_json))
             waited: set[asyncio.Future[Any]] = {job, stop}
             await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
-            if not job.done():
-                job.cancel()
-                await asyncio.gather(job, return_exceptions=True)
-                return stop.result() or EXIT_INTERRUPTED
-            return job.result()
+            if job.done():
+                return job.result()
+            job.cancel()
+            await asyncio.gather(job, return_exceptions=True)
+            say("Stopping everything (Ctrl-C again kills)")
+            asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stack.kill_all)
+            return stop.result() or EXIT_INTERRUPTED
 
 
 @contextlib.contextmanager
@@ -60,26 +69,30 @@ def _data_dir(given: Path | None) -> Iterator[Path]:
         yield given.absolute()
 
 
-async def _guarded(stack: Stack, messages: int | None, *, as_json: bool) -> int:
+async def _guarded(stack: Stack, messages: int | None, say: Callable[[str], None], *, as_json: bool) -> int:
     """A Kafka that stops answering in the middle of it is one sentence too."""
     async with kafka_errors(stack.settings, hint=""):
-        return await _demo(stack, messages, as_json=as_json)
+        return await _demo(stack, messages, say, as_json=as_json)
 
 
-async def _demo(stack: Stack, messages: int | None, *, as_json: bool) -> int:
+async def _demo(stack: Stack, messages: int | None, say: Callable[[str], None], *, as_json: bool) -> int:
     began_ms = now_ms()
+    sample = read_sample()[:messages]
+    say(
+        f"{len(sample)} messages over three connectors, on parts of our own in {stack.options.data_dir}; Ctrl-C ends it"
+    )
     await stack.start()
     settings = stack.settings
+    say("Services: starting")
     await _wait_until_healthy(settings)
-    sample = read_sample()[:messages]
+    say(f"Services: all healthy, {(now_ms() - began_ms) / 1000:.0f} s after the start")
     publisher, follower = Publisher(settings), StatusFollower(settings)
     await publisher.start()
     await follower.start()
     try:
         sent_ms = now_ms()
         await publisher.publish(sample)
-        if not as_json:
-            console.print(f"\nPublished {len(sample)} requests to Kafka in {(now_ms() - sent_ms) / 1000:.1f} s\n")
+        say(f"\nPublished {len(sample)} requests to Kafka in {(now_ms() - sent_ms) / 1000:.1f} s\n")
         missing = await _follow(publisher, follower, stack.submit_log, quiet=as_json)
         traffic_s = (now_ms() - sent_ms) / 1000
         result = await reconcile_all(settings, publisher, follower, stack.submit_log)
@@ -90,6 +103,7 @@ async def _demo(stack: Stack, messages: int | None, *, as_json: bool) -> int:
     if as_json:
         print_json({"reconciliation": result.as_dict(), "report": found, "traffic_s": traffic_s})
     else:
+        console.print()
         console.print(render(found))
         _print(result, traffic_s, (now_ms() - began_ms) / 1000)
     return 0 if result.ok and not missing else EXIT_FAILED
@@ -107,22 +121,28 @@ async def _wait_until_healthy(settings: Settings) -> None:
 
 
 async def _follow(publisher: Publisher, follower: StatusFollower, submit_log: Path, *, quiet: bool) -> set[str]:
-    """Wait for all finals, with a line of progress for people; returns the messages that did not end."""
+    """Wait for all finals, with a bar and two lines of progress for people; returns the messages that did not end."""
     wanted = [p.message_id for p in publisher.published]
     waiting = asyncio.ensure_future(follower.wait_for(wanted, TRAFFIC_S))
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
-    live = not quiet and sys.stdout.isatty()
-    with Progress(*columns, console=console, disable=not live) as progress:
-        finals = progress.add_task("final statuses", total=len(wanted))
-        submits = progress.add_task("accepted by the SMSC", total=None)
+    columns = [TextColumn("final statuses"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    bar = Progress(*columns, console=console, auto_refresh=False)
+    task = bar.add_task("", total=len(wanted))
+    is_terminal = sys.stdout.isatty() and not quiet
+    with Live(bar, console=console, auto_refresh=False) if is_terminal else contextlib.nullcontext() as live:
         while not waiting.done():
-            await asyncio.wait([waiting], timeout=0.5 if live else 5)
-            accepted = await asyncio.to_thread(count_submits, submit_log)
-            progress.update(finals, completed=len(follower.ended))
-            progress.update(submits, completed=accepted)
-            if not live and not quiet:
-                console.print(f"{len(follower.ended)} of {len(wanted)} final, {accepted} submit_sm accepted")
+            await asyncio.wait([waiting], timeout=PROGRESS_S if live else PROGRESS_OF_FILES_S)
+            submits = await asyncio.to_thread(count_submits, submit_log)
+            bar.update(task, completed=len(follower.ended))
+            lines = f"accepted by the SMSC: {submits} segments\nso far: {words_of(_ends(follower))}"
+            if live:
+                live.update(Group(bar, Text(lines, style="dim", no_wrap=True, overflow="ellipsis")), refresh=True)
+            elif not quiet:
+                console.print(f"{len(follower.ended)} of {len(wanted)} final, {submits} segments accepted by the SMSC")
     return waiting.result()
+
+
+def _ends(follower: StatusFollower) -> Counter[str]:
+    return Counter(one.status for one in follower.told if one.final)
 
 
 def _print(result: Reconciliation, traffic_s: float, all_s: float) -> None:
@@ -133,7 +153,7 @@ def _print(result: Reconciliation, traffic_s: float, all_s: float) -> None:
             f"{result.dead_letters} of them dead letters",
         ),
         ("accepted by the SMSC (its own log)", result.submits, "segments"),
-        ("final in mt.statuses", sum(result.finals.values()), _words(result)),
+        ("final in mt.statuses", sum(result.finals.values()), words_of(result.finals)),
         ("final in ClickHouse", result.stored, ""),
     ]
     console.print()
@@ -147,5 +167,6 @@ def _print(result: Reconciliation, traffic_s: float, all_s: float) -> None:
     console.print(f"Traffic {traffic_s:.1f} s, everything {all_s:.1f} s")
 
 
-def _words(result: Reconciliation) -> str:
-    return ", ".join(f"{count} {word}" for word, count in sorted(result.finals.items(), key=lambda item: -item[1]))
+def words_of(counts: Mapping[str, int]) -> str:
+    """`5300 delivered, 345 undeliverable, …`, the most frequent first."""
+    return ", ".join(f"{count} {word}" for word, count in sorted(counts.items(), key=lambda item: (-item[1], item[0])))

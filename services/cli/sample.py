@@ -28,6 +28,9 @@ _WIDE: Final = (
     "ההזמנה שלך {n} מוכנה",
     "Family plan 👨‍👩‍👧‍👦 renewed, thank you 🙏🏽 {n}",
 )
+_PORT_HEADER: Final = base64.b64encode(bytes.fromhex("0605041582158a")).decode()
+"""A user data header of the message's own: application port addressing, 16 bit (3GPP TS 23.040, 9.2.3.24.4)."""
+
 _SENTENCE: Final = "We are happy to tell you that order {n} left our warehouse; see our terms [1] ~ {{valid}} today. "
 _WIDE_SENTENCE: Final = "Мы рады сообщить, что заказ {n} отправлен со склада 🚚. "
 
@@ -54,6 +57,8 @@ def _right(n: int, chance: random.Random) -> dict[str, Any]:
         return {"otp": True, "value": value | {"text": f"{code:06d} is your code. Do not share it.", "validity_s": 120}}
     if kind < 0.11:
         value |= {"data": base64.b64encode(chance.randbytes(chance.randrange(1, 130))).decode()}
+        if chance.random() < 0.5:
+            value["udh"] = _PORT_HEADER
     elif kind < 0.68:
         value["text"] = chance.choice(_SHORT).format(n=n)
     elif kind < 0.85:
@@ -67,6 +72,8 @@ def _right(n: int, chance: random.Random) -> dict[str, Any]:
         value["lane"] = "bulk"
     if chance.random() < 0.1:
         value["from"] = chance.choice(("4477009001", "12345", "Info", "Shop & Co"))
+    if (receipt := chance.random()) < 0.15:
+        value["receipt"] = "all" if receipt < 0.08 else "none"
     if chance.random() < 0.05:
         value["idempotency_key"] = f"order-{n}"
     if chance.random() < 0.1:

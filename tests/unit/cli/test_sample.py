@@ -35,6 +35,7 @@ def encodings() -> list[Encoded]:
                 to=value["to"],
                 text=value.get("text"),
                 data=base64.b64decode(value["data"]) if "data" in value else None,
+                udh=base64.b64decode(value.get("udh", "")),
             ),
             ConnectorProfile(),
         )
@@ -75,6 +76,14 @@ def test_alphabets_and_lengths_are_mixed() -> None:
     assert set(segments) == set(range(1, 7))
     assert min(segments.values()) > 30
     assert any("\U0001f389" in str(m["value"].get("text")) for m in right())
+
+
+def test_every_receipt_is_asked_for_and_some_binaries_bring_their_own_header() -> None:
+    receipts = Counter(message["value"].get("receipt", "final") for message in right())
+    assert set(receipts) == {"none", "final", "all"}
+    assert min(receipts.values()) > 100
+    binaries = [message["value"] for message in right() if "data" in message["value"]]
+    assert len(binaries) / 4 < sum("udh" in value for value in binaries) < len(binaries)
 
 
 def test_nothing_right_is_too_long_for_its_account() -> None:
