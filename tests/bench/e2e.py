@@ -1,17 +1,19 @@
 """Edge: the end-to-end benchmark: messages per second, latency by lane, and CPU per message of every process.
 
 Everything is counted by the operating system's accounting, between two moments of a steady state: at least 20 s, after
-at least 20 s of warm-up (a cold JVM costs six times as much, and first appends to new partitions stall for a second).
+at least 20 s of warm-up at each rate (a cold JVM costs six times as much, and first appends to new partitions stall for
+a second). What it is measured against is in `aims.py`.
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +23,14 @@ from aiokafka import AIOKafkaProducer
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP
 from services.cli.health import look
 from services.cli.stack import Stack, StackOptions
+from services.cli.topic_admin import partition_counts
 from services.cli.traffic import StatusFollower
 from shared.clock import monotonic_s, now_ms
-from shared.kafka import connection_options
+from shared.kafka import connection_options, read_range
+from shared.local.child import ChildSpec
 from shared.local.ports import free_port
 
 HERE = Path(__file__).parent
-BUDGET_US = {
-    "ingress": 35, "encoder": 30, "throttler": 55, "binder": 45, "correlator": 45, "recorder": 15, "kafka": 135,
-    "clickhouse": 50,
-}  # fmt: skip
-"""Architecture section 11; the simulator and the load generator are not part of it."""
-
 TICK_S = 0.02
 
 
@@ -101,12 +99,18 @@ class Load:
 
 
 def cpu_seconds(stack: Stack) -> dict[str, float]:
-    """User and system time of each process so far, with whatever it started."""
-    spent: dict[str, float] = {}
-    for name, state in stack.states().items():
-        if state.pid is not None:
-            times = psutil.Process(state.pid).cpu_times()
-            spent[name] = times.user + times.system
+    """User and system time of each process so far, with whatever it started: what runs, and what has ended."""
+    return {name: _cpu_of_tree(state.pid) for name, state in stack.states().items() if state.pid is not None}
+
+
+def _cpu_of_tree(pid: int) -> float:
+    """The accounting of a process has that of its children that ended and were waited for."""
+    process = psutil.Process(pid)
+    spent = 0.0
+    for member in (process, *process.children(recursive=True)):
+        with contextlib.suppress(psutil.NoSuchProcess):  # ended since, and counted with its parent
+            times = member.cpu_times()
+            spent += times.user + times.system + times.children_user + times.children_system
     return spent
 
 
@@ -148,9 +152,6 @@ async def latencies(stack: Stack, phase: Phase) -> dict[str, list[int]]:
 
 async def _accepted(stack: Stack) -> Any:
     """(to, lane, accepted_at_ms) of every request, from Kafka itself."""
-    from services.cli.topic_admin import partition_counts
-    from shared.kafka import read_range
-
     counts = await partition_counts(stack.settings)
     for topic in (MT_REQUESTS, MT_REQUESTS_OTP):
         for partition in range(counts[topic]):
@@ -164,7 +165,38 @@ def percentile(values: list[int], share: float) -> int:
     return values[min(len(values) - 1, int(len(values) * share))] if values else 0
 
 
-async def run(warm_s: float, steady_s: float, rate: float | None) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What to measure. `rate` None: as many as it takes. `profile`: a service to run under cProfile, or none."""
+
+    warm_s: float
+    steady_s: float
+    rate: float | None = None
+    saturated_only: bool = False
+    profile: str | None = None
+
+
+class ProfiledStack(Stack):
+    """Runs one service under cProfile, which writes `<service>.prof` to the current folder when the service ends.
+
+    It makes calls dearer, so it says where the time goes, not how much there is.
+    """
+
+    profile: str | None = None
+
+    def _service_spec(self, name: str) -> ChildSpec:
+        spec = super()._service_spec(name)
+        if name != self.profile:
+            return spec
+        profiler = ("-m", "cProfile", "-o", str(profile_file(name)))
+        return replace(spec, argv=(spec.argv[0], *profiler, *spec.argv[1:]))
+
+
+def profile_file(service: str) -> Path:
+    return Path.cwd() / f"{service}.prof"
+
+
+async def run(plan: Plan) -> dict[str, Any]:
     """The whole benchmark; returns its figures."""
     with tempfile.TemporaryDirectory(prefix="smsgw-bench-", ignore_cleanup_errors=True) as folder:
         port = free_port()
@@ -174,21 +206,29 @@ async def run(warm_s: float, steady_s: float, rate: float | None) -> dict[str, A
             data_dir=Path(folder) / "data", kafka_port=free_port(), clickhouse_port=free_port(), simulator_port=port,
             config=config, scenario=HERE / "scenario.yaml",
         )  # fmt: skip
-        async with Stack(options, _progress) as stack:
+        stack = ProfiledStack(options, _progress)
+        stack.profile = plan.profile
+        async with stack:
             await stack.start()
             await _healthy(stack)
-            idle = await _idle(stack)
-            follower = StatusFollower(stack.settings)
-            await follower.start()
-            load = Load(stack, follower)
-            figures: dict[str, Any] = {"idle": idle}
-            figures["saturated"] = await _phase(stack, follower, load, warm_s, steady_s, rate)
-            half = (rate or figures["saturated"]["messages_per_s"]) / 2
-            figures["half_rate"] = await _phase(stack, follower, load, warm_s / 2, steady_s, half)
-            figures["tenth_rate"] = await _phase(stack, follower, load, 5, steady_s, half / 5)
-            figures["memory_mb"] = {n: round(mb) for n, mb in memory_mb(stack).items()}
-            await follower.stop()
-            return figures
+            return await _figures(stack, plan)
+
+
+async def _figures(stack: Stack, plan: Plan) -> dict[str, Any]:
+    figures: dict[str, Any] = {} if plan.saturated_only else {"idle": await _idle(stack)}
+    follower = StatusFollower(stack.settings)
+    await follower.start()
+    try:
+        load = Load(stack, follower)
+        figures["saturated"] = await _phase(stack, follower, load, plan, plan.rate)
+        if not plan.saturated_only:
+            half = (plan.rate or figures["saturated"]["messages_per_s"]) / 2
+            figures["half_rate"] = await _phase(stack, follower, load, plan, half)
+            figures["tenth_rate"] = await _phase(stack, follower, load, plan, half / 5)
+    finally:
+        await follower.stop()
+    figures["memory_mb"] = {n: round(mb) for n, mb in memory_mb(stack).items()}
+    return figures
 
 
 async def _healthy(stack: Stack) -> None:
@@ -215,13 +255,11 @@ async def _idle(stack: Stack) -> dict[str, Any]:
             "memory_mb": {n: round(mb) for n, mb in memory_mb(stack).items()}}  # fmt: skip
 
 
-async def _phase(
-    stack: Stack, follower: StatusFollower, load: Load, warm_s: float, steady_s: float, rate: float | None
-) -> dict[str, Any]:
+async def _phase(stack: Stack, follower: StatusFollower, load: Load, plan: Plan, rate: float | None) -> dict[str, Any]:
     publishing = asyncio.create_task(load.run(rate, open_max=12_000))
     try:
-        await asyncio.sleep(warm_s)
-        phase = await measure(stack, follower, steady_s)
+        await asyncio.sleep(plan.warm_s)
+        phase = await measure(stack, follower, plan.steady_s)
     finally:
         publishing.cancel()
         await asyncio.gather(publishing, return_exceptions=True)
@@ -237,24 +275,3 @@ async def _phase(
             for lane, v in sorted(found.items())
         },
     }
-
-
-def render(figures: dict[str, Any]) -> str:
-    """The figures beside the budget."""
-    lines = []
-    for name in ("saturated", "half_rate", "tenth_rate"):
-        phase = figures[name]
-        lines.append(f"\n{name}: {phase['messages_per_s']} messages/s end to end, receipts on")
-        total = budget = 0.0
-        for process, us in phase["us_per_message"].items():
-            allowed = BUDGET_US.get(process)
-            lines.append(f"  {process:<11} {us:8.1f} µs/message   budget {allowed if allowed else '-'}")
-            if allowed:
-                total, budget = total + us, budget + allowed
-        lines.append(f"  {'all parts':<11} {total:8.1f} µs/message   budget {budget:.0f}   (without the simulator)")
-        for lane, p in phase["accept_to_socket_ms"].items():
-            lines.append(f"  {lane:<5} accept -> socket p50 {p['p50']} p95 {p['p95']} p99 {p['p99']} ms (n={p['n']})")
-    idle = figures["idle"]
-    lines.append(f"\nidle: {idle['sum']} % of one core: {idle['percent_of_a_core']}")
-    lines.append(f"resident memory, MB: idle {idle['memory_mb']}; after {figures['memory_mb']}")
-    return "\n".join(lines)
