@@ -165,13 +165,14 @@ class SmscSession(SessionCore[SmscConfig]):
     def _on_role_response(
         self, command_id: int, command_status: int, sequence_number: int, frame: bytes
     ) -> Event | None:
-        request = self._window.answer(sequence_number, None if command_id == _GENERIC_NACK else command_id)
+        response_id = None if command_id == _GENERIC_NACK else command_id
+        request = self._window.answer(sequence_number, response_id)
         if request is not None:
             return DeliverAnswered(request.token, command_status, self._now - request.sent_at, sequence_number)
-        late = self._window.forget_late(sequence_number)
+        late = self._window.forget_late(sequence_number, response_id)
         if late is None:
             return None
-        return LateResponse(late[0], command_status, None, sequence_number)
+        return LateResponse(late.token, command_status, None, sequence_number)
 
     def _on_control_response(self, command_id: int, response: pdu.Pdu | UnparsablePdu, events: list[Event]) -> None:
         """An SMSC sends no bind requests, so nothing can answer one."""

@@ -132,11 +132,11 @@ class EsmeSession(SessionCore[EsmeConfig]):
         return SubmitAnswered(request.token, command_status, message_id, response_time_s, sequence_number, tlvs)
 
     def _late_response(self, command_id: int, command_status: int, sequence_number: int, frame: bytes) -> Event | None:
-        late = self._window.forget_late(sequence_number)
+        late = self._window.forget_late(sequence_number, None if command_id == _GENERIC_NACK else command_id)
         if late is None:
             return None
         message_id = decode_message_id(frame)[0] if command_id == _SUBMIT_SM_RESP else None
-        return LateResponse(late[0], command_status, message_id, sequence_number)
+        return LateResponse(late.token, command_status, message_id, sequence_number)
 
     def _on_control_response(self, command_id: int, response: pdu.Pdu | UnparsablePdu, events: list[Event]) -> None:
         if self.state is not SessionState.BINDING:

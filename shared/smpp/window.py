@@ -34,7 +34,7 @@ class Window:
         self._late_tokens_max = late_tokens_max
         self._next = first_sequence_number
         self._in_flight: dict[int, InFlight] = {}
-        self._late: dict[int, Token] = {}
+        self._late: dict[int, InFlight] = {}
         self._controls: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -68,16 +68,17 @@ class Window:
         del self._in_flight[sequence_number]
         return request
 
-    def forget_late(self, sequence_number: int) -> tuple[Token] | None:
-        """The token of an expired request, in a tuple because a token may be None; it is forgotten now."""
-        if sequence_number not in self._late:
+    def forget_late(self, sequence_number: int, response_id: int | None) -> InFlight | None:
+        """The expired request that this response answers, as in `answer`; it is forgotten now."""
+        request = self._late.get(sequence_number)
+        if request is None or (response_id is not None and request.response_id != response_id):
             return None
-        return (self._late.pop(sequence_number),)
+        return self._late.pop(sequence_number)
 
     def token_of(self, sequence_number: int) -> Token | None:
         """The token of a request that is in flight or remembered as late; None when there is none."""
-        request = self._in_flight.get(sequence_number)
-        return request.token if request is not None else self._late.get(sequence_number)
+        request = self._in_flight.get(sequence_number) or self._late.get(sequence_number)
+        return request.token if request is not None else None
 
     def next_deadline(self) -> float | None:
         """When the oldest request expires; None when nothing will."""
@@ -93,7 +94,7 @@ class Window:
             if request.deadline > now:
                 break
             del self._in_flight[sequence_number]
-            self._late[sequence_number] = request.token
+            self._late[sequence_number] = request
             expired.append(request)
         while len(self._late) > self._late_tokens_max:
             del self._late[next(iter(self._late))]

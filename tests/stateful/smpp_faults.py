@@ -108,7 +108,7 @@ FAULTS: dict[str, Fault] = {
     "a silent peer is never given up": (KeepAlive, "due", _never_gives_up),
     "a timer that does nothing": (KeepAlive, "due", lambda self, now: "none"),
     "unbind of the peer not answered": (SessionCore, "_finish_unbinding", _leaves_without_a_word),
-    "late answers taken for unknown ones": (Window, "forget_late", lambda self, number: None),
+    "late answers taken for unknown ones": (Window, "forget_late", lambda self, number, response_id: None),
     "unknown PDUs not answered": (SessionCore, "_refuse_unparsable", lambda self, request, events: None),
 }
 

@@ -63,11 +63,22 @@ def test_requests_expire_at_their_deadline_oldest_first() -> None:
 
 def test_late_tokens_are_bounded_and_told_once() -> None:
     subject = window(size=3, late=2)
-    first, second, third = fill(subject, "abc")
+    first, second, _ = fill(subject, "abc")
     subject.expire(60.0)
-    assert subject.forget_late(first) is None
-    assert (subject.forget_late(second), subject.forget_late(second)) == (("b",), None)
-    assert subject.forget_late(third) == ("c",)
+    assert subject.forget_late(first, None) is None
+    late = subject.forget_late(second, None)
+    assert late is not None
+    assert (late.token, subject.forget_late(second, None)) == ("b", None)
+
+
+def test_a_late_answer_of_another_kind_is_none() -> None:
+    subject = window()
+    (number,) = fill(subject, "a")
+    subject.expire(60.0)
+    assert subject.forget_late(number, SmppCommand.QUERY_SM_RESP) is None
+    late = subject.forget_late(number, SmppCommand.SUBMIT_SM_RESP)
+    assert late is not None
+    assert late.token == "a"
 
 
 def test_without_a_timeout_nothing_expires() -> None:
