@@ -100,14 +100,14 @@ def send_command(
     data: Annotated[str | None, typer.Option(help="Binary message, base64, instead of a text")] = None,
     udh: Annotated[str | None, typer.Option(help="User data header of --data, base64")] = None,
     data_coding: Annotated[int | None, typer.Option(help="data_coding of --data [4]")] = None,
-    lane: Annotated[str | None, typer.Option(help="otp, txn or bulk [txn]")] = None,
-    encoding: Annotated[str | None, typer.Option(help="auto, gsm7, ucs2 or latin1 [auto]")] = None,
-    receipt: Annotated[str | None, typer.Option(help="final, all or none [final]")] = None,
+    lane: Annotated[str | None, typer.Option(help="otp, txn or bulk \\[txn]")] = None,
+    encoding: Annotated[str | None, typer.Option(help="auto, gsm7, ucs2 or latin1 \\[auto]")] = None,
+    receipt: Annotated[str | None, typer.Option(help="final, all or none \\[final]")] = None,
     connector: Annotated[str | None, typer.Option(help="Pin the connector")] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency key")] = None,
     validity_s: Annotated[int | None, typer.Option(help="No attempt later than this many seconds from now")] = None,
     transliterate: Annotated[
-        bool, typer.Option("--transliterate", help="Replace look-alikes to save segments")
+        bool, typer.Option("--transliterate", help="Replace quotes, dashes, accents and the like to save segments")
     ] = False,
     flash: Annotated[bool, typer.Option("--flash", help="Show it at once")] = False,
     wait: Annotated[float, typer.Option(help="Wait this many seconds for the final status")] = 0,
@@ -223,7 +223,9 @@ def preview_command(
 @app.command("demo")
 def demo_command(
     messages: Annotated[int | None, typer.Option(help="Publish only the first so many of the sample file")] = None,
-    data_dir: Annotated[Path | None, typer.Option("--data-dir", help="Keep the data here [a temporary folder]")] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option("--data-dir", help="Keep the data here \\[a temporary folder]")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Everything embedded, real traffic over three connectors, a report and a reconciliation at the end."""

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -253,6 +254,17 @@ def test_every_command_has_json(smsgw: Smsgw, command: str) -> None:
     ended = smsgw(*command.split(), "--help")
     assert ended.code == 0
     assert "--json" in ended.out
+
+
+def test_help_shows_what_stands_in_brackets(smsgw: Smsgw, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the library that prints it, brackets are markup unless they are escaped, and are left out."""
+    monkeypatch.setenv("COLUMNS", "400")
+    commands = typer.main.get_command(app.app).commands  # type: ignore[attr-defined] # of a group
+    for name, command in commands.items():
+        shown = smsgw(name, "--help").out
+        for parameter in command.params:
+            for default in re.findall(r"\[[^]]+\]", getattr(parameter, "help", None) or ""):
+                assert default in shown, (name, parameter.name)
 
 
 def test_preview_needs_nothing_that_runs(smsgw: Smsgw) -> None:
