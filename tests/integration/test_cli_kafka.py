@@ -13,9 +13,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
-from schemas.gateway_config import Connector, Gateway, SecretRef
+from schemas.gateway_config import Account, Connector, Gateway, Options, SecretRef
 from schemas.topics import dispatch_topic, feedback_topic, segments_topic
-from services.cli import dlq, topics
+from services.cli import dlq, preview, topics
 from services.cli.backlog import Backlog, answered_below, backlog_of, waiting_messages
 from services.cli.config_apply import apply_gateway, create_topics, read_applied
 from services.cli.errors import CliError
@@ -242,3 +242,19 @@ async def cli(bootstrap: str, place: Path, *arguments: str) -> tuple[int | None,
     )  # fmt: skip
     output, errors = await process.communicate()
     return process.returncode, output.decode(), errors.decode()
+
+
+async def test_a_preview_for_a_connector_as_it_is_applied(settings: Settings, printed: Rows) -> None:
+    packed = connector("packed-1", options=Options(gsm7_packed=True, data_coding_map={"gsm7": 241}))
+    gateway = Gateway(version=1, connectors=(packed,), accounts=(Account(id="tight", max_segments=1),))
+    await apply_gateway(settings, gateway, "", drop_now=True)
+    options = preview.PreviewOptions(text="hellohello", connector="packed-1", account="tight")
+    assert await preview.run(options, octets=True, as_json=True) == 0
+    (shown,) = printed()
+    assert (shown["data_coding"], shown["submissions"][0]["short_message"]) == (241, "e8329bfd4697d9ec37")
+    too_long = preview.PreviewOptions(text="x" * 161, connector="packed-1", account="tight")
+    assert await preview.run(too_long, octets=False, as_json=True) == 1
+    assert printed()[0]["reason"] == "text_too_long"
+    with pytest.raises(CliError, match="--connector: 'other' is not defined") as caught:
+        await preview.run(preview.PreviewOptions(text="x", connector="other"), octets=False, as_json=True)
+    assert caught.value.hint == "defined: packed-1"
