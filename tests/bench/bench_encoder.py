@@ -92,7 +92,7 @@ def submission(number: int) -> Out:
 
 
 def each_us(begun: Sample, ended: Sample) -> float:
-    return (ended.cpu_s - begun.cpu_s) / (ended.written - begun.written) * 1e6
+    return (ended.cpu_s - begun.cpu_s) / max(1, ended.written - begun.written) * 1e6
 
 
 def best_stretch_us(samples: list[Sample]) -> float:
