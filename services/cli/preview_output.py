@@ -14,7 +14,7 @@ from shared.sms.message import Change, Segment
 from shared.sms.preview import Preview
 
 ROWS_MAX: Final = 20
-"""How many replacements a person is shown; a program gets all."""
+"""How many different replacements a person is shown; a program gets all."""
 
 _ALPHABETS: Final = {"gsm7": "GSM 7-bit", "ucs2": "UCS-2", "latin1": "Latin-1", "binary": "binary"}
 
@@ -87,7 +87,9 @@ def _show_cost(found: Preview) -> None:
     header = ", with a user data header" if found.esm_class & ESM_CLASS_UDHI else ""
     console.print(f"[bold]{_count(found.segments, 'segment')}[/bold], {alphabet}: {escape(found.why)}")
     console.print(f"{found.units_used} {found.units} used, {found.units_left} left in the last segment")
-    console.print(f"[dim]data_coding {found.data_coding}, esm_class 0x{found.esm_class:02x}{header}[/dim]")
+    sent = len(found.submissions)
+    parts = "" if sent == found.segments else f"; {sent} submit_sm, which the SMSC cuts"
+    console.print(f"[dim]data_coding {found.data_coding}, esm_class 0x{found.esm_class:02x}{header}{parts}[/dim]")
 
 
 def _show_forcing(found: Preview) -> None:
@@ -103,11 +105,18 @@ def _show_forcing(found: Preview) -> None:
 
 
 def _show_changes(title: str, changes: Sequence[Change]) -> None:
-    columns = ("at", "character", "becomes", "because")
-    rows = [(c.position + 1, _shown(c.original), _shown(c.replacement), c.reason) for c in changes[:ROWS_MAX]]
+    """A row for each replacement and not for each place: a person wants to know what becomes of a character."""
+    alike: dict[tuple[str, str, str], list[Change]] = {}
+    for change in changes:
+        alike.setdefault((change.original, change.replacement, change.reason), []).append(change)
+    rows = [
+        (_shown(original), _shown(replacement), same[0].position + 1, len(same), reason)
+        for (original, replacement, reason), same in alike.items()
+    ]
+    columns = ("character", "becomes", "first at", "times", "because")
     console.print()
-    console.print(table(title, columns, rows, right=("at",)))
-    _show_more(len(changes) - ROWS_MAX)
+    console.print(table(title, columns, rows[:ROWS_MAX], right=("first at", "times")))
+    _show_more(len(rows) - ROWS_MAX)
 
 
 def _show_more(count: int) -> None:

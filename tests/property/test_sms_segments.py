@@ -180,3 +180,8 @@ def test_a_preview_agrees_with_what_is_sent(request: EncodeRequest, profile: Con
     else:
         assert (seen.segments, seen.submissions) == (result.air_segments, result.segments)
         assert seen.units_left >= 0
+        assert bool(seen.forcing) == (result.alphabet == "ucs2" and request.encoding == "auto")
+    for forcing in seen.forcing:
+        assert request.text is not None
+        assert request.text.index(forcing.character) == forcing.position
+        assert request.text.count(forcing.character) == forcing.times

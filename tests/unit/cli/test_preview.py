@@ -240,7 +240,8 @@ def test_a_person_sees_the_same(run: Run) -> None:
     assert any(line.split() == ["“", "U+201C", "1", "2", "left", "double", "quotation", "mark"] for line in lines)
     assert any(line.split() == ["U+200B", "U+200B", "103", "1", "zero", "width", "space"] for line in lines)
     assert "with --transliterate: 1 segment instead of 2" in lines
-    assert any(line.split() == ["103", "U+200B", "nothing", "invisible", "character"] for line in lines)
+    assert any(line.split() == ["U+200B", "nothing", "103", "1", "invisible", "character"] for line in lines)
+    assert any(line.split() == ["“", '"', "1", "2", "typographic", "quotation", "mark"] for line in lines)
     assert any(line.startswith("        1  user data header       6  05 00 03 ") for line in lines)
 
 
@@ -253,5 +254,11 @@ def test_a_person_sees_a_refusal_and_the_first_of_many(run: Run) -> None:
 
 
 def test_a_person_sees_few_of_many_replacements(run: Run) -> None:
-    out = run("“" * 100, "--transliterate")[1]
-    assert out.endswith(f"and {100 - preview_output.ROWS_MAX} more\n")
+    accents = "ĀāĂăĄąĆćĈĉĊċČčĎďĒēĔĕĖėĘęĚě"
+    out = run(accents * 3, "--transliterate")[1]
+    assert out.endswith(f"and {len(accents) - preview_output.ROWS_MAX} more\n")
+
+
+def test_a_person_is_told_who_cuts_a_payload(run: Run) -> None:
+    assert "esm_class 0x00; 1 submit_sm, which the SMSC cuts\n" in run("a" * 161, "--long-message", "payload")[1]
+    assert "which the SMSC cuts" not in run("a" * 160, "--long-message", "payload")[1]
