@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from schemas.gateway_config import Connector
 from services.binder.dispatch_record import Segment
 from services.binder.link_plan import Address, LinkPlan, esme_config
+from shared.smpp.codec import encode_body
 from shared.smpp.config import EsmeConfig
 from shared.smpp.constants import BindMode, command_name
 from shared.smpp.errors import ConnectFailed, UnencodablePdu
@@ -28,7 +29,7 @@ from shared.smpp.events import (
     SubmitUnknown,
 )
 from shared.smpp.pdu import SubmitSm
-from shared.smpp.session import EsmeSession
+from shared.smpp.session import EsmeSession, bind_request
 from shared.smpp.transport import Connection, connect_client
 
 log = logging.getLogger(__name__)
@@ -118,6 +119,10 @@ class Link:
         return None
 
     async def _open_one(self, plan: LinkPlan, address: Address, config: EsmeConfig) -> NotBound | None:
+        try:
+            encode_body(bind_request(config), 1)
+        except UnencodablePdu as error:
+            return NotBound(None, str(error), unusable=True)
         jitter = random.uniform(-1, 1)
         begun_s = asyncio.get_running_loop().time()
         try:
@@ -139,10 +144,7 @@ class Link:
         if connection.session.is_closed:
             return NotBound(None, self._reason or "the connection was closed")
         now = connection.now()
-        try:
-            connection.session.bind(now, max(0.0, begun_s + config.bind_timeout_s - now))
-        except UnencodablePdu as error:
-            return NotBound(None, str(error), unusable=True)
+        connection.session.bind(now, max(0.0, begun_s + config.bind_timeout_s - now))
         answer: asyncio.Future[NotBound | None] = asyncio.get_running_loop().create_future()
         self._waiting[connection] = answer
         connection.wake()
