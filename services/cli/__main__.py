@@ -1,6 +1,6 @@
 """Edge: `python -m services.cli`, the same as `smsgw`."""
 
-from services.cli.app import main
+from services.cli.entry import main
 
 if __name__ == "__main__":
     main()

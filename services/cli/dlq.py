@@ -101,6 +101,8 @@ async def show(topic: str, data_dir: Path | None, *, limit: int, as_json: bool) 
         rows = [as_row(record) for record in (await _records(settings, topic))[-limit:]]
     if as_json:
         print_json_lines(rows)
+    elif not rows:
+        console.print("no dead letters")
     else:
         cells = [
             (r["offset"], clock_time(r["at_ms"]), f"{r['topic']}/{r['partition']}/{r['topic_offset']}", r["reason"],

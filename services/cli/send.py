@@ -10,7 +10,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from schemas.statuses import Status
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, MT_STATUSES
-from services.cli.errors import EXIT_FAILED
+from services.cli.errors import EXIT_FAILED, Invalid
 from services.cli.output import console, print_json
 from services.cli.runtime import consuming, find_runtime, kafka_errors
 from shared.ids import message_id_of
@@ -20,6 +20,8 @@ from shared.settings import Settings
 
 async def run(fields: Mapping[str, Any], data_dir: Path | None, *, wait_s: float, as_json: bool) -> int:
     """0 when it is published (with `wait_s`: when it was delivered, or submitted where no receipt is wanted)."""
+    if fields.get("text") is None and fields.get("data") is None:
+        raise Invalid("give a text, or --data")
     settings = find_runtime(data_dir).settings
     request = {name: value for name, value in fields.items() if value is not None}
     async with kafka_errors(settings):

@@ -24,6 +24,7 @@ from shared.clock import now_ms
 from shared.local.child import ChildEvent, ChildSpec, ChildState
 from shared.local.kafka import EmbeddedKafka, EmbeddedKafkaError
 from shared.local.kafka_jars import KAFKA_VERSION
+from shared.local.platforms import embedded_problem
 from shared.local.ports import LOOPBACK, port_problem
 from shared.local.supervisor import Supervisor
 from shared.settings import Settings, SettingsError, read_settings
@@ -31,6 +32,7 @@ from shared.settings import Settings, SettingsError, read_settings
 KAFKA, CLICKHOUSE, SIMULATOR = "kafka", "clickhouse", "simulator"
 ALL: tuple[str, ...] = (KAFKA, CLICKHOUSE, SIMULATOR, *EVERY_SERVICE)
 KAFKA_PORT, CLICKHOUSE_PORT, SIMULATOR_PORT = 9092, 8123, 2775
+_VARIABLES = {KAFKA: KAFKA_VARIABLE, CLICKHOUSE: CLICKHOUSE_VARIABLE}
 SIMULATOR_PASSWORD = "SMSGW_SIMULATOR_PASSWORD"  # noqa: S105  # the name of a variable
 
 _Made = TypeVar("_Made")
@@ -152,6 +154,7 @@ class Stack:
         """Everything in order; returns when all processes run (see `smsgw status` for healthy). Raises `CliError`."""
         self.settings  # noqa: B018  # a broken environment or file is told before anything is started
         gateway_text = self._gateway_text()
+        self._check_platform()
         self._check_ports()
         if KAFKA in self.options.only and not self._kafka_address:
             await self._start_kafka()
@@ -207,6 +210,13 @@ class Stack:
             self._written = run
         except OSError as error:
             raise CliError(f"cannot write to {self.options.data_dir}: {error.strerror}") from error
+
+    def _check_platform(self) -> None:
+        """Raises `CliError` where something is to be embedded that cannot be."""
+        given = {KAFKA: self._kafka_address, CLICKHOUSE: self._clickhouse_url}
+        wanted = [variable for name, variable in _VARIABLES.items() if name in self.options.only and not given[name]]
+        if wanted and (problem := embedded_problem()):
+            raise CliError(f"Kafka and ClickHouse cannot be embedded on {problem}", hint=f"set {' and '.join(wanted)}")
 
     def _check_ports(self) -> None:
         wanted = []
@@ -388,8 +398,10 @@ def read_gateway_file(path: Path) -> str:
     try:
         text = path.read_text(encoding="utf-8")
         parse_gateway(text)
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(f"cannot read {path}: {error}") from error
+    except UnicodeDecodeError:
+        raise Invalid(f"cannot read {path}: it is no text in UTF-8") from None
+    except OSError as error:
+        raise Invalid(f"cannot read {path}: {error.strerror}") from error
     except GatewayFileError as error:
         raise Invalid("\n".join(f"{path}: {m}" for m in error.mistakes), "nothing was changed") from error
     return text

@@ -16,7 +16,7 @@ import pytest
 import typer
 
 from schemas.topics import TOPICS
-from services.cli import app, runtime
+from services.cli import app, entry, runtime
 from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE
 from shared.local.ports import free_port
 
@@ -148,13 +148,15 @@ def test_a_broken_configuration_is_told_line_by_line_before_anything_is_asked(sm
     ]
 
 
-@pytest.mark.parametrize("content", [None, b"\xff\xfe"])
-def test_a_configuration_that_cannot_be_read(smsgw: Smsgw, tmp_path: Path, content: bytes | None) -> None:
+@pytest.mark.parametrize(
+    ("content", "problem"), [(None, "No such file or directory"), (b"\xff\xfe", "it is no text in UTF-8")]
+)
+def test_a_configuration_that_cannot_be_read(smsgw: Smsgw, tmp_path: Path, content: bytes | None, problem: str) -> None:
     if content is not None:
         (tmp_path / "gateway.yaml").write_bytes(content)
     ended = smsgw("config", "apply", "gateway.yaml")
     assert ended.code == 2
-    assert ended.err.startswith("error: cannot read gateway.yaml: ")
+    assert ended.err == f"error: cannot read gateway.yaml: {problem}\n"
 
 
 def test_up_with_a_broken_configuration_starts_nothing(smsgw: Smsgw, tmp_path: Path) -> None:
@@ -182,6 +184,7 @@ def test_up_with_a_broken_configuration_starts_nothing(smsgw: Smsgw, tmp_path: P
         (["preview"], "give a text or --file"),
         (["nonsense"], "No such command 'nonsense'"),
         (["send"], "Missing argument 'to'"),
+        (["send", "+447700900123"], "give a text, or --data"),
     ],
 )
 def test_wrong_usage_is_exit_code_2(smsgw: Smsgw, arguments: list[str], sentence: str) -> None:
@@ -303,6 +306,14 @@ def test_the_demo_forgets_every_address_that_is_given(monkeypatch: pytest.Monkey
     monkeypatch.setenv("SMSGW_CACHE_DIR", "/somewhere")
     runtime.forget_environment()
     assert [name for name in os.environ if name.startswith("SMSGW_")] == ["SMSGW_CACHE_DIR"]
+
+
+def test_windows_is_one_sentence(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(sys, "platform", "win32")
+    with pytest.raises(SystemExit) as ended:
+        entry.main()
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == "error: smsgw runs on Linux and macOS; on Windows use WSL\n"
 
 
 def test_the_command_itself(tmp_path: Path) -> None:

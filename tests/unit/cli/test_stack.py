@@ -111,6 +111,17 @@ def test_a_process_that_cannot_even_be_started_ends_the_wait_for_it(tmp_path: Pa
         made._exit_code_of("kafka")(0)
 
 
+async def test_what_cannot_be_embedded_here_is_told_with_what_to_do(
+    tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SMSGW_CLICKHOUSE_URL")
+    monkeypatch.setattr(module, "embedded_problem", lambda: "Linux with musl instead of glibc")
+    with pytest.raises(CliError, match="cannot be embedded on Linux with musl") as caught:
+        await Stack(StackOptions(tmp_path), said).start()
+    assert caught.value.hint == "set SMSGW_CLICKHOUSE_URL"
+    assert said == []
+
+
 def test_what_a_process_said_last(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("one\ntwo\n")
     assert last_line(tmp_path / "log") == "it said: two"
