@@ -210,7 +210,7 @@ class LeaseWorker:
     def drop(self) -> None:
         """Others will soon take this process for dead: unbind without waiting for answers."""
         link = self.submitter.link
-        if link is not None:
+        if link is not None and not link.leaving:
             log.error("%s:%d: no beat of ours came through Kafka; unbinding", *self.place)
             link.leave()
         elif self._attempting:

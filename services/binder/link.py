@@ -93,6 +93,7 @@ class Link:
         self._up = False
         self._draining = False
         self._reason = ""
+        self.leaving = False
         self.peer = ""
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -178,6 +179,7 @@ class Link:
 
     def leave(self) -> None:
         """Begin to unbind without waiting for answers; `link_down` follows within unbind_timeout_s."""
+        self.leaving = True
         for connection in self._connections:
             connection.handle(connection.session.unbind(connection.now()))
 
