@@ -61,6 +61,7 @@ class EncoderHandler(StageHandler):
         self._undecided = Passing()
         self._service = service
         self._flow = flow
+        self._progress = partial(service.progress, flow.group)
         self._encoders: dict[tuple[str, int], Encoder] = {}
         self._applied = service.gateway.applied
         self._plans: dict[str, ConnectorPlan] = {}
@@ -89,9 +90,9 @@ class EncoderHandler(StageHandler):
             tp.partition,
             start,
             committed,
-            progress=partial(self._service.progress, self._flow.group),
+            progress=self._progress,
         )
-        turns = Turns(self._clock)
+        turns = Turns(self._clock, self._progress)
         async with aclosing(tail) as batches:
             async for batch in batches:
                 for record in batch:
@@ -135,7 +136,7 @@ class EncoderHandler(StageHandler):
         self._follow_configuration()
         outs: list[Out] = []
         unknown: list[tuple[ConsumerRecord, Submission]] = []
-        turns = Turns(self._clock)
+        turns = Turns(self._clock, self._progress)
         for record in records:
             await turns.give()
             try:
@@ -189,7 +190,7 @@ class EncoderHandler(StageHandler):
         await self._service.gateway.sync()
         self._follow_configuration()
         outs: list[Out] = []
-        turns = Turns(self._clock)
+        turns = Turns(self._clock, self._progress)
         for record, submission in unknown:
             await turns.give()
             plan = self._plan(submission.connector_id)

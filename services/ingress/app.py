@@ -111,7 +111,7 @@ class IngressHandler(StageHandler):
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
         self._follow_configuration()
         outs: list[Out] = []
-        turns = Turns(self._clock)
+        turns = Turns(self._clock, self._progress)
         for record in records:
             await turns.give()
             decider = self._reroutes if record.topic == MT_REROUTES else self._requests

@@ -17,7 +17,7 @@ from shared.sms.cutting import cut_septets
 from shared.sms.message import Change, DefaultAlphabet, LongMessage
 from shared.sms.national_tables import LANGUAGES, LOCKING_SHIFT
 from shared.sms.room import Room, least_segments, room
-from shared.sms.transliterate import Spelling, spellings, tokens, transliterate
+from shared.sms.transliterate import Spelling, choices, spellings, tokens, transliterate
 
 CUT_MAX: Final = 8
 """How many pairs a transliterated text is really cut for: those that promise fewest segments. A promise is short by
@@ -106,39 +106,49 @@ def transliterated(
     text: str, pairs: Sequence[Pair], fewer_than: int, *, with_lookalikes: bool, packed: bool
 ) -> Fit | None:
     """`text` transliterated as little as each pair needs, in fewer than `fewer_than` segments; None where none can."""
+    if len(pairs) == 1:
+        return _transliterated_for(text, pairs[0], fewer_than, with_lookalikes=with_lookalikes, packed=packed)
+    found = tokens(text)
     best: Fit | None = None
     best_is = (fewer_than, 0)
-    for promise in _cheapest(text, pairs, with_lookalikes):
+    for promise in _cheapest(found, pairs, with_lookalikes):
         if (promise.segments, promise.changes) >= best_is:
             break
         pair = pairs[promise.place]
-        replaced, changes = transliterate(text, pair.characters, with_lookalikes=with_lookalikes)
-        septets = pair.alphabet.encode(replaced) if pair.characters.issuperset(replaced) else None
-        if septets is None:
-            continue
+        chosen = choices(found, pair.characters, with_lookalikes=with_lookalikes)
+        septets = pair.alphabet.encode("".join([chosen[token].text for token in found])) or b""
         pieces = cut_septets(septets, pair.space.single_septets, pair.space.piece_septets, packed=packed)
-        if (len(pieces), len(changes)) < best_is:
-            best, best_is = Fit(pair, pieces, changes), (len(pieces), len(changes))
-    return best
+        if (len(pieces), promise.changes) < best_is:
+            best, best_is = Fit(pair, pieces), (len(pieces), promise.changes)
+    if best is None:
+        return None
+    return best._replace(changes=transliterate(text, best.pair.characters, with_lookalikes=with_lookalikes)[1])
 
 
-def _cheapest(text: str, pairs: Sequence[Pair], with_lookalikes: bool) -> list[_Promise]:
-    """The pairs worth cutting for, the most promising first; a single one need promise nothing."""
-    if len(pairs) == 1:
-        return [_Promise(1, 0, 0)]
-    wanted = _wanted(text, pairs, with_lookalikes)
-    found = [_promise(wanted, pair, place) for place, pair in enumerate(pairs)] if wanted else []
-    return sorted(promise for promise in found if promise is not None)[:CUT_MAX]
+def _transliterated_for(text: str, pair: Pair, fewer_than: int, *, with_lookalikes: bool, packed: bool) -> Fit | None:
+    replaced, changes = transliterate(text, pair.characters, with_lookalikes=with_lookalikes)
+    septets = pair.alphabet.encode(replaced) if pair.characters.issuperset(replaced) else None
+    if septets is None:
+        return None
+    pieces = cut_septets(septets, pair.space.single_septets, pair.space.piece_septets, packed=packed)
+    return Fit(pair, pieces, changes) if len(pieces) < fewer_than else None
 
 
-def _wanted(text: str, pairs: Sequence[Pair], with_lookalikes: bool) -> Counter[tuple[Spelling, ...]] | None:
+def _cheapest(found: list[str], pairs: Sequence[Pair], with_lookalikes: bool) -> list[_Promise]:
+    """The pairs worth cutting for, the most promising first: those that can hold every token somehow."""
+    wanted = _wanted(found, pairs, with_lookalikes)
+    promises = [_promise(wanted, pair, place) for place, pair in enumerate(pairs)] if wanted else []
+    return sorted(promise for promise in promises if promise is not None)[:CUT_MAX]
+
+
+def _wanted(found: list[str], pairs: Sequence[Pair], with_lookalikes: bool) -> Counter[tuple[Spelling, ...]] | None:
     """How often each choice of spellings comes up, without those that no pair holds; None where a token has no other.
 
     So there are never more choices than the tables have characters and entries, whatever the text is made of.
     """
     held = frozenset[str]().union(*(pair.characters for pair in pairs))
     wanted: Counter[tuple[Spelling, ...]] = Counter()
-    for token, times in Counter(tokens(text)).items():
+    for token, times in Counter(found).items():
         choice = tuple(spelling for spelling in spellings(token, with_lookalikes) if held.issuperset(spelling.text))
         if not choice:
             return None

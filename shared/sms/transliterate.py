@@ -10,6 +10,7 @@ on the alphabet (`spellings`); which of it is taken does.
 
 import re
 import unicodedata
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from functools import cache, lru_cache
 from typing import Final, NamedTuple
@@ -275,7 +276,7 @@ def transliterate(text: str, kept: AbstractSet[str], *, with_lookalikes: bool) -
     the marks. Positions are those of `text`.
     """
     found = tokens(text)
-    chosen = {token: _chosen(token, kept, with_lookalikes) for token in set(found)}
+    chosen = choices(found, kept, with_lookalikes=with_lookalikes)
     if all(not spelling.reason for spelling in chosen.values()):
         return text, ()
     changes: list[Change] = []
@@ -286,6 +287,11 @@ def transliterate(text: str, kept: AbstractSet[str], *, with_lookalikes: bool) -
             changes.append(Change(position, token, spelling.text, spelling.reason))
         position += len(token)
     return "".join([chosen[token].text for token in found]), tuple(changes)
+
+
+def choices(found: Iterable[str], kept: AbstractSet[str], *, with_lookalikes: bool) -> dict[str, Spelling]:
+    """What is taken for each different token; itself where nothing in `kept` may stand for it."""
+    return {token: _chosen(token, kept, with_lookalikes) for token in set(found)}
 
 
 def _chosen(token: str, kept: AbstractSet[str], with_lookalikes: bool) -> Spelling:

@@ -20,6 +20,7 @@ from tests.unit.encoder.scene import EVENTS, submission
 from tests.unit.ingress.scene import AT_MS, COUNTRIES, Record, applied, request
 
 RECORDS = 40
+advanced: list[str] = []
 
 
 def ticking(step_s: float) -> Callable[[], float]:
@@ -48,14 +49,16 @@ async def turns_during(handler: StageHandler, records: list[Record]) -> int:
 def service() -> Any:
     gateway = GatewayTable(read_settings(kafka_bootstrap_servers="127.0.0.1:9"))
     gateway.adopt(applied())
-    return SimpleNamespace(gateway=gateway, events=EVENTS, progress=lambda group: None)
+    return SimpleNamespace(gateway=gateway, events=EVENTS, progress=advanced.append)
 
 
 async def test_a_batch_of_submissions_lets_heartbeats_through() -> None:
     given = submission()
     records = [Record(given.to_json(), topic=MT_SUBMISSIONS, offset=n) for n in range(RECORDS)]
     slow = EncoderHandler(service(), encoder_app.FLOWS[0], clock=ticking(2 * TURN_EVERY_S))
+    advanced.clear()
     assert await turns_during(slow, records) >= RECORDS - 1
+    assert advanced.count("encoder") >= RECORDS - 1, "a long batch must not look like a loop that hangs"
     quick = EncoderHandler(service(), encoder_app.FLOWS[0], clock=ticking(TURN_EVERY_S / 10))
     assert 1 <= await turns_during(quick, records) <= RECORDS / 8
 
