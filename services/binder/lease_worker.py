@@ -326,7 +326,11 @@ class LeaseWorker:
             log.warning("connector %s: %s", connector.id, warning)
         self._trace = self._around.tracing.link(connector, self.tp.partition, self._plan.addresses[self._address_no])
         link = Link(self.submitter, self._trace.session)
-        failed = await link.open(connector, self._plan, password, self._address_no)
+        try:
+            failed = await link.open(connector, self._plan, password, self._address_no)
+        except BaseException:
+            self._around.tracing.forget(self._trace)
+            raise
         if failed is None:
             return await self._opened(link, account)
         self._around.tracing.forget(self._trace)

@@ -126,6 +126,7 @@ class View:
     filter: TraceFilter
     offset_ms: float
     """Wall clock less the session's time."""
+    began: bool = False
     held: deque[tuple[float, str, bytes, str]] | None = None
     allowance: float = LINES_BURST
     allowed_at: float = 0.0
@@ -256,7 +257,14 @@ class Tracing:
         self._watches[key] = watch
         for link in self._of(request.connector_id):
             for connection in link.open_connections():
-                self._attach(key, watch, connection)
+                self._begin_view(connection, self._attach(key, watch, connection))
+
+    def _begin_view(self, connection: TracedConnection, view: View) -> None:
+        """Say that this connection is traced: one that is still being made may come to nothing, so at its first PDU."""
+        if not view.began:
+            view.began = True
+            fields = {"kind": "began", "at_ms": now_ms(), "peer": connection.link.peer}
+            self._post(connection, view.watch.request, fields)
 
     def _end(self, key: str) -> None:
         watch = self._watches.pop(key, None)
@@ -270,7 +278,7 @@ class Tracing:
                 if not connection.views:
                     connection.ring.tap = None
 
-    def _attach(self, key: str, watch: Watch, connection: TracedConnection) -> None:
+    def _attach(self, key: str, watch: Watch, connection: TracedConnection) -> View:
         request, connector = watch.request, connection.link.connector
         wanted = TraceFilter(
             request.msisdn, request.message_id, watch.ids(connector), dlr_by_text=connector.options.dlr_by_text
@@ -279,11 +287,12 @@ class Tracing:
         view = View(watch, wanted, offset_ms=now_ms() - now_s * 1000, allowed_at=now_s)
         connection.views[key] = view
         connection.ring.tap = partial(self._tapped, connection)
-        self._post(connection, request, {"kind": "began", "at_ms": now_ms(), "peer": connection.link.peer})
         before = connection.ring.blocks(now_s - request.since_s) if request.since_s else []
         if before:
+            self._begin_view(connection, view)
             view.held = deque()
             self._spawn(self._catch_up(connection, view, before), self._showing)
+        return view
 
     # -- PDUs -------------------------------------------------------------------------------------------------------
 
@@ -292,6 +301,7 @@ class Tracing:
         try:
             submission = connection.submission(direction, frame)
             for view in connection.views.values():
+                self._begin_view(connection, view)
                 if view.held is None:
                     self._see(connection, view, (at, direction, frame), submission)
                 elif len(view.held) < HELD_MAX:

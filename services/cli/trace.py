@@ -5,17 +5,21 @@ away at the end; what they show comes on a topic of its own.
 """
 
 import asyncio
+import contextlib
 import difflib
 import os
 import re
 import signal
 import sys
 import uuid
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from schemas.connector_states import ConnectorState
@@ -27,8 +31,8 @@ from services.cli.errors import EXIT_INTERRUPTED, CliError, Invalid, Unreachable
 from services.cli.health import clickhouse
 from services.cli.output import clock_time, errors, print_json
 from services.cli.report import seconds_of
-from services.cli.runtime import find_runtime, kafka_errors, producing
-from shared.kafka import BatchProducer, MissingTopics, make_consumer, partitions_of
+from services.cli.runtime import find_runtime, kafka_errors
+from shared.kafka import BatchProducer, FatalKafkaError, MissingTopics, make_consumer, partitions_of
 from shared.records import Out
 from shared.settings import Settings
 from shared.smpp.trace import Described
@@ -38,6 +42,7 @@ TTL_S: Final = 15
 RENEW_S: Final = 5.0
 ANSWER_S: Final = 5.0
 """How long binders may take to begin before that is worth a word."""
+LEAVE_S: Final = 3.0
 POLL_MS: Final = 1000
 SINCE_MAX_S: Final = 3600
 
@@ -97,11 +102,35 @@ async def run(wish: Wish, data_dir: Path | None) -> int:
             if request.message_id:
                 ids = await asyncio.to_thread(known_ids, settings, request.message_id)
                 request = request.model_copy(update={"smsc_message_ids": ids})
-            async with producing(settings) as producer:
+            async with _producing(settings) as producer:
                 await _Follower(settings, producer, request, as_json=wish.as_json).run(stop)
         except MissingTopics as error:
             raise CliError(str(error)) from error
+        except FatalKafkaError as error:
+            raise Unreachable(
+                f"Kafka at {settings.kafka_bootstrap_servers} does not answer any more: {error}"
+            ) from error
     return EXIT_INTERRUPTED
+
+
+@asynccontextmanager
+async def _producing(settings: Settings) -> AsyncIterator[BatchProducer]:
+    """A producer that does not wait for a Kafka that has gone."""
+    producer = BatchProducer(settings, client_id="smsgw-trace")
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await at_the_end(producer.stop())
+
+
+async def at_the_end(step: Coroutine[Any, Any, object]) -> None:
+    """A step of taking leave, which must not hide why the command ends: without Kafka they hang, or are cancelled from
+    within. A request that could not be taken away ends by itself.
+    """
+    with contextlib.suppress(FatalKafkaError, KafkaError, TimeoutError, asyncio.CancelledError):
+        async with asyncio.timeout(LEAVE_S):
+            await step
 
 
 def stop_signal() -> "asyncio.Future[None]":
@@ -182,10 +211,10 @@ class _Follower:
             finally:
                 renewing.cancel()
                 await asyncio.gather(renewing, return_exceptions=True)
-                await self._producer.send_all([Out(TRACE_REQUESTS, self._key, None)])
+                await at_the_end(self._producer.send_all([Out(TRACE_REQUESTS, self._key, None)]))
         finally:
-            await consumer.stop()
-            await states.stop()
+            await at_the_end(consumer.stop())
+            await at_the_end(states.stop())
 
     async def _from_here(self, consumer: AIOKafkaConsumer) -> None:
         partitions: list[TopicPartition] = await partitions_of(consumer, TRACES)
@@ -214,7 +243,8 @@ class _Follower:
         loop = asyncio.get_running_loop()
         begun = loop.time()
         while True:
-            await self._producer.send_all([Out(TRACE_REQUESTS, self._key, self._request.to_json())])
+            async with asyncio.timeout(TTL_S):
+                await self._producer.send_all([Out(TRACE_REQUESTS, self._key, self._request.to_json())])
             self._request = self._request.model_copy(update={"since_s": 0})  # once; also after a pause of ours
             self._more_ids.clear()
             try:

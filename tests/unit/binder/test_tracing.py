@@ -201,6 +201,16 @@ async def test_a_bind_that_comes_up_meanwhile_is_seen_from_its_first_pdu(scene: 
     assert lines[1].fields["password"] == "***"
 
 
+async def test_a_connection_that_comes_to_nothing_is_no_bind(scene: Scene) -> None:
+    scene.ask()
+    made = connector("acme-1", 2775)
+    link = scene.tracing.link(made, 0, ("127.0.0.1", 2775))
+    link.session(esme_config(made, BindMode.TRANSCEIVER, "secret"), 0.0, 0.0)
+    scene.tracing.forget(link)
+    scene.ask(b"acme-1|r2")
+    assert await scene.lines() == []
+
+
 async def test_the_other_bind_learns_the_ids_from_a_renewal(scene: Scene) -> None:
     _, session = scene.bound()
     scene.ask(message_id="00000000-0000-7000-8000-000000000001")

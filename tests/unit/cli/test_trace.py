@@ -1,11 +1,15 @@
 """Edge: what `smsgw trace` asks for, and how its lines look."""
 
+import asyncio
+
 import pytest
 
 from schemas.connector_states import ConnectorState
 from schemas.traces import TraceLine
+from services.cli import trace
 from services.cli.errors import Invalid
 from services.cli.trace import SINCE_MAX_S, Wish, bind_sentence, request_of, shown, unknown_connector
+from shared.kafka import FatalKafkaError
 
 MESSAGE_ID = "01a20bb9-c3d6-7312-849d-5ee85274ab44"
 
@@ -43,6 +47,21 @@ def test_the_request_is_what_was_typed() -> None:
 def test_wrong_usage(fields: dict[str, object], sentence: str) -> None:
     with pytest.raises(Invalid, match=sentence):
         request_of(wish(**fields), "r1")
+
+
+@pytest.mark.parametrize("failure", [asyncio.CancelledError, FatalKafkaError, TimeoutError, None])
+async def test_taking_leave_of_a_kafka_that_has_gone(
+    failure: type[BaseException] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trace, "LEAVE_S", 0.01)
+
+    async def step() -> None:
+        if failure is not None:
+            raise failure
+        await asyncio.Event().wait()
+
+    async with asyncio.timeout(10):
+        await trace.at_the_end(step())
 
 
 def test_an_unknown_connector_gets_the_nearest_names() -> None:
