@@ -30,7 +30,7 @@ from tests.e2e.work import unfinished
 
 HERE = Path(__file__).parent
 CLI = [sys.executable, "-m", "services.cli"]
-START_S = 90.0
+START_S = 120.0
 OPEN_MAX = 300
 
 

@@ -17,7 +17,7 @@ from shared.ids import message_id_of
 from shared.kafka import connection_options
 from tests.e2e.gateway import Gateway, messages_to, rows, statuses_of
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 PARTITION = 0
 """Everything goes to one partition, good ones in between: what stops there stops all of them."""

@@ -12,7 +12,7 @@ from schemas.topics import MO_MESSAGES
 from shared.kafka import EARLIEST, make_consumer
 from tests.e2e.gateway import Gateway, messages_to, rows, settle, statuses_of, traffic
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 LONG = "This text is longer than one segment. " * 8
 
