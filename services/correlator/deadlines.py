@@ -29,8 +29,11 @@ class LogClock:
         self.proven_ms = max(self.proven_ms, fetched_at_ms - WATERMARK_MARGIN_MS)
 
 
+_LENGTH_OCTETS: Final = 3
+
+
 class Calendar:
-    """Keys by due time, in buckets of `width_ms`: 8 bytes a key, no comparison of keys, nothing to do while idle.
+    """Keys by due time, in buckets of `width_ms`: 3 octets besides the key, nothing to compare or to do while idle.
 
     A bucket is due as a whole, when its last millisecond is over: up to `width_ms` late, never early. Keys are not
     removed: who takes a bucket looks whether its keys still have something due.
@@ -38,20 +41,23 @@ class Calendar:
 
     def __init__(self, width_ms: int) -> None:
         self._width_ms: Final = width_ms
-        self._buckets: dict[int, list[bytes]] = {}
+        self._buckets: dict[int, bytearray] = {}
+        """Keys one behind the other, each followed by its length: they are taken from the end."""
         self._order: list[int] = []
+        self._count = 0
 
     def add(self, due_ms: int, key: bytes) -> None:
         number = due_ms // self._width_ms
         bucket = self._buckets.get(number)
         if bucket is None:
-            self._buckets[number] = [key]
+            bucket = self._buckets[number] = bytearray()
             heappush(self._order, number)
-        else:
-            bucket.append(key)
+        bucket += key
+        bucket += len(key).to_bytes(_LENGTH_OCTETS)
+        self._count += 1
 
     def __len__(self) -> int:
-        return sum(map(len, self._buckets.values()))
+        return self._count
 
     @property
     def next_due_ms(self) -> int | None:
@@ -60,7 +66,7 @@ class Calendar:
 
     def first(self) -> list[bytes]:
         """The keys of the earliest bucket, which stays; raises IndexError when there is none."""
-        return self._buckets[self._order[0]]
+        return _last_of(self._buckets[self._order[0]], self._count)[0]
 
     def take(self, until_ms: int, limit: int) -> list[bytes]:
         """Remove and return keys of the buckets that are over at `until_ms` (inclusive), earliest first, `limit` at
@@ -69,11 +75,22 @@ class Calendar:
         taken: list[bytes] = []
         while self._order and (self._order[0] + 1) * self._width_ms - 1 <= until_ms and len(taken) < limit:
             bucket = self._buckets[self._order[0]]
-            room = limit - len(taken)
-            if len(bucket) > room:
-                taken += bucket[-room:]
-                del bucket[-room:]
-            else:
-                taken += bucket
+            keys, end = _last_of(bucket, limit - len(taken))
+            taken += keys
+            del bucket[end:]
+            if not bucket:
                 del self._buckets[heappop(self._order)]
+        self._count -= len(taken)
         return taken
+
+
+def _last_of(bucket: bytearray, most: int) -> tuple[list[bytes], int]:
+    """The last keys of a bucket, `most` at most, as they were added, and where the first of them begins."""
+    keys: list[bytes] = []
+    end = len(bucket)
+    while end and len(keys) < most:
+        behind = end - _LENGTH_OCTETS
+        end = behind - int.from_bytes(bucket[behind:end])
+        keys.append(bytes(bucket[end:behind]))
+    keys.reverse()
+    return keys, end

@@ -15,6 +15,7 @@ import orjson
 from schemas.folds import POSITIONS_KEY, ClosedFold, OpenFold, SegmentOutcome
 from schemas.outcomes import Outcome
 from schemas.topics import FOLDS
+from services.correlator.closed_marks import FOLD_MARKS
 from services.correlator.deadlines import Calendar
 from services.correlator.state_table import StateTable
 from services.correlator.verdict import SUBMITTED, verdict_of
@@ -52,7 +53,7 @@ class FoldPartition:
     def __init__(self, number: int, events: EventMaker) -> None:
         self.number: Final = number
         self.table: Final = StateTable(
-            FOLDS, number, field="entry", positions_key=POSITIONS_KEY, pack=pack, unpack=unpack
+            FOLDS, number, field="entry", positions_key=POSITIONS_KEY, pack=pack, unpack=unpack, cold=FOLD_MARKS
         )
         self._events: Final = events
         self._outs: list[Out] = []

@@ -17,6 +17,7 @@ from typing import Final
 from schemas.joins import POSITIONS_KEY, ClosedEntry, EarlyEntry, OpenEntry
 from schemas.outcomes import OutcomeWord
 from schemas.topics import JOINS
+from services.correlator.closed_marks import JOIN_MARKS
 from services.correlator.deadlines import WATERMARK_MARGIN_MS, Calendar, LogClock
 from services.correlator.join_entries import Accepted, Entries, closed_entry, may_be_open, pack, unpack
 from services.correlator.join_events import ReceiptWord, missing_event, orphan_event, receipt_event
@@ -51,7 +52,7 @@ class JoinPartition:
     def __init__(self, number: int, events: EventMaker) -> None:
         self.number: Final = number
         self.table: Final = StateTable(
-            JOINS, number, field="entries", positions_key=POSITIONS_KEY, pack=pack, unpack=unpack
+            JOINS, number, field="entries", positions_key=POSITIONS_KEY, pack=pack, unpack=unpack, cold=JOIN_MARKS
         )
         self.receipts_clock: Final = LogClock()
         self.results_clock: Final = LogClock()

@@ -3,12 +3,18 @@
 import orjson
 import pytest
 
-from services.correlator.state_table import StateTable
+from services.correlator.state_table import ColdForm, StateTable
 from shared.records import Out
 
 
 def _table() -> StateTable[list[int]]:
-    return StateTable("log", 3, field="entries", positions_key=b"p", pack=orjson.dumps, unpack=orjson.loads)
+    """Values that begin with 0 and have one more are held as that one octet."""
+
+    def shrink(value: list[int]) -> bytes | None:
+        return bytes(value[1:]) if len(value) == 2 else None
+
+    cold: ColdForm[list[int]] = ColdForm(b"[0,", shrink, lambda octets: [0, *octets])
+    return StateTable("log", 3, field="entries", positions_key=b"p", pack=orjson.dumps, unpack=orjson.loads, cold=cold)
 
 
 def _restored(outs: list[Out]) -> StateTable[list[int]]:
@@ -65,3 +71,32 @@ def test_a_table_restored_from_its_log_is_the_same() -> None:
 def test_a_record_of_another_version_is_refused() -> None:
     with pytest.raises(ValueError, match="not a record of this version"):
         _table().restore(b"a", b'{"schema_version":2,"entries":[]}')
+
+
+@pytest.mark.parametrize(
+    "values", [([0, 7], [1]), ([1], [0, 7]), ([0, 7], [0, 8]), ([0, 7, 7], [0, 7]), ([0, 7], [0, 7, 7])]
+)
+def test_a_value_is_the_same_in_whatever_form_it_is_held(values: tuple[list[int], list[int]]) -> None:
+    table, log = _table(), []
+    for value in values:
+        table.put(b"a", value)
+        log += table.flush()
+        for held in (table, _restored(log)):
+            assert held.get(b"a") == value
+            assert held.packed(b"a") == orjson.dumps(value)
+            assert list(held.items()) == [(b"a", value)]
+            assert len(held) == 1
+    table.put(b"a", None)
+    log += table.flush()
+    assert log[-1].value is None
+    for held in (table, _restored(log)):
+        assert (held.get(b"a"), held.packed(b"a"), len(held)) == (None, b"", 0)
+    table.put(b"a", None)
+    assert table.flush() == []
+
+
+def test_a_key_that_is_too_long_to_be_held_in_few_octets_is_held_all_the_same() -> None:
+    table, key = _table(), b"k" * 300
+    table.put(key, [0, 7])
+    table.flush()
+    assert (table.get(key), len(table)) == ([0, 7], 1)
