@@ -4,8 +4,8 @@ Only characters that do not fit are touched. What has no entry stays as it is, s
 the text fits afterwards. Look-alikes (Cyrillic and Greek letters of Latin shape) are a table of their own, used only
 when asked: they change what a word is, not only how it looks.
 
-A text is read as tokens: a letter with its combining marks, or one character. What a token may become does not depend
-on the alphabet (`spellings`); which of it is taken does.
+A text is read as tokens: a letter with its combining marks, a digit with a fraction behind it, or one character. What
+a token may become does not depend on the alphabet (`spellings`); which of it is taken does.
 """
 
 import re
@@ -187,7 +187,8 @@ _GREEK: Final = ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοϲϳ", "ABEZHIKMNOPTYXocj")
 
 _MARKABLE: Final = "A-Za-zÀ-ɏḀ-ỿͰ-ϿЀ-ӿ"
 _MARKS: Final = "\u0300-\u036f"
-_TOKEN: Final = re.compile(f"[{_MARKABLE}][{_MARKS}]+|.", re.DOTALL)
+_FRACTIONS: Final = "¼½¾⅐-⅞"
+_TOKEN: Final = re.compile(f"[{_MARKABLE}][{_MARKS}]+|[0-9][{_FRACTIONS}]|.", re.DOTALL)
 _MARK: Final = re.compile(f"[{_MARKS}]")
 
 _ACCENTED_LOOKALIKES: Final = (*range(0x0386, 0x03D0), *range(0x0400, 0x0460), *range(0x04D0, 0x0500))
@@ -250,7 +251,9 @@ def spellings(token: str, with_lookalikes: bool) -> tuple[Spelling, ...]:
     """What may stand for `token`, best first: itself, then what changes it less before what changes it more."""
     found = {token: ""}
     entries = _entries(with_lookalikes)
-    if len(token) > 1:
+    if token[0].isdigit() and len(token) > 1:  # one and a half must not become eleven halves
+        found.setdefault(f"{token[0]} {spellings(token[1], with_lookalikes)[-1].text}", _SYMBOL)
+    elif len(token) > 1:
         composed = unicodedata.normalize("NFC", token)
         found.setdefault(composed, _COMPOSED)
         bare = _MARK.sub("", composed)

@@ -46,6 +46,11 @@ def test_what_unicode_has_a_plain_form_of_becomes_that() -> None:
     assert replaced("\ufdfa") == "\ufdfa"  # its plain form is Arabic
 
 
+def test_a_fraction_behind_a_digit_stays_apart_from_it() -> None:
+    assert replaced("1½ 21⅓ ½ 2⅞ kg") == "1 1/2 21 1/3 1/2 2 7/8 kg"
+    assert transliterate("1½…", frozenset(map(chr, range(256))), with_lookalikes=False)[0] == "1½..."
+
+
 def test_letters_of_azerbaijani_and_hausa_have_a_nearest_one() -> None:
     assert replaced("Əhməd ɗan") == "Ehmed dan"
 
