@@ -41,6 +41,7 @@ from shared.smpp.session import EsmeSession
 from shared.smpp.transitions import SessionState
 
 UNANSWERED_MAX = 2
+STEPS_BEFORE_THE_END = 6
 RESPONSE_TIMEOUT_S = 20.0
 BIND_TIMEOUT_S = 10.0
 UNBIND_TIMEOUT_S = 5.0
@@ -111,6 +112,7 @@ class BindMachine(RuleBasedStateMachine):
         """A new connection, of which nothing is known yet."""
         self.mode = mode
         self.state = OPEN
+        self.steps = 0
         self.is_bound = False
         self.window = 2
         self.open: dict[int, float] = {}
@@ -175,6 +177,10 @@ class BindMachine(RuleBasedStateMachine):
         """The peer says this; what must come of it has been written down."""
         self.settle()
         self.check(self.session.receive_data(encode(pdu.Pdu(number, body, status)), self.now))
+
+    def has_lived(self) -> bool:
+        """Whether the session has had its share of traffic, so that it may end."""
+        return self.state is not CLOSED and (self.steps > STEPS_BEFORE_THE_END or self.state not in BOUND.values())
 
     def number(self) -> int:
         """A new sequence number of the peer."""
@@ -360,9 +366,18 @@ class BindMachine(RuleBasedStateMachine):
             self.sent.append((asking, "ours", 0))
         self.check([])
 
-    @precondition(lambda self: self.state is not CLOSED and self.at_peer)
-    @rule(data=st.data(), how=st.sampled_from(("rightly", "nack", "wrongly")), status=st.sampled_from((0, 0x58, 0x401)))
-    def peer_answers(self, data: st.DataObject, how: str, status: int) -> None:
+    @precondition(lambda self: self.state is not CLOSED)
+    @rule(
+        data=st.data(),
+        asked_now=st.integers(0, 2),
+        how=st.sampled_from(("rightly", "nack", "wrongly")),
+        status=st.sampled_from((0, 0x58, 0x401)),
+    )
+    def peer_answers(self, data: st.DataObject, asked_now: int, how: str, status: int) -> None:
+        if not self.at_peer:
+            self.owner_asks(asked_now)
+        if not self.at_peer:
+            return
         number = data.draw(st.sampled_from(sorted(self.at_peer)))
         token, asked = self.at_peer[number]
         if how == "wrongly":
@@ -438,8 +453,9 @@ class BindMachine(RuleBasedStateMachine):
 
     # --------------------------------------------------------------------------------------------------------- leaving
 
-    @rule(busy=st.booleans(), at_once=st.booleans())
-    def owner_leaves(self, busy: bool, at_once: bool) -> None:
+    @precondition(lambda self: self.has_lived() or self.state is CLOSED)
+    @rule(busy=st.booleans(), at_once=st.booleans(), crossing=st.booleans())
+    def owner_leaves(self, busy: bool, at_once: bool, crossing: bool) -> None:
         if busy:
             self.owner_asks(0)
         if self.state in (OPEN, BINDING):
@@ -450,8 +466,10 @@ class BindMachine(RuleBasedStateMachine):
             self.state, self.state_deadline = DRAINING, self.now + RESPONSE_TIMEOUT_S
             self.settle()
         self.check(self.session.unbind(self.now) if at_once else self.session.drain(self.now))
+        if crossing and self.state is not CLOSED:
+            self.peer_unbinds(busy=False)
 
-    @precondition(lambda self: self.state is not CLOSED)
+    @precondition(lambda self: self.has_lived())
     @rule(busy=st.booleans())
     def peer_unbinds(self, busy: bool) -> None:
         if busy:
@@ -478,7 +496,7 @@ class BindMachine(RuleBasedStateMachine):
         self.sent.append((pdu.EnquireLinkResp, number, 0))
         self.feed(number, pdu.EnquireLink())
 
-    @precondition(lambda self: self.state is not CLOSED)
+    @precondition(lambda self: self.has_lived())
     @rule(command_length=st.sampled_from((None, 0, 15, COMMAND_LENGTH_MAX + 1, 0xFFFFFFFF)))
     def connection_or_framing_is_lost(self, command_length: int | None) -> None:
         if command_length is None:
@@ -539,6 +557,7 @@ class BindMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_session_is_as_the_model(self) -> None:
+        self.steps += 1
         session, is_bound = self.session, self.state in BOUND.values()
         assert session.state is self.state
         assert (session.is_bound, session.is_closed) == (is_bound, self.state is CLOSED)

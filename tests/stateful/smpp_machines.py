@@ -330,6 +330,17 @@ class SmppMachine(RuleBasedStateMachine):
             self.time_passes(almost - self.now)
         assert oldest in self.open or self.closed
 
+    @precondition(lambda self: self.at_peer and not self.closed)
+    @rule()
+    def an_answer_comes_too_late(self) -> None:
+        """The peer is alive, so that the link stands, and slow."""
+        self.peer_enquires(0)
+        self.time_passes(RESPONSE_TIMEOUT_S)
+        if self.late and not self.closed:
+            number = next(iter(self.late))
+            self.feed(0, self.response(number, 0, False))
+            assert number not in self.late, "a late answer was not told"
+
     def fire_if_due(self) -> None:
         deadline = self.session.next_deadline()
         if deadline is not None and deadline <= self.now:
