@@ -141,8 +141,13 @@ async def kafka_errors(settings: Settings, hint: str = "is `smsgw up` running?")
     except UnknownTopicOrPartitionError as error:
         raise no_topics(settings) from error
     except (KafkaError, KafkaUnavailable, FatalKafkaError, TimeoutError) as error:
-        detail = str(error) or type(error).__name__
-        raise Unreachable(f"Kafka at {address} does not answer: {detail}", hint) from error
+        raise Unreachable(f"Kafka at {address} does not answer: {_detail(error)}", hint) from error
+
+
+def _detail(error: Exception) -> str:
+    """What the client says about it, where that says anything to a person."""
+    text = (str(error) or type(error).__name__).removeprefix("Kafka does not answer: ")
+    return "nobody listens there, or says anything" if "Unable to bootstrap" in text else text
 
 
 def no_topics(settings: Settings) -> CliError:
