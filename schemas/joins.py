@@ -1,7 +1,8 @@
 """Pure: `correlator.joins`, changelog of the join; co-partitioned with submit_results and receipts; compacted.
 
 One record holds everything known under one join key, so that a receipt that came first and the result it waits for are
-one overwrite, and a restore is a plain read. Entries are arrays: millions of them are held in memory as they are here.
+one overwrite, and a restore is a plain read. Entries are arrays: millions of open ones are held in memory as they are
+here, closed marks in fewer octets still.
 """
 
 from typing import Literal, NamedTuple
