@@ -244,9 +244,8 @@ class Stack:
             log_file=self._log(KAFKA),
             short_lived=self.options.short_lived,
         )
-        if kafka.needs_download():
-            self._say(f"Kafka: fetching Apache Kafka {KAFKA_VERSION}, 44 MB, once")
-        self._say("Kafka: starting")
+        fetching = f"fetching Apache Kafka {KAFKA_VERSION}, 44 MB, once"
+        self._say(f"Kafka: {fetching if kafka.needs_download() else 'starting'}")
         try:
             await _in_thread(kafka.prepare)
             spec = self._spec(KAFKA, kafka.command(), order=3, stop_s=30.0, cwd=place)
