@@ -26,7 +26,8 @@ def take_in(record: In, ledger: Ledger, events: EventMaker, now_ms: int) -> tupl
     if not ledger.add(message.message_id, message.route_no):
         return None, [_repeat(record, run, events, now_ms)]
     if message.receipt == "all" and message.route_no == 0:  # a status comes once: not again for another route
-        return run, list(outputs.status(events, run, "queued", None, now_ms))
+        # by the record's time: what was read and not begun before a crash is read again, and must say the same
+        return run, list(outputs.status(events, run, "queued", None, record.timestamp))
     return run, []
 
 

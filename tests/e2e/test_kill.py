@@ -32,6 +32,15 @@ def _slice(prefixes: list[str], turn: int) -> list[dict[str, Any]]:
         *messages_to(single, 1, 13 * turn + 12, receipt="none"),
         *messages_to(multi, 2, 2 * turn, text=LONG),
         *messages_to(picky, 1, turn, lane="bulk"),
+        *({"wrong": True} | wrong for wrong in _wrong(picky, turn)),
+    ]
+
+
+def _wrong(prefix: str, turn: int) -> list[dict[str, Any]]:
+    """One that ingress rejects, and one that the encoder does."""
+    return [
+        *messages_to(prefix, 1, 10_000 + turn, **{"from": "TwelveLetter"}),
+        *messages_to(prefix, 1, 20_000 + turn, encoding="gsm7", text="не латиница"),
     ]
 
 

@@ -26,6 +26,13 @@ def test_queued_is_said_once_a_message(route_no: int, words: list[str]) -> None:
     assert [orjson.loads(out.value or b"")["status"] for out in outs if out.topic == "mt.statuses"] == words
 
 
+def test_queued_says_the_same_when_a_successor_reads_the_record_again() -> None:
+    """A head that was read and not begun has its status written, and its offset not committed."""
+    value = record(message(receipt="all").to_json())
+    (_, first), (_, again) = (take_in(value, Ledger(), EVENTS, START_MS + late_ms) for late_ms in (5, 9_000))
+    assert [out.value for out in again] == [out.value for out in first]
+
+
 @pytest.mark.parametrize("field", [b'"accepted_at_ms":', b'"route_no":', b'"attempt":', b'"expires_at_ms":'])
 def test_a_number_that_no_record_of_ours_can_carry_is_a_dead_letter(field: bytes) -> None:
     value = message().to_json()
