@@ -99,6 +99,8 @@ class RequestDecider:
         arrival = _Arrival(record, place, place.message_id(record.topic), headers, at_ms)
         if isinstance(request, Rejected):
             about = self._unread(arrival, request)
+            if before := self._own.ended(arrival.message_id):  # for the same reason, but when it was
+                arrival = arrival._replace(at_ms=before.occurred_at_ms)
             return self._refuse(arrival, about, _Refusal(request.reason, request.field))
         if request.idempotency_key is not None:
             return self._with_key(arrival, request, request.idempotency_key)

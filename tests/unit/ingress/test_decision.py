@@ -293,6 +293,15 @@ def test_what_a_predecessor_rejected_stays_rejected_for_the_same_reason() -> Non
     assert [e.key for e in again] == [e.key for e in first]
 
 
+def test_a_request_that_is_wrong_in_itself_is_rejected_in_the_same_words_again() -> None:
+    record = Record(request(from_="TwelveLetter"))
+    first = decider().decide(record, NOW_MS)
+    own = OwnOutput()
+    own.add_status(only_value(first, "mt.statuses"))
+    again = decider(own=own).decide(record, NOW_MS + 5000)
+    assert only_value(again, "mt.statuses") == only_value(first, "mt.statuses")
+
+
 def only_value(outs: list[Any], topic: str) -> bytes:
     (found,) = [out.value for out in outs if out.topic == topic]
     value: bytes = found
