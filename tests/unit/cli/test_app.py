@@ -1,7 +1,6 @@
 """Edge: how commands end without a broker: exit codes, one sentence, no traceback."""
 
 import json
-import logging
 import os
 import re
 import signal
@@ -58,7 +57,6 @@ def smsgw(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
         return Ended(code if isinstance(code, int) else 0, captured.out, captured.err)
 
     yield run
-    logging.disable(logging.NOTSET)
     signal.signal(signal.SIGTERM, terminate)
 
 
