@@ -272,7 +272,7 @@ async def test_q25_when_one_bind_is_accepted_the_others_do_not_wait_out_the_outa
     smsc.admit = lambda _: 0x08
     await rig.apply(connector(connector_id, smsc.port, max_binds=3))
     await run_binder()
-    await smsc.until(lambda: smsc.refused == 3)
+    await smsc.until(lambda: smsc.refused >= 1)  # who comes later waits for its place
     smsc.admit = lambda _: 0
     await smsc.until(lambda: len(smsc.bound) == 3, 40)
 
