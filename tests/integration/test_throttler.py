@@ -349,6 +349,37 @@ async def test_reading_ahead_takes_over_what_was_fetched_and_no_more_than_its_li
         await consumer.stop()
 
 
+async def test_feedback_is_not_left_out_of_a_long_poll(rig: Rig, connector_id: str) -> None:
+    """The lanes are full or empty: each answer must be fetched at once, not when the last long poll ends."""
+    await rig.apply(config(connector(connector_id)))
+    lane, empty = (TopicPartition(segments_topic(connector_id, name), 0) for name in ("bulk", "txn"))
+    feedback = TopicPartition(feedback_topic(connector_id), 0)
+    consumer: AIOKafkaConsumer = make_consumer(
+        rig.settings, auto_offset_reset="earliest", fetch_max_wait_ms=30_000, request_timeout_ms=60_000
+    )
+    await consumer.start()
+    consumer.assign([lane, empty, feedback])
+    woken = asyncio.Event()
+    arrivals = Arrivals(consumer, woken.set)
+    arrivals.open([lane, empty, feedback])
+    task = asyncio.create_task(arrivals.follow())
+    lanes = Lanes(rig, connector_id)
+    try:
+        await lanes.publish(*(lanes.make(lane="bulk") for _ in range(AHEAD_MAX + 500)))
+        async with asyncio.timeout(25):
+            for _ in range(10):
+                woken.clear()
+                await rig.producer.send_all([Out(feedback.topic, None, b"{}", partition=0)])
+                while feedback not in arrivals.waiting():
+                    await woken.wait()
+                    woken.clear()
+                arrivals.take(feedback, 10)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await consumer.stop()
+
+
 async def test_a_cycle_ends_although_a_rebalance_began_in_it(rig: Rig, connector_id: str) -> None:
     """The revoke callback waits for the cycle in progress, so nothing in a cycle may wait for the rebalance."""
     await rig.apply(config(connector(connector_id)))
