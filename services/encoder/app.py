@@ -31,7 +31,7 @@ log = logging.getLogger(__name__)
 CADENCE_MS: Final = 20
 """`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
 
-OTP_CADENCE_MS: Final = 5
+OTP_CADENCE_MS: Final = 10
 """Under load only: the first OTP after a pause is not held up, and a stream of them is no stream of round trips."""
 
 REFS_DESTINATIONS_MAX: Final = 10_000

@@ -37,7 +37,7 @@ from shared.undecided import Passing, commit_time, undecided
 CADENCE_MS: Final = 20
 """`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
 
-OTP_CADENCE_MS: Final = 5
+OTP_CADENCE_MS: Final = 10
 """Under load only: the first OTP after a pause is not held up, and a stream of them is no stream of round trips."""
 
 
