@@ -33,6 +33,9 @@ from shared.local.ports import free_port
 HERE = Path(__file__).parent
 TICK_S = 0.02
 
+IDLE_SETTLES_S = 45
+"""A JVM that has just started still compiles: for half a minute an idle broker takes half as much again."""
+
 
 @dataclass(frozen=True, slots=True)
 class Phase:
@@ -246,7 +249,7 @@ def _progress(sentence: str) -> None:
 
 async def _idle(stack: Stack) -> dict[str, Any]:
     """Share of one core that each process takes when nothing happens."""
-    await asyncio.sleep(15)
+    await asyncio.sleep(IDLE_SETTLES_S)
     before, began = cpu_seconds(stack), monotonic_s()
     await asyncio.sleep(15)
     elapsed = monotonic_s() - began
