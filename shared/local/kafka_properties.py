@@ -87,6 +87,9 @@ def _laptop() -> dict[str, str]:
         "log.index.size.max.bytes": str(MIB),
         # the default writes a record and syncs the disk twice a second, for followers: a third of the idle CPU
         "metadata.max.idle.interval.ms": "0",
+        # a process that stopped in a transaction holds up every reader until it is aborted; the default is to look for
+        # such ones every ten seconds
+        "transaction.abort.timed.out.transaction.cleanup.interval.ms": "2000",
         # after kill -9 the controller refuses the broker's next life for as long as it holds the old one alive
         "broker.session.timeout.ms": "3000",
         "broker.heartbeat.interval.ms": "1000",

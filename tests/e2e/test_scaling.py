@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import pytest
@@ -118,7 +118,8 @@ async def _sleeps(gateway: Gateway, services: list[str]) -> None:
             await _until_it_works(gateway, service, "1", before[service])
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):  # after half a minute the watchdog takes a sleeper for dead
+                os.kill(pid, signal.SIGCONT)
     for service in services:
         await gateway.until_ready(service)
 
