@@ -32,7 +32,7 @@ TRANSACTION_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS
 """A zombie's transaction must be over when its successor begins."""
 
 SETTLED_WITHIN_S: Final = 3 * TRANSACTION_TIMEOUT_MS / 1000
-"""The broker looks for transactions that have timed out every ten seconds."""
+"""By default a broker looks only every ten seconds for transactions that have timed out."""
 
 BATCH_BYTES: Final = 262_144
 REQUEST_BYTES: Final = 4 << 20

@@ -2,9 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32
 
+import orjson
 from aiokafka.partitioner import murmur2
 
 from schemas.dead_letters import (
@@ -92,6 +93,15 @@ def trace_headers(record: In) -> Headers:
     """The trace context of a record as the headers of all that follows from it."""
     value = traceparent_of(record)
     return () if value is None else ((TRACEPARENT, value),)
+
+
+def object_of(value: bytes | None) -> dict[str, Any]:
+    """The JSON object in a record's value; an empty one where there is none, because it is another's record."""
+    try:
+        record = orjson.loads(value or b"")
+    except orjson.JSONDecodeError:
+        return {}
+    return record if isinstance(record, dict) else {}
 
 
 def dead_letter(

@@ -121,13 +121,12 @@ class EncoderHandler(StageHandler):
         return encoder
 
     async def _read_own_output(self, partitions: frozenset[TopicPartition]) -> None:
-        progress = partial(self._service.progress, self._flow.group)
-        open_ones = await undecided(self._service.settings, self._flow.group, partitions, progress)
+        open_ones = await undecided(self._service.settings, self._flow.group, partitions, self._progress)
         self._own.forget()
         self._undecided.begin(open_ones)
         if open_ones:
             since_ms = min(place.since_ms for place in open_ones.values())
-            await read_own_output(self._service.settings, self._lanes, since_ms, self._own, progress)
+            await read_own_output(self._service.settings, self._lanes, since_ms, self._own, self._progress)
 
     def commit_metadata(self, partition: TopicPartition) -> str:
         """When this commit was made: where a successor begins to read what this process wrote."""

@@ -4,10 +4,9 @@ Filled on assignment with what was written lately (`shared.undecided`): a replay
 give a message that lies in a lane to another connector as well, or send one whose rejection is written.
 """
 
-from typing import Any, Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
-import orjson
-
+from shared.records import object_of
 from shared.routes import route_of
 
 IN_LANE: Final = "in_lane"
@@ -40,7 +39,7 @@ class OwnOutput:
 
     def add_reroute(self, value: bytes | None) -> None:
         """A record of `mt.reroutes`. The throttler writes them too, of what has been in a lane."""
-        submission = _object(value).get("submission")
+        submission = object_of(value).get("submission")
         if isinstance(submission, dict):
             message_id, route_no = submission.get("message_id"), submission.get("route_no", 0)
             if isinstance(message_id, str) and isinstance(route_no, int):
@@ -48,7 +47,7 @@ class OwnOutput:
 
     def add_status(self, value: bytes | None) -> None:
         """A record of `mt.statuses`, whoever wrote it: a message that has its final status is over."""
-        get = _object(value).get
+        get = object_of(value).get
         message_id, occurred_at_ms = get("message_id"), get("occurred_at_ms")
         if get("final") is True and isinstance(message_id, str) and isinstance(occurred_at_ms, int):
             self._ended[message_id] = Ended(str(get("status")), get("reason") or "", get("field"), occurred_at_ms)
@@ -64,11 +63,3 @@ class OwnOutput:
         """The records that a predecessor may have decided have all been handled."""
         self._routes.clear()
         self._ended.clear()
-
-
-def _object(value: bytes | None) -> dict[str, Any]:
-    try:
-        record = orjson.loads(value or b"")
-    except orjson.JSONDecodeError:
-        return {}
-    return record if isinstance(record, dict) else {}

@@ -5,9 +5,9 @@ process has decided about records that may come twice without a crash: moved cop
 """
 
 from collections import OrderedDict
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
-import orjson
+from shared.records import object_of
 
 NOTED_MAX: Final = 100_000
 
@@ -32,7 +32,7 @@ class OwnOutput:
 
     def add_submission(self, value: bytes | None) -> None:
         """A record of `mt.submissions*`. Records that are not ours are no concern of this module."""
-        record = _object(value)
+        record = object_of(value)
         message_id, connector_id = record.get("message_id"), record.get("connector_id")
         route_no = record.get("route_no", 0)
         if isinstance(message_id, str) and isinstance(connector_id, str) and isinstance(route_no, int):
@@ -40,7 +40,7 @@ class OwnOutput:
 
     def add_status(self, value: bytes | None) -> None:
         """A record of `mt.statuses`, whoever wrote it: a message that has its final status is over."""
-        record = _object(value)
+        record = object_of(value)
         get = record.get
         message_id, status, occurred_at_ms = get("message_id"), get("status"), get("occurred_at_ms")
         if get("final") is True and isinstance(message_id, str) and isinstance(occurred_at_ms, int):
@@ -70,11 +70,3 @@ class OwnOutput:
         """The records that a predecessor may have decided have all been handled."""
         self._routed.clear()
         self._ended.clear()
-
-
-def _object(value: bytes | None) -> dict[str, Any]:
-    try:
-        record = orjson.loads(value or b"")
-    except orjson.JSONDecodeError:
-        return {}
-    return record if isinstance(record, dict) else {}
