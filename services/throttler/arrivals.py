@@ -2,27 +2,28 @@
 
 aiokafka has one fetch per broker on its way and leaves out of it the partitions whose records nobody has read yet. A
 lane that waits for credit, read only when there is some, would thus be missing in long polls again and again, and with
-it the feedback that brings the credit (measured: half of the rate lost). So records are moved here, up to `AHEAD_MAX`
-per partition; the loop takes as many as it can dispatch, and commits no further.
+it the feedback that brings the credit (measured: half of the rate lost). So all that comes is moved here, and a lane
+with more than `AHEAD_MAX` is paused; the loop takes as many as it can dispatch, and commits no further.
 """
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Collection, Container
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from shared.kafka import FatalKafkaError, poll, rebalancing
 from shared.telemetry import RECORDS_IN
 
 AHEAD_MAX: Final = 1_000
 
-PREFETCH_WAIT_S: Final = 0.02
-"""How long the next fetch may wait for what the last one brought to be taken over. Without it that fetch goes first,
-leaves out those very partitions, and feedback waits for the end of a long poll (measured: a second, and two thirds of
-the rate lost). What stays unread, more than AHEAD_MAX of a lane, holds up the others for no longer than this."""
+TAKEN_OVER_WITHIN_S: Final = 1.0
+"""The next fetch waits so long for what the last one brought to be taken over, which happens at once. A tenth of a
+second, aiokafka's own limit, is over when a busy process gets to it late; that fetch leaves out every partition with
+traffic, and is a long poll on the others (measured: everything stood still for a second)."""
 
 
 class Arrivals:
@@ -36,12 +37,23 @@ class Arrivals:
         self._consumer = consumer
         self._wake = wake
         self._fetcher: Any = consumer._fetcher
-        self._fetcher._prefetch_backoff = PREFETCH_WAIT_S
+        self._fetcher._prefetch_backoff = TAKEN_OVER_WITHIN_S
         self._records: dict[TopicPartition, deque[ConsumerRecord]] = {}
+        self._paused: set[TopicPartition] = set()
 
-    def open(self, partitions: Iterable[TopicPartition], keep: Container[TopicPartition] = ()) -> None:
-        """Read these from now on, and no others. What was read of those not in `keep` is forgotten: seek them."""
+    def open(self, partitions: Collection[TopicPartition], keep: Container[TopicPartition] = ()) -> None:
+        """Read these assigned partitions from now on, and no others. What was read of those not in `keep` is forgotten:
+        seek them before. Call `read` afterwards: it drops what was fetched of others, for which the next fetch waits.
+        """
         self._records = {tp: self._records.get(tp, deque()) if tp in keep else deque() for tp in partitions}
+        self._paused = set(self._consumer.paused())
+        for tp in self._consumer.assignment():
+            self._let(tp, tp in self._records and len(self._records[tp]) < AHEAD_MAX)
+
+    def close(self) -> None:
+        """Read nothing, and forget what was read: the partitions are being taken away."""
+        self._records = {}
+        self._paused = set()
 
     def check(self) -> None:
         """Raise `FatalKafkaError` for what the group's coordinator has told; otherwise only polls tell it."""
@@ -61,7 +73,22 @@ class Arrivals:
     def take(self, tp: TopicPartition, most: int) -> list[ConsumerRecord]:
         """The next records of a partition, at most `most`."""
         records = self._records[tp]
-        return [records.popleft() for _ in range(min(most, len(records)))]
+        taken = [records.popleft() for _ in range(min(most, len(records)))]
+        if len(records) < AHEAD_MAX:
+            self._let(tp, True)
+        return taken
+
+    def _let(self, tp: TopicPartition, wanted: bool) -> None:
+        """Have a partition fetched, or not. One that was taken away meanwhile is nobody's business any more."""
+        if wanted != (tp in self._paused):
+            return
+        with contextlib.suppress(IllegalStateError):
+            if wanted:
+                self._paused.discard(tp)
+                self._consumer.resume(tp)
+            else:
+                self._paused.add(tp)
+                self._consumer.pause(tp)
 
     async def follow(self) -> None:
         """Until cancelled. Raises `FatalKafkaError`."""
@@ -71,12 +98,20 @@ class Arrivals:
             await asyncio.wait([fetched])
 
     async def read(self) -> None:
-        """Move over what was fetched. It waits for nothing: during a rebalance nothing is moved."""
-        for tp in [tp for tp in self._fetcher._records if tp in self._records]:
-            records = self._records.get(tp)
-            if records is not None and len(records) < AHEAD_MAX and not rebalancing(self._consumer):
-                found = await poll(self._consumer, tp, timeout_ms=0, max_records=AHEAD_MAX - len(records))
-                if found and self._records.get(tp) is records:
-                    records.extend(found[tp])
-                    RECORDS_IN.labels(tp.topic).inc(len(found[tp]))
-                    self._wake()
+        """Move over what was fetched. It waits for nothing: during a rebalance nothing is moved.
+
+        What a fetch still brought of a paused partition is dropped by aiokafka when it is asked for, and comes again.
+        """
+        for tp in list(self._fetcher._records):
+            if (tp in self._records or tp in self._paused) and not rebalancing(self._consumer):
+                found = await poll(self._consumer, tp, timeout_ms=0)
+                if found:
+                    self._came(tp, found[tp])
+
+    def _came(self, tp: TopicPartition, found: list[ConsumerRecord]) -> None:
+        records = self._records[tp]
+        records.extend(found)
+        if len(records) >= AHEAD_MAX:
+            self._let(tp, False)
+        RECORDS_IN.labels(tp.topic).inc(len(found))
+        self._wake()

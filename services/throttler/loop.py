@@ -54,6 +54,8 @@ IDLE_MS: Final = 1_000
 """How long it sleeps at most, to show that it lives."""
 LOOK_S: Final = 5.0
 FEEDBACK_MAX: Final = 1_000
+FETCH_BYTES: Final = 256 << 10
+"""Of each partition: some two thousand messages, compressed. They are unpacked in one go, in which no OTP can pass."""
 
 
 class Throttler:
@@ -93,6 +95,7 @@ class Throttler:
             **group_options(self._service.settings, GROUP),
             partition_assignment_strategy=(ConnectorAssignor,),
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
+            max_partition_fetch_bytes=FETCH_BYTES,
         )
         await self._producer.start()  # before anything is read: it ends what a predecessor left open
         followers = [asyncio.ensure_future(follow) for follow in (self._follow_config(), self._follow_stop())]
@@ -218,7 +221,6 @@ class Throttler:
             outs += brain.work(at_ms)
             self._due_ms[connector_id] = brain.wake_at_ms(at_ms)
         await self._commit(outs)
-        await arrivals.read()  # there is room for more of the lanes now
         self._ended_at_s = monotonic_s()
         self._took_ms = int((self._ended_at_s - started_s) * 1000)
         BATCH_SECONDS.labels(GROUP).observe(self._ended_at_s - started_s)
@@ -301,6 +303,7 @@ class Throttler:
         self._config_hash = config_hash
         self._taken_over = True
         self._service.set_assignment(GROUP, sorted(f"{tp.topic}:{tp.partition}" for tp in held))
+        await arrivals.read()
 
     def _on_lease(self, record: ConsumerRecord) -> None:
         connector_id, _, partition = (record.key or b"").decode().rpartition("|")
@@ -319,7 +322,7 @@ class Throttler:
         """Finish the cycle in progress; nothing is decided after it."""
         self._rebalancing = True
         async with self._cycle:
-            arrivals.open(())
+            arrivals.close()
             self._generation += 1
             self._taken_over = False
             self._brains = {}

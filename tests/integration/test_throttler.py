@@ -341,7 +341,7 @@ async def test_reading_ahead_takes_over_what_was_fetched_and_no_more_than_its_li
                 await arrivals.read()
                 await asyncio.sleep(0)
         assert len(arrivals.take(other, 10)) == 1
-        arrivals.open([])
+        arrivals.close()
         assert arrivals.waiting() == []
     finally:
         task.cancel()
@@ -374,6 +374,41 @@ async def test_feedback_is_not_left_out_of_a_long_poll(rig: Rig, connector_id: s
                     await woken.wait()
                     woken.clear()
                 arrivals.take(feedback, 10)
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await consumer.stop()
+
+
+class LateArrivals(Arrivals):
+    """Of a process that gets to what was fetched later than aiokafka would wait by itself."""
+
+    async def read(self) -> None:
+        await asyncio.sleep(0.15)
+        await super().read()
+
+
+async def test_what_is_taken_over_late_is_not_left_out_of_a_long_poll(rig: Rig, connector_id: str) -> None:
+    """A busy process lost a second so: every partition with traffic was left out, and nothing came in the others."""
+    await rig.apply(config(connector(connector_id)))
+    lane, quiet = (TopicPartition(segments_topic(connector_id, name), 0) for name in ("bulk", "txn"))
+    consumer: AIOKafkaConsumer = make_consumer(
+        rig.settings, auto_offset_reset="earliest", fetch_max_wait_ms=30_000, request_timeout_ms=60_000
+    )
+    await consumer.start()
+    consumer.assign([lane, quiet])
+    woken = asyncio.Event()
+    arrivals = LateArrivals(consumer, woken.set)
+    arrivals.open([lane, quiet])
+    task = asyncio.create_task(arrivals.follow())
+    lanes = Lanes(rig, connector_id)
+    try:
+        async with asyncio.timeout(25):
+            for _ in range(5):
+                await lanes.publish(lanes.make(lane="bulk"))
+                while not arrivals.take(lane, 1):
+                    woken.clear()
+                    await woken.wait()
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
