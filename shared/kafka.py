@@ -37,8 +37,6 @@ SETTLED_WITHIN_S: Final = 3 * TRANSACTION_TIMEOUT_MS / 1000
 BATCH_BYTES: Final = 262_144
 REQUEST_BYTES: Final = 4 << 20
 FETCH_WAIT_MS: Final = 1000
-CADENCE_BYTES: Final = 1 << 20
-"""With a cadence the broker answers a fetch when this much has come or the cadence is over."""
 
 tolerate_any_header_name()  # whoever reads a topic that clients write comes by here
 
@@ -155,15 +153,15 @@ def position_of(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
     return int(state.position) if state is not None and state.has_valid_position else None
 
 
-def set_cadence(consumer: AIOKafkaConsumer, cadence_ms: int, cadence_bytes: int = CADENCE_BYTES) -> None:
+def set_collecting(consumer: AIOKafkaConsumer, collect_ms: int, collect_bytes: int = 1) -> None:
     """How long the broker may collect records, or until it has so many bytes (as they are stored, compressed), before
     it answers a fetch; 0 ms = answers at the first record.
 
     Takes effect with the next fetch. A loop sets 0 when it finds nothing, so that an idle process waits in long polls.
     """
     fetcher = consumer._fetcher
-    fetcher._fetch_min_bytes = cadence_bytes if cadence_ms else 1
-    fetcher._fetch_max_wait_ms = cadence_ms or FETCH_WAIT_MS
+    fetcher._fetch_min_bytes = collect_bytes if collect_ms else 1
+    fetcher._fetch_max_wait_ms = collect_ms or FETCH_WAIT_MS
 
 
 def leave_for_good(consumer: AIOKafkaConsumer) -> None:

@@ -32,8 +32,8 @@ from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
 from shared.clock import monotonic_s, now_ms
+from shared.fetch_pace import FetchPace
 from shared.kafka import (
-    CADENCE_BYTES,
     HEARTBEAT_MS,
     MAX_POLL_INTERVAL_MS,
     REBALANCE_TIMEOUT_MS,
@@ -46,7 +46,7 @@ from shared.kafka import (
     leave_for_good,
     poll,
     position_of,
-    set_cadence,
+    set_collecting,
 )
 from shared.records import Out
 from shared.service import Service
@@ -62,14 +62,20 @@ IDLE_POLL_MS: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class StageConfig:
-    """What a stage reads and how. `group` is also its name; `cadence_ms` is how long the broker collects under load."""
+    """What a stage reads and how.
+
+    `group` is also its name. `cadence_ms`: how long after a fetch that brought something the next one is held back.
+    `collect_ms`: how long the broker collects under load, or until it has `collect_bytes`, before it answers a fetch;
+    for whoever wants few large batches, because it answers at the end of every period, with nothing if need be.
+    """
 
     group: str
     topics: tuple[str, ...]
     cadence_ms: int = 0
     max_records: int = 500
     transactional: bool = False
-    cadence_bytes: int = CADENCE_BYTES
+    collect_ms: int = 0
+    collect_bytes: int = 0
 
 
 class GivenUp(Exception):
@@ -219,6 +225,8 @@ class Stage:
         if self._consumer is None:
             self._consumer = consumer
             self._watch = HeartbeatWatch(consumer)
+            if self._config.cadence_ms:
+                FetchPace(consumer, self._config.cadence_ms / 1000)
             self._service.lags[self._config.group] = self._lag
         self._in_hand = False
         found = await poll(consumer, timeout_ms=self._wait_ms(), max_records=self._config.max_records)
@@ -230,9 +238,11 @@ class Stage:
         if found:
             # here and not before the poll: one that began before a rebalance may return records of the new assignment
             self._batch_generation = self._generation
-            set_cadence(consumer, self._config.cadence_ms, self._config.cadence_bytes)
+            if self._config.collect_ms:
+                set_collecting(consumer, self._config.collect_ms, self._config.collect_bytes)
             return tuple(chain.from_iterable(found.values()))
-        set_cadence(consumer, 0)
+        if self._config.collect_ms:
+            set_collecting(consumer, 0)
         await self._when_idle()
         return ()
 

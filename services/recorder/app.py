@@ -20,10 +20,10 @@ from shared.stage import GivenUp, Stage, StageConfig, StageHandler
 
 log = logging.getLogger(__name__)
 
-CADENCE_MS: Final = 2_000
+COLLECT_MS: Final = 2_000
 """An insert costs some 50 ms of ClickHouse's CPU whatever it carries: one in two seconds, and analysts wait no
 longer."""
-CADENCE_BYTES: Final = 3 << 20
+COLLECT_BYTES: Final = 3 << 20
 """Some 30,000 events, compressed; a fetch brings at most 4 MiB (1 MiB a partition)."""
 MAX_RECORDS: Final = 50_000
 
@@ -112,7 +112,7 @@ async def run(service: Service) -> None:
             log.info("migrations applied: %s", ", ".join(names))
         service.set_assignment(_CLICKHOUSE, [])
         config = StageConfig(
-            SERVICE, (LIFECYCLE_EVENTS,), CADENCE_MS, max_records=MAX_RECORDS, cadence_bytes=CADENCE_BYTES
+            SERVICE, (LIFECYCLE_EVENTS,), max_records=MAX_RECORDS, collect_ms=COLLECT_MS, collect_bytes=COLLECT_BYTES
         )
         await Stage(service, config, RecorderHandler(clickhouse, patience, RollupPlan(now_ms()))).run()
     except GivenUp as reason:

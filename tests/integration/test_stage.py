@@ -305,3 +305,42 @@ async def test_due_work_is_done_without_records(
     async with _running(service, Stage(service, config, handler)) as task:
         await _until(lambda: handler.due is None, task)
     assert await _values(service, target) == [[7], []]
+
+
+class Batches(Copy):
+    """Remembers how many records came together."""
+
+    def __init__(self, target: str) -> None:
+        super().__init__(target)
+        self.sizes: list[int] = []
+        self.came = asyncio.Event()
+
+    async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
+        self.sizes.append(len(records))
+        self.came.set()
+        return await super().handle(records, at_ms)
+
+
+async def test_with_a_cadence_records_gather_and_the_first_one_does_not_wait(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path
+) -> None:
+    """While the fetch is held back all of a second burst come in, so they are one batch, however slow the machine."""
+    source, target = topics
+    service = _service(kafka_bootstrap, tmp_path)
+    handler = Batches(target)
+    stage = Stage(service, StageConfig(source, (source,), cadence_ms=60_000), handler)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap)
+    await producer.start()
+    async with _running(service, stage):
+        async with asyncio.timeout(30):
+            await producer.send_and_wait(source, b"0", partition=0)
+            await handler.came.wait()
+        for number in range(1, 10):
+            await producer.send_and_wait(source, str(number).encode(), partition=0)
+        assert handler.sizes == [1]
+    await producer.stop()
+    handler.came.clear()
+    stage = Stage(service := _service(kafka_bootstrap, tmp_path), StageConfig(source, (source,)), handler)
+    async with _running(service, stage), asyncio.timeout(30):
+        await handler.came.wait()
+    assert handler.sizes == [1, 9]
