@@ -47,7 +47,7 @@ GROUP: Final = "throttler"
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50
 BUSY_MS: Final = 10
-"""Or twice as long as the last cycle took, so that transactions get a third of a busy machine at most."""
+"""Or as long as the last cycle took, so that transactions get half of a busy machine at most."""
 DRY_MS: Final = 15
 """At least, while windows and not the rate are what holds work back: binds must not run dry."""
 IDLE_MS: Final = 1_000
@@ -201,7 +201,7 @@ class Throttler:
         """How far the next cycle is to be from the last one."""
         brains = self._brains.values()
         if otp or any(brain.otp_waits for brain in brains):
-            return min(max(BUSY_MS, 2 * self._took_ms), CYCLE_MS)
+            return min(max(BUSY_MS, self._took_ms), CYCLE_MS)
         dry_ms = min((dry for brain in brains if (dry := brain.dry_in_ms) is not None), default=CYCLE_MS)
         return min(max(DRY_MS, dry_ms), CYCLE_MS)
 
