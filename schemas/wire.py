@@ -32,7 +32,8 @@ class Wire(BaseModel):
 
     @classmethod
     def from_json(cls, value: bytes | str) -> Self:
-        return cls.model_validate_json(value)
+        found: Self = cls.__pydantic_validator__.validate_json(value)  # model_validate_json, but for its options
+        return found
 
     def to_json(self) -> bytes:
         return self.__pydantic_serializer__.to_json(self, exclude_none=True, by_alias=True)

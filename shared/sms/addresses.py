@@ -5,8 +5,7 @@ that the SMSC converts by itself. An '@' is dropped, since it becomes 0x00 there
 has and Latin-1 has not (the euro sign, Greek capitals) is spelt in letters; what cannot be spelt is not sent.
 """
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 TON_UNKNOWN: Final = 0
 TON_INTERNATIONAL: Final = 1
@@ -39,8 +38,7 @@ _SPELT: Final = {
 """Characters of GSM 7-bit that Latin-1 has not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Address:
+class Address(NamedTuple):
     """One address as it goes into the PDU. `changes` says in words what is not sent as written; empty: nothing.
 
     `problem` says why it cannot be sent; empty: it can.
