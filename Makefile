@@ -8,7 +8,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test lint bench bench-smpp fuzz lock clean
+.PHONY: help setup jars demo test lint bench bench-smpp explore fuzz lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -50,6 +50,9 @@ bench: setup jars ## end-to-end benchmark: messages/s, latency, CPU by process
 bench-smpp: setup ## the SMPP core against its aims: codec, one bind on loopback, other sessions beside it
 	@$(BIN)/python -m tests.bench.bench_smpp_codec
 	@exec $(BIN)/python -m tests.bench.bench_smpp_session --peers ours,smpplib,aiosmpplib $(ARGS)
+
+explore: setup ## property and stateful tests with other examples than the fixed ones of make test
+	@exec $(BIN)/python -m pytest -q --numprocesses 2 --hypothesis-profile explore tests/unit tests/contract tests/property tests/stateful $(ARGS)
 
 fuzz: setup ## a million mutated PDUs against the SMPP core (ARGS="--count N --seed N")
 	@exec $(BIN)/python -m tests.bench.bench_smpp_fuzz $(ARGS)

@@ -1,11 +1,22 @@
-"""Edge: the fixtures every test may ask for; each back end has a file of its own."""
+"""Edge: the fixtures every test may ask for, each back end in a file of its own; and how hypothesis chooses examples.
+
+A commit has the same examples on every machine: who sees a red test can see it again. `make explore` takes others.
+"""
 
 import logging
 from collections.abc import Iterator
 
+import hypothesis
 import pytest
 
 pytest_plugins = ["tests.fixtures_clickhouse", "tests.fixtures_kafka"]
+
+# A slow machine is no fault of the code: there is no deadline, and no verdict on how long examples take to make.
+hypothesis.settings.register_profile(
+    "explore", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.register_profile("fixed", hypothesis.settings.get_profile("explore"), derandomize=True)
+hypothesis.settings.load_profile("fixed")
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,9 @@ from shared.sms.gsm7 import CARRIAGE_RETURN, ESCAPE
 USER_DATA_OCTETS: Final = 140
 """What one short message carries: 140 octets, or 160 septets packed into them."""
 
+PIECE_SEPTETS_MIN: Final = 4
+"""A packed piece may have to give up three septets, and must go forward."""
+
 
 def octets_behind(header_octets: int) -> int:
     """Octets left behind a header of this length, its length octet included."""
@@ -31,7 +34,11 @@ def cut_septets(septets: bytes, single_max: int, piece_max: int, *, packed: bool
     Packed pieces that fill their segment end on an octet boundary, where a receiver may take a carriage return for
     padding and drop it; and one septet less would leave seven bits, which `gsm7.pack` has to fill with a carriage
     return that the text has not. So a packed piece is full, or at least two septets shorter.
+
+    Raises ValueError for a `piece_max` below `PIECE_SEPTETS_MIN`, which no header of ours leaves.
     """
+    if piece_max < PIECE_SEPTETS_MIN:
+        raise ValueError(f"pieces of {piece_max} septets: at least {PIECE_SEPTETS_MIN} are needed")
     total = len(septets)
     if total <= single_max and not (packed and total == single_max and septets.endswith(b"\r")):
         return [septets]

@@ -1,10 +1,11 @@
 """Properties of GSM 7-bit text, of packing, and of the user data header."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.sms import gsm7, udh
-from shared.sms.cutting import cut_septets
+from shared.sms.cutting import PIECE_SEPTETS_MIN, cut_septets
 from shared.sms.national_tables import LOCKING_SHIFT, SINGLE_SHIFT
 
 alphabets = st.builds(gsm7.alphabet, st.sampled_from(sorted(LOCKING_SHIFT)), st.sampled_from(sorted(SINGLE_SHIFT)))
@@ -55,7 +56,7 @@ def test_any_octets_unpack(octets: bytes, fill_bits: int) -> None:
 def test_cut_septets_join_fit_and_never_end_in_an_escape(text: str, single: int, less: int, packed: bool) -> None:
     septets = gsm7.DEFAULT.encode(text)
     assert septets is not None
-    piece_max = max(3, single - less)
+    piece_max = max(PIECE_SEPTETS_MIN, single - less)
     pieces = cut_septets(septets, single, piece_max, packed=packed)
     assert b"".join(pieces) == septets
     if len(pieces) > 1:
@@ -63,6 +64,15 @@ def test_cut_septets_join_fit_and_never_end_in_an_escape(text: str, single: int,
         assert all(len(piece) >= piece_max - (3 if packed else 1) for piece in pieces[:-2])
     else:
         assert len(septets) <= single
+
+
+def test_the_smallest_pieces_go_forward_and_smaller_ones_are_refused() -> None:
+    """Three septets, of which a packed piece may have to give up three, were cut into nothing for ever."""
+    septets = gsm7.DEFAULT.encode("€A\r€€A\r")
+    assert septets is not None
+    assert b"".join(cut_septets(septets, 4, PIECE_SEPTETS_MIN, packed=True)) == septets
+    with pytest.raises(ValueError, match="at least 4"):
+        cut_septets(septets, 4, PIECE_SEPTETS_MIN - 1, packed=True)
 
 
 @given(st.binary(max_size=160))
