@@ -87,8 +87,8 @@ class Arrivals:
                 self._paused.discard(tp)
                 self._consumer.resume(tp)
             else:
-                self._paused.add(tp)
                 self._consumer.pause(tp)
+                self._paused.add(tp)
 
     async def follow(self) -> None:
         """Until cancelled. Raises `FatalKafkaError`."""

@@ -24,6 +24,7 @@ from services.throttler.places import TOPIC_PATTERN, connector_of, lane_of
 from services.throttler.takeover import Takeover
 from shared.clock import monotonic_s, now_ms
 from shared.kafka import (
+    BATCH_BYTES,
     BatchProducer,
     FatalKafkaError,
     HeartbeatWatch,
@@ -54,8 +55,9 @@ IDLE_MS: Final = 1_000
 """How long it sleeps at most, to show that it lives."""
 LOOK_S: Final = 5.0
 FEEDBACK_MAX: Final = 1_000
-FETCH_BYTES: Final = 256 << 10
-"""Of each partition: some two thousand messages, compressed. They are unpacked in one go, in which no OTP can pass."""
+FETCH_BYTES: Final = BATCH_BYTES + (64 << 10)
+"""Of each partition: any batch of ours, or some three thousand messages, compressed. They are unpacked in one go, in
+which no OTP can pass."""
 
 
 class Throttler:
