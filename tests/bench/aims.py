@@ -14,7 +14,7 @@ ALL_PARTS_US: Final = 690
 MESSAGES_PER_S: Final = 2_500
 IDLE_PERCENT: Final = 10.0
 P99_MS: Final = {"half_rate": {"otp": 75, "others": 250}, "tenth_rate": {"otp": 50, "others": 150}}
-"""accept → socket, by lane."""
+"""accept → socket, by lane, at half and a tenth of `MESSAGES_PER_S` (of what the machine can do, if that is less)."""
 
 PHASES: Final = ("saturated", "half_rate", "tenth_rate")
 

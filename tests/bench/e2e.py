@@ -29,6 +29,7 @@ from shared.clock import monotonic_s, now_ms
 from shared.kafka import connection_options, read_range
 from shared.local.child import ChildSpec
 from shared.local.ports import free_port
+from tests.bench.aims import MESSAGES_PER_S
 
 HERE = Path(__file__).parent
 TICK_S = 0.02
@@ -225,7 +226,7 @@ async def _figures(stack: Stack, plan: Plan) -> dict[str, Any]:
         load = Load(stack, follower)
         figures["saturated"] = await _phase(stack, follower, load, plan, plan.rate)
         if not plan.saturated_only:
-            half = (plan.rate or figures["saturated"]["messages_per_s"]) / 2
+            half = (plan.rate or min(figures["saturated"]["messages_per_s"], MESSAGES_PER_S)) / 2
             figures["half_rate"] = await _phase(stack, follower, load, plan, half)
             figures["tenth_rate"] = await _phase(stack, follower, load, plan, half / 5)
     finally:
