@@ -19,6 +19,7 @@ from shared.kafka import FatalKafkaError, poll, rebalancing
 from shared.telemetry import RECORDS_IN
 
 AHEAD_MAX: Final = 1_000
+"""With as many of a partition it is not fetched any more; what one fetch brings is held beside them."""
 
 TAKEN_OVER_WITHIN_S: Final = 1.0
 """The next fetch waits so long for what the last one brought to be taken over, which happens at once. A tenth of a

@@ -56,7 +56,7 @@ IDLE_MS: Final = 1_000
 LOOK_S: Final = 5.0
 FEEDBACK_MAX: Final = 1_000
 FETCH_BYTES: Final = BATCH_BYTES + (64 << 10)
-"""Of each partition: any batch of ours, or some three thousand messages, compressed. They are unpacked in one go, in
+"""Of each partition: any batch of ours, or some thousands of messages, compressed. They are unpacked in one go, in
 which no OTP can pass."""
 
 

@@ -340,7 +340,7 @@ async def test_with_a_cadence_records_gather_and_the_first_one_does_not_wait(
         assert handler.sizes == [1]
     await producer.stop()
     handler.came.clear()
-    stage = Stage(service := _service(kafka_bootstrap, tmp_path), StageConfig(source, (source,)), handler)
-    async with _running(service, stage), asyncio.timeout(30):
+    service = _service(kafka_bootstrap, tmp_path)
+    async with _running(service, Stage(service, StageConfig(source, (source,)), handler)), asyncio.timeout(30):
         await handler.came.wait()
     assert handler.sizes == [1, 9]

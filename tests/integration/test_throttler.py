@@ -310,27 +310,51 @@ async def test_from_one_to_two_and_back(rig: Rig, kafka_bootstrap: str, connecto
             assert len({d.id for d in bind.all_seen}) == len(bind.all_seen) == 160
 
 
-async def test_reading_ahead_takes_over_what_was_fetched_and_no_more_than_its_limit(
-    rig: Rig, connector_id: str
-) -> None:
+class LateArrivals(Arrivals):
+    """Of a process that gets to what was fetched later than aiokafka would wait by itself."""
+
+    async def read(self) -> None:
+        await asyncio.sleep(0.15)
+        await super().read()
+
+
+@asynccontextmanager
+async def following(
+    rig: Rig, *places: TopicPartition, kind: type[Arrivals] = Arrivals, **options: Any
+) -> AsyncIterator[tuple[Arrivals, AIOKafkaConsumer, asyncio.Event]]:
+    """Arrivals that follow these partitions from their beginning, their consumer, and what wakes their reader."""
+    consumer: AIOKafkaConsumer = make_consumer(rig.settings, auto_offset_reset="earliest", **options)
+    await consumer.start()
+    consumer.assign(list(places))
+    woken = asyncio.Event()
+    arrivals = kind(consumer, woken.set)
+    arrivals.open(places)
+    task = asyncio.create_task(arrivals.follow())
+    try:
+        yield arrivals, consumer, woken
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        await consumer.stop()
+
+
+LONG_POLLS: dict[str, Any] = {"fetch_max_wait_ms": 30_000, "request_timeout_ms": 60_000}
+
+
+async def test_reading_ahead_takes_over_what_was_fetched_and_pauses_a_full_lane(rig: Rig, connector_id: str) -> None:
     """It stands on private names of aiokafka: this fails when a new version has others."""
     await rig.apply(config(connector(connector_id)))
     lane = TopicPartition(segments_topic(connector_id, "bulk"), 0)
     other = TopicPartition(segments_topic(connector_id, "otp"), 0)
-    consumer: AIOKafkaConsumer = make_consumer(rig.settings, auto_offset_reset="earliest")
-    await consumer.start()
-    consumer.assign([lane, other])
-    woken = asyncio.Event()
-    arrivals = Arrivals(consumer, woken.set)
-    arrivals.open([lane, other])
-    task = asyncio.create_task(arrivals.follow())
     lanes = Lanes(rig, connector_id)
-    try:
+    async with following(rig, lane, other) as (arrivals, consumer, woken):
         for count in (AHEAD_MAX, 200):
             await lanes.publish(*(lanes.make(lane="bulk") for _ in range(count)))
         async with asyncio.timeout(20):
-            while not arrivals.waiting():
+            while arrivals.ahead(lane) < AHEAD_MAX:
+                woken.clear()
                 await woken.wait()
+            assert consumer.paused() == {lane}
             await lanes.publish(lanes.make(lane="otp"))
             while other not in arrivals.waiting():  # a full lane does not hold up the others
                 woken.clear()
@@ -340,13 +364,10 @@ async def test_reading_ahead_takes_over_what_was_fetched_and_no_more_than_its_li
                 taken += len(arrivals.take(lane, 300))
                 await arrivals.read()
                 await asyncio.sleep(0)
+        assert consumer.paused() == set()
         assert len(arrivals.take(other, 10)) == 1
         arrivals.close()
         assert arrivals.waiting() == []
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await consumer.stop()
 
 
 async def test_feedback_is_not_left_out_of_a_long_poll(rig: Rig, connector_id: str) -> None:
@@ -354,17 +375,8 @@ async def test_feedback_is_not_left_out_of_a_long_poll(rig: Rig, connector_id: s
     await rig.apply(config(connector(connector_id)))
     lane, empty = (TopicPartition(segments_topic(connector_id, name), 0) for name in ("bulk", "txn"))
     feedback = TopicPartition(feedback_topic(connector_id), 0)
-    consumer: AIOKafkaConsumer = make_consumer(
-        rig.settings, auto_offset_reset="earliest", fetch_max_wait_ms=30_000, request_timeout_ms=60_000
-    )
-    await consumer.start()
-    consumer.assign([lane, empty, feedback])
-    woken = asyncio.Event()
-    arrivals = Arrivals(consumer, woken.set)
-    arrivals.open([lane, empty, feedback])
-    task = asyncio.create_task(arrivals.follow())
     lanes = Lanes(rig, connector_id)
-    try:
+    async with following(rig, lane, empty, feedback, **LONG_POLLS) as (arrivals, _, woken):
         await lanes.publish(*(lanes.make(lane="bulk") for _ in range(AHEAD_MAX + 500)))
         async with asyncio.timeout(25):
             for _ in range(10):
@@ -374,45 +386,20 @@ async def test_feedback_is_not_left_out_of_a_long_poll(rig: Rig, connector_id: s
                     await woken.wait()
                     woken.clear()
                 arrivals.take(feedback, 10)
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await consumer.stop()
-
-
-class LateArrivals(Arrivals):
-    """Of a process that gets to what was fetched later than aiokafka would wait by itself."""
-
-    async def read(self) -> None:
-        await asyncio.sleep(0.15)
-        await super().read()
 
 
 async def test_what_is_taken_over_late_is_not_left_out_of_a_long_poll(rig: Rig, connector_id: str) -> None:
     """A busy process lost a second so: every partition with traffic was left out, and nothing came in the others."""
     await rig.apply(config(connector(connector_id)))
     lane, quiet = (TopicPartition(segments_topic(connector_id, name), 0) for name in ("bulk", "txn"))
-    consumer: AIOKafkaConsumer = make_consumer(
-        rig.settings, auto_offset_reset="earliest", fetch_max_wait_ms=30_000, request_timeout_ms=60_000
-    )
-    await consumer.start()
-    consumer.assign([lane, quiet])
-    woken = asyncio.Event()
-    arrivals = LateArrivals(consumer, woken.set)
-    arrivals.open([lane, quiet])
-    task = asyncio.create_task(arrivals.follow())
     lanes = Lanes(rig, connector_id)
-    try:
+    async with following(rig, lane, quiet, kind=LateArrivals, **LONG_POLLS) as (arrivals, _, woken):
         async with asyncio.timeout(25):
             for _ in range(5):
                 await lanes.publish(lanes.make(lane="bulk"))
                 while not arrivals.take(lane, 1):
                     woken.clear()
                     await woken.wait()
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
-        await consumer.stop()
 
 
 async def test_a_cycle_ends_although_a_rebalance_began_in_it(rig: Rig, connector_id: str) -> None:
