@@ -35,6 +35,9 @@ KAFKA_PORT, CLICKHOUSE_PORT, SIMULATOR_PORT = 9092, 8123, 2775
 _VARIABLES = {KAFKA: KAFKA_VARIABLE, CLICKHOUSE: CLICKHOUSE_VARIABLE}
 SIMULATOR_PASSWORD = "SMSGW_SIMULATOR_PASSWORD"  # noqa: S105  # the name of a variable
 
+NICE = {CLICKHOUSE: 10, "recorder": 10, "correlator": 5}
+"""Who gives way on a machine that all share: nobody waits for a receipt or a report as one does for a password."""
+
 _Made = TypeVar("_Made")
 
 DEMO_DIR = Path(__file__).parent / "demo_data"
@@ -349,7 +352,14 @@ class Stack:
         if self.options.surplus:
             environment["SMSGW_LEAVE_GROUPS"] = "true"
         return ChildSpec(
-            name, tuple(argv), environment, self._log(name), cwd=cwd, stop_order=order, stop_timeout_s=stop_s
+            name,
+            tuple(argv),
+            environment,
+            self._log(name),
+            cwd=cwd,
+            stop_order=order,
+            stop_timeout_s=stop_s,
+            nice=NICE.get(name, 0),
         )
 
     def _log(self, name: str) -> Path:

@@ -21,7 +21,8 @@ class ChildSpec:
     `env` is its whole environment; `log_file` takes its stdout and stderr, appended. It is started again whenever it
     dies, with any exit code, unless `restart` is false or the code is one of `no_restart_exit_codes` (an instance id in
     use: two processes would evict each other without end). Children with a lower `stop_order` are stopped first, those
-    with the same together; one that is still there `stop_timeout_s` after `stop_signal` gets SIGKILL.
+    with the same together; one that is still there `stop_timeout_s` after `stop_signal` gets SIGKILL. When all want to
+    run, it gives way to those with a lower `nice`.
     """
 
     name: str
@@ -34,6 +35,7 @@ class ChildSpec:
     stop_order: int = 0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 15.0
+    nice: int = 0
 
 
 @dataclass(frozen=True, slots=True)

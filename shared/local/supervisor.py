@@ -21,6 +21,7 @@ from typing import Literal, Self
 from shared.local.backoff import consecutive_failures, restart_delay_s
 from shared.local.child import ChildEvent, ChildPhase, ChildSpec, ChildState
 from shared.local.log_files import open_log, trim_log
+from shared.local.niceness import give_way
 from shared.local.orphans import OrphanGuard
 
 log = logging.getLogger(__name__)
@@ -235,6 +236,8 @@ class _Keeper:
         self._phase = "running"
         self._starts += 1
         self._on_event(ChildEvent(spec.name, "started", pid=process.pid))
+        if spec.nice:
+            await give_way(process.pid, spec.nice)
         return process
 
     async def _until_death(self, process: Process) -> int:

@@ -55,6 +55,14 @@ def spec(tmp_path: Path) -> Callable[..., ChildSpec]:
     return make
 
 
+def autogroup_nice(pid: int) -> int | None:
+    """The nice value of a process's session; None where the kernel has none."""
+    try:
+        return int(Path(f"/proc/{pid}/autogroup").read_text().split()[-1])
+    except (OSError, IndexError):
+        return None
+
+
 async def logged(path: Path, word: str) -> None:
     """Wait until the child has written `word`: files have no event."""
     async with asyncio.timeout(10):
@@ -258,3 +266,22 @@ async def test_children_end_when_the_supervisor_is_killed(tmp_path: Path) -> Non
     await killed.wait()
     for pid in children:
         await ended(pid)
+
+
+async def test_a_child_that_gives_way_does_so_with_all_that_it_starts(
+    events: Events, spec: Callable[..., ChildSpec], tmp_path: Path
+) -> None:
+    late = tmp_path / "late"
+    asks = f"until [ -e {late} ]; do sleep 0.02; done; echo nice $(nice); exec sleep 60"
+    async with Supervisor(events) as supervisor:
+        await supervisor.start(spec(SLEEP, name="ordinary"))
+        await supervisor.start(spec(SLEEP, name="one", nice=5))
+        await supervisor.start(spec(asks, name="other", nice=8))
+        late.touch()
+        own = os.getpriority(os.PRIO_PROCESS, 0)
+        await logged(tmp_path / "other.log", f"nice {min(own + 8, 19)}\n")
+        pids = {name: state.pid or 0 for name, state in supervisor.states().items()}
+        values = {name: os.getpriority(os.PRIO_PROCESS, pid) for name, pid in pids.items()}
+        assert values == {"ordinary": own, "one": min(own + 5, 19), "other": min(own + 8, 19)}
+        if autogroup_nice(os.getpid()) is not None:
+            assert {name: autogroup_nice(pid) for name, pid in pids.items()} == {"ordinary": 0, "one": 5, "other": 8}
