@@ -34,6 +34,7 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 from shared.clock import monotonic_s, now_ms
 from shared.fetch_pace import FetchPace
 from shared.kafka import (
+    FETCH_WAIT_MS,
     HEARTBEAT_MS,
     MAX_POLL_INTERVAL_MS,
     REBALANCE_TIMEOUT_MS,
@@ -47,6 +48,7 @@ from shared.kafka import (
     poll,
     position_of,
     set_collecting,
+    wait_for_the_reader,
 )
 from shared.records import Out
 from shared.service import Service
@@ -225,6 +227,7 @@ class Stage:
         if self._consumer is None:
             self._consumer = consumer
             self._watch = HeartbeatWatch(consumer)
+            wait_for_the_reader(consumer)
             if self._config.cadence_ms:
                 FetchPace(consumer, self._config.cadence_ms / 1000)
             self._service.lags[self._config.group] = self._lag
@@ -450,6 +453,7 @@ def _subscriber_options(settings: Settings, group: str) -> dict[str, Any]:
         "heartbeat_interval_ms": HEARTBEAT_MS,
         "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
         "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
+        "fetch_max_wait_ms": FETCH_WAIT_MS,
         "partition_assignment_strategy": (RangePartitionAssignor,),
     }
 

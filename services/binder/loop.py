@@ -46,6 +46,7 @@ from shared.kafka import (
     leave_for_good,
     make_consumer,
     poll,
+    wait_for_the_reader,
 )
 from shared.service import Service
 from shared.tables import TableReader
@@ -141,6 +142,7 @@ class Binder:
             self._watch = Watch(self._service.owner, monotonic_s())
             await self._consumer.start()
             self._heartbeat = HeartbeatWatch(self._consumer)
+            wait_for_the_reader(self._consumer)
             self._consumer.subscribe(pattern=DISPATCH_PATTERN, listener=_Listener(self))
             for work in (self._outbox.run(), self._committer.run(), self._follow_gateway(), self._consume()):
                 self._spawn(work)

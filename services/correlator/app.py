@@ -20,7 +20,7 @@ from shared.records import Out
 from shared.service import Service, run_service
 from shared.stage import Stage, StageConfig, StageHandler, run_stages
 
-CADENCE_MS: Final = 100
+CADENCE_MS: Final = 200
 """Nobody waits for a receipt: fewer, fatter transactions."""
 MAX_RECORDS: Final = 2_000
 PROOF_RETRY_MS: Final = 500

@@ -28,7 +28,7 @@ from shared.undecided import Passing, commit_time, undecided
 
 log = logging.getLogger(__name__)
 
-CADENCE_MS: Final = 30
+CADENCE_MS: Final = 40
 """`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
 
 OTP_CADENCE_MS: Final = 10

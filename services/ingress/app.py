@@ -34,7 +34,7 @@ from shared.tables import TableReader
 from shared.turns import Turns
 from shared.undecided import Passing, commit_time, undecided
 
-CADENCE_MS: Final = 30
+CADENCE_MS: Final = 40
 """`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
 
 OTP_CADENCE_MS: Final = 10

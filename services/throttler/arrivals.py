@@ -15,22 +15,17 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from shared.kafka import FatalKafkaError, poll, rebalancing
+from shared.kafka import FatalKafkaError, poll, rebalancing, wait_for_the_reader
 from shared.telemetry import RECORDS_IN
 
 AHEAD_MAX: Final = 1_000
 """With as many of a partition it is not fetched any more; what one fetch brings is held beside them."""
 
-TAKEN_OVER_WITHIN_S: Final = 1.0
-"""The next fetch waits so long for what the last one brought to be taken over, which happens at once. A tenth of a
-second, aiokafka's own limit, is over when a busy process gets to it late; that fetch leaves out every partition with
-traffic, and is a long poll on the others (measured: everything stood still for a second)."""
-
 
 class Arrivals:
     """Of a started consumer. `wake` is called when something has come.
 
-    It uses three private names of aiokafka's fetcher, which has no public view of what was fetched; a test keeps them
+    It uses two private names of aiokafka's fetcher, which has no public view of what was fetched; a test keeps them
     honest.
     """
 
@@ -38,7 +33,7 @@ class Arrivals:
         self._consumer = consumer
         self._wake = wake
         self._fetcher: Any = consumer._fetcher
-        self._fetcher._prefetch_backoff = TAKEN_OVER_WITHIN_S
+        wait_for_the_reader(consumer)
         self._records: dict[TopicPartition, deque[ConsumerRecord]] = {}
         self._paused: set[TopicPartition] = set()
 

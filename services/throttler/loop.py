@@ -2,7 +2,8 @@
 
 A cycle takes the feedback that came, reads each lane only as far as can be dispatched, and writes all that follows in
 one transaction with the offsets. Between cycles it waits for records to be fetched, or for what the brains have due;
-nothing ticks. Cycles are `CYCLE_MS` apart when nobody waits for them, `BUSY_MS` when an OTP does.
+nothing ticks. Cycles are `CYCLE_MS` apart when nobody waits for them, `BUSY_MS` when an OTP does, and what came lately
+is fetched together, `FETCH_CADENCE_MS` after the last fetch.
 
 A rebalance throws the brains away and makes them again from the logs (`takeover`).
 """
@@ -23,6 +24,7 @@ from services.throttler.connector_state import Brain
 from services.throttler.places import TOPIC_PATTERN, connector_of, lane_of
 from services.throttler.takeover import Takeover
 from shared.clock import monotonic_s, now_ms
+from shared.fetch_pace import FetchPace
 from shared.kafka import (
     BATCH_BYTES,
     BatchProducer,
@@ -47,8 +49,10 @@ log = logging.getLogger(__name__)
 GROUP: Final = "throttler"
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50
-BUSY_MS: Final = 10
-"""Or as long as the last cycle took, so that transactions get half of a busy machine at most."""
+FETCH_CADENCE_MS: Final = 15
+"""Lanes and feedback come from a dozen places: fetched one by one they would cost as much as the transactions."""
+BUSY_MS: Final = 8
+"""Kafka still writes the marks of the last transaction: the next one, if it begins before, is made to wait 20 ms."""
 DRY_MS: Final = 15
 """At least, while windows and not the rate are what holds work back: binds must not run dry."""
 IDLE_MS: Final = 1_000
@@ -77,7 +81,6 @@ class Throttler:
         self._config_hash = ""
         self._cycle = asyncio.Lock()
         self._ended_at_s = 0.0
-        self._took_ms = 0
         self._error: BaseException | None = None
         self._woken = asyncio.Event()
         self._watch: HeartbeatWatch | None = None
@@ -129,6 +132,7 @@ class Throttler:
         if not any(connector_of(topic) for topic in topics):
             self._service.set_assignment(GROUP, [])  # no connector yet: as ready as can be
         arrivals = Arrivals(consumer, self._wake)
+        FetchPace(consumer, FETCH_CADENCE_MS / 1000)
         self._service.lags[GROUP] = lambda: self._lag(consumer, arrivals)
         consumer.subscribe(pattern=TOPIC_PATTERN, listener=_Listener(self, consumer, arrivals))
         return arrivals
@@ -203,7 +207,7 @@ class Throttler:
         """How far the next cycle is to be from the last one."""
         brains = self._brains.values()
         if otp or any(brain.otp_waits for brain in brains):
-            return min(max(BUSY_MS, self._took_ms), CYCLE_MS)
+            return BUSY_MS
         dry_ms = min((dry for brain in brains if (dry := brain.dry_in_ms) is not None), default=CYCLE_MS)
         return min(max(DRY_MS, dry_ms), CYCLE_MS)
 
@@ -224,7 +228,6 @@ class Throttler:
             self._due_ms[connector_id] = brain.wake_at_ms(at_ms)
         await self._commit(outs)
         self._ended_at_s = monotonic_s()
-        self._took_ms = int((self._ended_at_s - started_s) * 1000)
         BATCH_SECONDS.labels(GROUP).observe(self._ended_at_s - started_s)
 
     def _due(self, at_ms: int) -> list[str]:

@@ -344,3 +344,33 @@ async def test_with_a_cadence_records_gather_and_the_first_one_does_not_wait(
     async with _running(service, Stage(service, StageConfig(source, (source,)), handler)), asyncio.timeout(30):
         await handler.came.wait()
     assert handler.sizes == [1, 9]
+
+
+class Busy(Batches):
+    """Takes longer over each batch than aiokafka's own tenth of a second."""
+
+    async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
+        await asyncio.sleep(0.3)
+        return await super().handle(records, at_ms)
+
+
+async def test_what_waits_for_a_busy_handler_is_not_left_out_of_a_long_poll(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second record is fetched with the first and read late. A fetch for the quiet partition alone would have the
+    third one wait for its end, which is made longer here than the test may take.
+    """
+    monkeypatch.setattr("shared.stage.FETCH_WAIT_MS", 35_000)
+    source, target = topics
+    service = _service(kafka_bootstrap, tmp_path)
+    handler = Busy(target)
+    await _produce(kafka_bootstrap, source, 1)
+    producer = AIOKafkaProducer(bootstrap_servers=kafka_bootstrap)
+    await producer.start()
+    await producer.send_and_wait(source, b"1", partition=0)
+    async with _running(service, Stage(service, StageConfig(source, (source,), max_records=1), handler)) as task:
+        await _until(lambda: len(handler.sizes) == 2, task)
+        await producer.send_and_wait(source, b"2", partition=0)
+        async with asyncio.timeout(15):
+            await _until(lambda: len(handler.sizes) == 3, task)
+    await producer.stop()
