@@ -49,7 +49,7 @@ log = logging.getLogger(__name__)
 GROUP: Final = "throttler"
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50
-FETCH_CADENCE_MS: Final = 15
+FETCH_CADENCE_MS: Final = 10
 """Lanes and feedback come from a dozen places: fetched one by one they would cost as much as the transactions."""
 BUSY_MS: Final = 8
 """Kafka still writes the marks of the last transaction: the next one, if it begins before, is made to wait 20 ms."""
