@@ -77,7 +77,7 @@ subprocess.Popen([sys.executable, "-c", burn + wait], stdin=subprocess.PIPE).wai
         try:
             assert process.stdout is not None
             assert process.stdout.readline() == b"1\n"
-            assert _cpu_of_tree(process.pid) >= 1.0
+            assert _cpu_of_tree(process.pid) >= 0.9  # each of its figures is cut to hundredths
         finally:
             process.kill()
     assert _cpu_of_tree(os.getpid()) > 0
