@@ -52,6 +52,8 @@ class Scene:
     producer: FakeProducer = field(default_factory=FakeProducer)
     tracing: Tracing = field(init=False)
     serial: int = 0
+    links: list[LinkTrace] = field(default_factory=list)
+    """As a bind does, which alone keeps its half: a tracing lets go of what nobody holds."""
 
     def __post_init__(self) -> None:
         self.outbox = Outbox(cast("BatchProducer", self.producer))
@@ -69,6 +71,7 @@ class Scene:
         """A bind that is up; `link`: the other half of it."""
         made = connector(connector_id, 2775, window=1000)
         link = link or self.tracing.link(made, 0, ("127.0.0.1", 2775))
+        self.links.append(link)
         now = asyncio.get_running_loop().time()
         session = link.session(esme_config(made, mode, "secret"), now, 0.0)
         session.bind(now)
