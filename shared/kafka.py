@@ -169,8 +169,7 @@ def wait_for_the_reader(consumer: AIOKafkaConsumer) -> None:
     """Have a started consumer's next fetch wait, up to `TAKEN_OVER_WITHIN_S`, until what the last one brought was read.
 
     aiokafka waits a tenth of a second, which is over when a process is busy or has a backlog. The next fetch then
-    leaves out every partition with traffic, and is a long poll on the quiet ones (measured: everything stood still for
-    a second).
+    can leave out every partition with traffic, and be a long poll on the quiet ones, whose end they all wait for.
     """
     consumer._fetcher._prefetch_backoff = TAKEN_OVER_WITHIN_S
 

@@ -50,7 +50,7 @@ GROUP: Final = "throttler"
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50
 FETCH_CADENCE_MS: Final = 10
-"""Lanes and feedback come from a dozen places: fetched one by one they would cost as much as the transactions."""
+"""Lanes and feedback come from many places: one by one they were a hundred fetches a second for thirty cycles."""
 BUSY_MS: Final = 8
 """Kafka still writes the marks of the last transaction: the next one, if it begins before, is made to wait 20 ms."""
 DRY_MS: Final = 15

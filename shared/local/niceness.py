@@ -1,7 +1,8 @@
 """Edge: which process gives way to which on a machine that all of them share.
 
-A scheduler with autogroups (the default of most Linux kernels) shares the processors among sessions, and a nice value
-only counts within one. Every child has a session of its own here, so the session's value is set beside the process's.
+A scheduler with autogroups (which many Linux distributions have on) shares the processors among sessions, and a nice
+value only counts within one. Every child has a session of its own here, so the session's value is set beside the
+process's.
 """
 
 import asyncio
