@@ -13,7 +13,7 @@ from typing import Final
 from aiokafka import ConsumerRecord, TopicPartition
 
 from shared.clock import now_ms
-from shared.kafka import committed_with_metadata, make_consumer, read_range
+from shared.kafka import make_consumer, read_range
 from shared.log_reader import LogReader
 from shared.records import In
 from shared.settings import Settings
@@ -40,10 +40,12 @@ def commit_time() -> str:
 
 
 async def undecided(
-    settings: Settings, group: str, partitions: Iterable[TopicPartition], progress: Progress
+    settings: Settings,
+    committed: Mapping[TopicPartition, tuple[int, str]],
+    partitions: Iterable[TopicPartition],
+    progress: Progress,
 ) -> dict[TopicPartition, Undecided]:
-    """Which of `partitions` have records that `group` has not committed, up to now."""
-    committed = await committed_with_metadata(settings, group)
+    """Which of `partitions` have records behind what their group has `committed` (`committed_with_metadata`)."""
     held = list(partitions)
     consumer = make_consumer(settings)
     await consumer.start()

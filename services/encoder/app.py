@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Final
@@ -73,12 +73,12 @@ class EncoderHandler(StageHandler):
         It may have decided records that are not committed under another configuration: they are not decided again.
         References are taken from what it read last; a partition that was kept has them already.
         """
-        await self._read_own_output(partitions)
+        committed = await committed_with_metadata(self._service.settings, self._flow.group)
+        await self._read_own_output(committed, partitions)
         for place in self._encoders.keys() - partitions:
             del self._encoders[place]
         new = partitions - self._encoders.keys()
         if new:
-            committed = await committed_with_metadata(self._service.settings, self._flow.group)
             self._follow_configuration()
             await asyncio.gather(*(self._take_over(tp, committed[tp][0] if tp in committed else 0) for tp in new))
 
@@ -120,8 +120,10 @@ class EncoderHandler(StageHandler):
             encoder = self._encoders[place] = self._new_encoder(record.topic)
         return encoder
 
-    async def _read_own_output(self, partitions: frozenset[TopicPartition]) -> None:
-        open_ones = await undecided(self._service.settings, self._flow.group, partitions, self._progress)
+    async def _read_own_output(
+        self, committed: Mapping[TopicPartition, tuple[int, str]], partitions: frozenset[TopicPartition]
+    ) -> None:
+        open_ones = await undecided(self._service.settings, committed, partitions, self._progress)
         self._own.forget()
         self._undecided.begin(open_ones)
         if open_ones:

@@ -27,6 +27,7 @@ from services.ingress.rerouting import RerouteDecider
 from services.ingress.restore import read_keys, read_own_output, require_log_append_time
 from services.ingress.routing import GatewayView
 from shared.clock import monotonic_s
+from shared.kafka import committed_with_metadata
 from shared.records import Out
 from shared.service import Service, run_service
 from shared.stage import Stage, StageConfig, StageHandler, run_stages
@@ -84,7 +85,8 @@ class IngressHandler(StageHandler):
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         await self._restore_keys({tp.partition for tp in partitions if tp.topic == self._flow.requests})
-        open_ones = await undecided(self._service.settings, self._flow.group, partitions, self._progress)
+        committed = await committed_with_metadata(self._service.settings, self._flow.group)
+        open_ones = await undecided(self._service.settings, committed, partitions, self._progress)
         self._own.forget_read_back()
         self._undecided.begin(open_ones)
         if open_ones:
