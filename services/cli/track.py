@@ -16,10 +16,12 @@ from shared.clock import now_ms
 
 POLL_S = 0.3
 
+# A status follows from what else is told of its millisecond, and is shown after it.
 _EVENTS = """
 SELECT toUnixTimestamp64Milli(occurred_at) AS at_ms, event, service, segment_index, attempt, connector_id, reason,
        detail
-FROM sms.events WHERE message_id = {id:UUID} ORDER BY occurred_at, segment_index, attempt
+FROM sms.events WHERE message_id = {id:UUID}
+ORDER BY occurred_at, event = 'status', segment_index, attempt
 """
 _STATE = """
 SELECT account_id, `to`, sender, country, connector_id, lane, encoding, segments, segments_delivered, attempts, status,
