@@ -197,7 +197,7 @@ def joined_blindly(consumer: AIOKafkaConsumer) -> bool:
 
 
 class HeartbeatWatch:
-    """Knows how old the last heartbeat is that the group coordinator acknowledged (aiokafka does not tell)."""
+    """Knows when the last heartbeat was sent that the group coordinator acknowledged (aiokafka does not tell)."""
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._last_s = monotonic_s()
@@ -205,9 +205,11 @@ class HeartbeatWatch:
         inner = coordinator._do_heartbeat
 
         async def observed() -> bool:
+            sent_s = monotonic_s()
             ok: bool = await inner()
             if ok:
-                self._last_s = monotonic_s()
+                # of its sending: an answer that lay in the socket while this process slept says nothing of now
+                self._last_s = max(self._last_s, sent_s)
             return ok
 
         coordinator._do_heartbeat = observed
