@@ -6,18 +6,18 @@ from typing import Final
 
 LEDGER_SIZE: Final = 100_000
 STEPS: Final = 8
-"""The oldest are forgotten an eighth at a time. Making one big table anew took 50 ms, in which every OTP waited."""
+"""The oldest go an eighth at a time. Making one big table anew took up to 50 ms, in which every OTP waited."""
 
 
 class Ledger:
     """At least the last `size` routes (message_id/route_no) read. A replay of the encoder lies far closer than that."""
 
-    __slots__ = ("_newest", "_step", "_steps")
+    __slots__ = ("_step", "_steps")
 
     def __init__(self, size: int = LEDGER_SIZE) -> None:
         self._step: Final = -(-size // STEPS)
-        self._newest: set[str] = set()
-        self._steps = deque([self._newest], maxlen=-(-size // self._step) + 1)
+        self._steps: deque[set[str]] = deque([set()], maxlen=-(-size // self._step) + 1)
+        """Newest last; the oldest falls off."""
 
     def __len__(self) -> int:
         return sum(map(len, self._steps))
@@ -28,10 +28,9 @@ class Ledger:
         for known in self._steps:
             if key in known:
                 return False
-        if len(self._newest) >= self._step:
-            self._newest = set()
-            self._steps.append(self._newest)
-        self._newest.add(key)
+        if len(self._steps[-1]) >= self._step:
+            self._steps.append(set())
+        self._steps[-1].add(key)
         return True
 
     def restore(self, routes: Iterable[tuple[str, int]]) -> None:

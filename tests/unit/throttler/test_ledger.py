@@ -39,5 +39,5 @@ def test_no_table_of_it_grows_to_where_making_it_anew_is_felt() -> None:
     ledger = Ledger(8_000)
     for number in range(20_000):
         ledger.add(str(number), 0)
-        assert len(ledger._newest) <= 1_000
+        assert len(ledger._steps[-1]) <= 1_000
     assert [len(step) for step in ledger._steps] == [1_000] * 9
