@@ -6,6 +6,7 @@ cost of a hop is per request, not per record. Records are therefore packed into 
 
 import asyncio
 import itertools
+import math
 import ssl
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
@@ -197,11 +198,16 @@ def joined_blindly(consumer: AIOKafkaConsumer) -> bool:
 
 
 class HeartbeatWatch:
-    """Knows when the last heartbeat was sent that the group coordinator acknowledged (aiokafka does not tell)."""
+    """Knows when the last heartbeat was sent that the group coordinator acknowledged (aiokafka does not tell).
+
+    Nothing else counts. That an assignment was taken up says nothing: the group's answer may have lain in the socket of
+    a process that slept, while the work went to another. So who has got one must `ask`.
+    """
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
-        self._last_s = monotonic_s()
-        coordinator = consumer._coordinator
+        """`consumer` was started. Before the first acknowledged heartbeat the age is infinite."""
+        self._last_s = -math.inf
+        self._coordinator = coordinator = consumer._coordinator
         inner = coordinator._do_heartbeat
 
         async def observed() -> bool:
@@ -214,9 +220,15 @@ class HeartbeatWatch:
 
         coordinator._do_heartbeat = observed
 
-    def joined(self) -> None:
-        """A (re)join was acknowledged just now; counts as a heartbeat."""
-        self._last_s = monotonic_s()
+    async def ask(self) -> None:
+        """Send a heartbeat now, not when the next is due: a second after an assignment. If it is refused the age stays.
+
+        Raises `FatalKafkaError` where the group may not be used at all.
+        """
+        try:
+            await self._coordinator._do_heartbeat()
+        except KafkaError as error:
+            raise FatalKafkaError(f"the group's coordinator takes no heartbeat: {error!r}") from error
 
     @property
     def age_s(self) -> float:

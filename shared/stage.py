@@ -227,6 +227,7 @@ class Stage:
         if self._consumer is None:
             self._consumer = consumer
             self._watch = HeartbeatWatch(consumer)
+            await self._watch.ask()  # the first assignment was before: FastStream shows its consumer only now
             wait_for_the_reader(consumer)
             if self._config.cadence_ms:
                 FetchPace(consumer, self._config.cadence_ms / 1000)
@@ -391,8 +392,6 @@ class Stage:
 
     async def on_assigned(self, partitions: frozenset[TopicPartition]) -> None:
         """Called by aiokafka before heartbeats begin: must be quick, so the restore is a task."""
-        if self._watch is not None:
-            self._watch.joined()
         self._rebalancing = False
         self._restoring = asyncio.create_task(self._restore(partitions), name=f"{self._config.group}-restore")
 
@@ -401,6 +400,8 @@ class Stage:
         self._service.set_assignment(self._config.group, held, ready=False)
         try:
             self._service.progress(self._config.group)
+            if self._watch is not None:
+                await self._watch.ask()
             await self._handler.assigned(partitions)
         except asyncio.CancelledError:
             raise

@@ -288,8 +288,6 @@ class Binder:
         generation = generation_of(self._consumer)
         consecutive = self._generation >= 0 and generation - self._generation in (0, 1)
         self._generation = generation
-        if self._heartbeat is not None:
-            self._heartbeat.joined()
         kept = {tp for tp in self._workers if consecutive and tp in assigned}
         before = {tp: self._workers.pop(tp) for tp in list(self._workers) if tp not in kept}
         self._draining.update(before.values())
@@ -305,6 +303,8 @@ class Binder:
             worker.lost()
         for tp in kept:
             self._workers[tp].kept()
+        if self._heartbeat is not None:
+            await self._heartbeat.ask()
         self._committer.poke()
         self._turn()
         names = [f"{tp.topic}:{tp.partition}" for tp in assigned]

@@ -289,6 +289,8 @@ class Throttler:
     async def _take_over(self, consumer: AIOKafkaConsumer, arrivals: Arrivals) -> None:
         """Make the brains fit what is held and configured; those that stay keep what they have."""
         generation, held, config_hash = self._generation, self._held, self._service.gateway.hash
+        if self._watch is not None:
+            await self._watch.ask()
         takeover = Takeover(self._service, GROUP, consumer)
         try:
             brains = await takeover.brains(held, self._brains)
@@ -335,8 +337,6 @@ class Throttler:
 
     def on_assigned(self, consumer: AIOKafkaConsumer, partitions: frozenset[TopicPartition]) -> None:
         """Called before heartbeats begin, so it must be quick: the loop does the rest."""
-        if self._watch is not None:
-            self._watch.joined()
         if not self._joined:
             self._joined = True
             if joined_blindly(consumer):

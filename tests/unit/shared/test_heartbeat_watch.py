@@ -3,28 +3,68 @@
 from types import SimpleNamespace
 
 import pytest
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from shared import kafka
 from shared.kafka import FatalKafkaError, HeartbeatWatch
 
 
-async def test_an_answer_that_was_read_after_a_sleep_is_as_old_as_its_question(monkeypatch: pytest.MonkeyPatch) -> None:
+class Group:
+    """A group coordinator as aiokafka shows it, and the clock: each heartbeat is answered by what the test put in."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_s = 100.0
+        self.answer_takes_s = 0.0
+        self.answer: bool | Exception = True
+        monkeypatch.setattr(kafka, "monotonic_s", lambda: self.now_s)
+        self.coordinator = SimpleNamespace(_do_heartbeat=self._heartbeat)
+
+    def watch(self) -> HeartbeatWatch:
+        return HeartbeatWatch(SimpleNamespace(_coordinator=self.coordinator))
+
+    async def _heartbeat(self) -> bool:
+        self.now_s += self.answer_takes_s
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return self.answer
+
+
+@pytest.fixture
+def group(monkeypatch: pytest.MonkeyPatch) -> Group:
+    return Group(monkeypatch)
+
+
+async def test_an_answer_that_was_read_after_a_sleep_is_as_old_as_its_question(group: Group) -> None:
     """It was sent and answered before the sleep; meanwhile somebody else may have been given the work."""
-    now_s = 100.0
-    monkeypatch.setattr(kafka, "monotonic_s", lambda: now_s)
-    slept_s = 0.0
-
-    async def heartbeat() -> bool:
-        nonlocal now_s
-        now_s += slept_s
-        return True
-
-    coordinator = SimpleNamespace(_do_heartbeat=heartbeat)
-    watch = HeartbeatWatch(SimpleNamespace(_coordinator=coordinator))
-    await coordinator._do_heartbeat()
+    watch = group.watch()
+    await group.coordinator._do_heartbeat()
     watch.check()
-    slept_s = 15.0
-    await coordinator._do_heartbeat()
+    group.answer_takes_s = 15.0
+    await group.coordinator._do_heartbeat()
     assert watch.age_s == 15.0
     with pytest.raises(FatalKafkaError, match=r"15\.0 s"):
         watch.check()
+
+
+async def test_before_the_group_has_answered_nothing_may_be_decided(group: Group) -> None:
+    """The watch may be new although the process is not: an assignment may have come before a sleep."""
+    watch = group.watch()
+    with pytest.raises(FatalKafkaError, match="another process may own the work"):
+        watch.check()
+    await watch.ask()
+    watch.check()
+
+
+async def test_who_asks_and_is_refused_is_as_old_as_before(group: Group) -> None:
+    watch = group.watch()
+    await watch.ask()
+    group.now_s += 4.0
+    group.answer = False
+    await watch.ask()
+    assert watch.age_s == 4.0
+
+
+async def test_a_group_that_may_not_be_used_ends_the_process(group: Group) -> None:
+    group.answer = GroupAuthorizationFailedError("encoder")
+    with pytest.raises(FatalKafkaError, match="takes no heartbeat: GroupAuthorizationFailedError"):
+        await group.watch().ask()
