@@ -15,11 +15,14 @@ from services.cli.health import clickhouse
 from services.cli.reconcile import Published, Reconciliation, Submit, Told, reconcile
 from services.cli.stack import DEMO_DIR
 from services.cli.topic_admin import partition_counts
+from shared.fetch_pace import FetchPace
 from shared.ids import message_id_of
 from shared.kafka import EARLIEST, connection_options, make_consumer, partitions_of, read_range
 from shared.settings import Settings
 
 _SECONDS_FOR_RECORDER = 60
+_STATUSES_EVERY_S = 0.1
+"""Nobody waits for a single one, and a fetch costs Kafka the same whatever it brings."""
 _STORED = """
 SELECT toString(message_id), status, final FROM sms.message_state
 WHERE accepted_at >= fromUnixTimestamp64Milli({since_ms:Int64})
@@ -103,6 +106,7 @@ class StatusFollower:
         consumer.assign(partitions)
         for tp, end in (await consumer.end_offsets(partitions)).items():
             consumer.seek(tp, end)
+        FetchPace(consumer, _STATUSES_EVERY_S)
         self._consumer = consumer
         self._task = asyncio.create_task(self._follow(consumer), name="statuses")
 

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from aiokafka import AIOKafkaProducer
 
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP
 from services.cli.health import look
@@ -26,9 +25,10 @@ from services.cli.stack import Stack, StackOptions
 from services.cli.topic_admin import partition_counts
 from services.cli.traffic import StatusFollower
 from shared.clock import monotonic_s, now_ms
-from shared.kafka import connection_options, read_range
+from shared.kafka import BatchProducer, read_range
 from shared.local.child import ChildSpec
 from shared.local.ports import free_port
+from shared.records import Out
 from tests.bench.aims import MESSAGES_PER_S
 
 HERE = Path(__file__).parent
@@ -71,23 +71,20 @@ class Load:
         self._lanes = lanes({"otp": 1, "txn": 3, "bulk": 6})
         self.sent = 0
 
-    def _batch(self, count: int) -> list[tuple[str, bytes]]:
+    def _batch(self, count: int) -> list[Out]:
         made = []
         for number, lane in zip(itertools.islice(self._numbers, count), self._lanes, strict=False):
             request = {"account_id": "shop", "to": f"+447{number:09d}", "lane": lane,
                        "text": f"Your parcel {number} is on its way and will be with you today."}  # fmt: skip
-            made.append((MT_REQUESTS_OTP if lane == "otp" else MT_REQUESTS, json.dumps(request).encode()))
+            made.append(Out(MT_REQUESTS_OTP if lane == "otp" else MT_REQUESTS, None, json.dumps(request).encode()))
         return made
 
     async def run(self, rate: float | None, open_max: int) -> None:
-        """Until it is cancelled. `rate` None: closed loop."""
-        producer = AIOKafkaProducer(
-            **connection_options(self._settings),
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=10,
-            max_batch_size=131_072,
-        )
+        """Until it is cancelled. `rate` None: closed loop.
+
+        It shares the processors with what is measured, so it sends whole batches: the least that a client can cost.
+        """
+        producer = BatchProducer(self._settings, client_id="load")
         await producer.start()
         try:
             began, base = monotonic_s(), self.sent
@@ -95,9 +92,9 @@ class Load:
                 await asyncio.sleep(TICK_S)
                 room = open_max - (self.sent - len(self._follower.ended))
                 due = room if rate is None else min(int((monotonic_s() - began) * rate) - (self.sent - base), room)
-                for topic, value in self._batch(max(0, min(due, 2000))):
-                    await producer.send(topic, value)
-                    self.sent += 1
+                batch = self._batch(max(0, min(due, 2000)))
+                self.sent += len(batch)
+                await producer.send_all(batch)
         finally:
             await producer.stop()
 
