@@ -205,10 +205,13 @@ class Link:
         connection = self._transmitter
         return connection is not None and connection.session.submit(token, submit_sm, connection.now())
 
-    def flush(self) -> None:
-        """What was submitted goes out at the end of this turn of the event loop."""
+    def flush(self, still_allowed: Callable[[], bool]) -> None:
+        """What was submitted goes out at the end of this turn of the event loop.
+
+        If `still_allowed` says no by then the connection is cut and nothing is sent.
+        """
         if self._transmitter is not None:
-            self._transmitter.wake()
+            self._transmitter.wake(still_allowed)
 
     def resize_window(self, size: int) -> None:
         for connection in self._connections:

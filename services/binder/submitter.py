@@ -24,7 +24,7 @@ from services.binder.received_record import Receiver
 from services.binder.receiving import Receiving
 from services.binder.status_policy import status_policy
 from services.binder.submissions import Submissions
-from shared.clock import monotonic_us, now_ms
+from shared.clock import monotonic_s, monotonic_us, now_ms
 from shared.events import EventMaker
 from shared.records import dead_letter_of_error
 from shared.smpp.constants import command_name
@@ -42,6 +42,10 @@ QUEUE_HIGH: Final = 2000
 PAUSE_MS: Final = 4
 """Least time between two looks at the pace. Its lateness allowance makes up for it, timers of the event loop are good
 to a millisecond at best, and what goes out in one write costs one system call."""
+
+SENT_WITHIN_S: Final = 3.0
+"""From the question whether segments may be written to the system call. A process that took longer was stopped: with a
+heartbeat of 5 s before the question, others may soon have its work."""
 
 
 class Intent(Enum):
@@ -141,14 +145,16 @@ class Submitter:
                     self._on_claim()
             elif intent is Intent.REFUSE:
                 submissions.refuse_all(at_ms)
-        if submissions.has_ready and self._may_write():
-            self._write(at_ms)
+        if submissions.has_ready:
+            asked_s = monotonic_s()  # before the question, or a sleep in between would go unnoticed
+            if self._may_write():
+                self._write(at_ms, asked_s)
         if submissions.dead:
             self._bury(at_ms)
         if submissions.answers:
             self._outbox.poke()
 
-    def _write(self, at_ms: int) -> None:
+    def _write(self, at_ms: int, asked_s: float) -> None:
         link, submissions, pace = self.link, self.submissions, self._pace
         if link is None or self._pace_timer is not None:
             return
@@ -169,7 +175,7 @@ class Submitter:
             free -= 1
             written = True
         if written:
-            link.flush()
+            link.flush(lambda: monotonic_s() - asked_s < SENT_WITHIN_S)
 
     def _resume_in(self, wait_ns: int) -> None:
         if self._pace_timer is None:

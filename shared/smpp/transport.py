@@ -73,6 +73,7 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._wake_handle: asyncio.Handle | None = None
         self._paused_for: set[PauseReason] = set()
         self._congested_octets: int | None = None
+        self._still_allowed: Callable[[], bool] | None = None
         self._closed: asyncio.Future[None] = self._loop.create_future()
         self.peer = "?"
 
@@ -87,8 +88,15 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         """Whether the socket takes no octets just now; what is written all the same waits in memory."""
         return self._congested_octets is not None
 
-    def wake(self) -> None:
-        """Send what the session has, at the end of this turn of the event loop, and look at its deadline again."""
+    def wake(self, still_allowed: Callable[[], bool] | None = None) -> None:
+        """Send what the session has, at the end of this turn of the event loop, and look at its deadline again.
+
+        `still_allowed` is asked right before the system call; if it says no, the connection is cut and nothing is sent:
+        for requests that this process may have no right to make any more, because it was stopped in the meantime. Of
+        several in one turn the first is asked: it is about what has waited longest.
+        """
+        if self._still_allowed is None:
+            self._still_allowed = still_allowed
         if self._wake_handle is None:
             self._wake_handle = self._loop.call_soon(self._pump)
 
@@ -177,7 +185,12 @@ class Connection(asyncio.Protocol, Generic[SessionT]):
         self._arm()
 
     def _write(self) -> None:
+        still_allowed, self._still_allowed = self._still_allowed, None
         if self._transport is None or not (data := self.session.data_to_send()):
+            return
+        if still_allowed is not None and not still_allowed():
+            _log.error("smpp %s: was stopped before it could send; cutting the connection", self.peer)
+            self.abort()
             return
         if self._congested_octets is not None:
             self._congested_octets += len(data)

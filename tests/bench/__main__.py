@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import json
 import logging
 import pstats
@@ -19,6 +20,7 @@ def main() -> int:
     """0, or with --check 1 when an aim is missed."""
     options = _options()
     logging.disable(logging.CRITICAL)  # the clients' remarks on a cluster that is just starting
+    gc.disable()  # every status is remembered: looking through them holds up the load, which then comes in a burst
     plan = e2e.Plan(
         warm_s=SHORT_S if options.short else options.warm_up,
         steady_s=SHORT_S if options.short else options.steady,

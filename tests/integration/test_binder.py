@@ -27,7 +27,7 @@ from schemas.topics import (
 )
 from schemas.trace_requests import TraceRequest
 from schemas.traces import TraceLine
-from services.binder import lease
+from services.binder import lease, submitter
 from services.binder.backoff import AccountBackoff
 from shared.clock import monotonic_s, now_ms
 from shared.records import Out
@@ -311,6 +311,22 @@ async def test_a_process_that_was_stopped_writes_nothing_and_leaves_its_bind_fir
     assert smsc.most_bound == 1
     await rig.state(connector_id, "bound")
     assert binder._writable()
+
+
+async def test_what_was_handed_over_before_a_sleep_is_not_sent_after_it(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The segments wait for the end of the loop's turn when the process is stopped; meanwhile others judge them."""
+    await rig.apply(connector(connector_id, smsc.port))
+    await run_binder()
+    await rig.state(connector_id, "bound")
+    with monkeypatch.context() as asleep:
+        asleep.setattr(submitter, "SENT_WITHIN_S", -1.0)
+        await rig.dispatch(connector_id, 3)
+        answers = await rig.answers(connector_id, 3)
+    assert [(a.outcome, a.reason) for a in answers] == [("outcome_unknown", "no_submit_response")] * 3
+    assert smsc.submits == []
+    await smsc.until(lambda: smsc.binds == 2)
 
 
 async def test_killed_one_of_two_the_other_takes_over_when_it_is_dead_for_sure(

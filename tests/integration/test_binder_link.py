@@ -78,7 +78,7 @@ def submit(link: Link, *offsets: int) -> None:
         segment = read_dispatch(Record(offset, dispatch_record(offset).to_json()))
         assert isinstance(segment, Segment)
         assert link.submit(segment, segment.submit_sm(0))
-    link.flush()
+    link.flush(lambda: True)
 
 
 async def test_submits_and_is_delivered_to(smsc: SmscDouble) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import socket
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -148,6 +149,67 @@ async def test_many_pdus_leave_in_one_write() -> None:
         for _ in range(50):
             assert isinstance(await esme.next(), SubmitAnswered)
         assert len(writes) == 1
+
+
+async def test_what_may_not_be_sent_any_more_is_not_and_the_connection_is_cut(caplog: pytest.LogCaptureFixture) -> None:
+    """The process was stopped between the question whether it may and the system call."""
+    async with smsc() as server:
+        esme = Esme()
+        await esme.bind(server.listener.port)
+        allowed = True
+        esme.connection.session.submit("a", HELLO, esme.connection.now())
+        esme.connection.wake(lambda: allowed)
+        esme.connection.wake(lambda: True)
+        allowed = False
+        assert await esme.next() == SubmitUnknown("a", "connection_lost")
+        assert await esme.next() == Closed("connection_lost")
+        await asyncio.wait_for(server.closed.wait(), 5)
+        assert server.submits == 0
+    assert "was stopped before it could send" in caplog.text
+
+
+async def test_the_question_is_asked_once() -> None:
+    async with smsc() as server:
+        esme = Esme()
+        await esme.bind(server.listener.port)
+        allowed = True
+        esme.connection.session.submit("a", HELLO, esme.connection.now())
+        esme.connection.wake(lambda: allowed)
+        assert isinstance(await esme.next(), SubmitAnswered)
+        allowed = False
+        esme.connection.session.submit("b", HELLO, esme.connection.now())
+        esme.connection.wake()
+        assert isinstance(await esme.next(), SubmitAnswered)
+        assert server.submits == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
+def test_what_is_pumped_is_with_the_kernel_at_once() -> None:
+    """On uvloop, as the services run: were it kept until the end of the turn, a process stopped before would send it
+    when it wakes, without a question.
+    """
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_is_with_the_kernel_at_once())
+
+
+async def _is_with_the_kernel_at_once() -> None:
+    theirs = socket.create_server(("127.0.0.1", 0))
+    theirs.setblocking(False)
+    connection = await connect_client(
+        lambda now: EsmeSession(EsmeConfig(system_id="shop", password="secret"), now=now),
+        "127.0.0.1",
+        theirs.getsockname()[1],
+        lambda _connection, _events: None,
+    )
+    peer, _ = await asyncio.get_running_loop().sock_accept(theirs)
+    with contextlib.closing(theirs), contextlib.closing(peer):
+        connection.session.bind(connection.now())
+        connection._pump()
+        assert peer.recv(4096, socket.MSG_PEEK)[4:8] == bytes.fromhex("00000009")
+        connection.abort()
+        await connection.wait_closed()
 
 
 async def test_a_lost_connection_ends_the_tokens() -> None:
