@@ -70,7 +70,8 @@ def _of_idleness(figures: dict[str, Any]) -> Iterable[Aim]:
 
 def render(figures: dict[str, Any]) -> str:
     """The figures beside the budget, and the aims."""
-    lines = [line for name in PHASES if name in figures for line in _phase_lines(name, figures[name])]
+    lines = [f"\nPython {figures['python']}"]
+    lines += [line for name in PHASES if name in figures for line in _phase_lines(name, figures[name])]
     if idle := figures.get("idle"):
         lines.append(f"\nidle: {idle['sum']} % of one core: {idle['percent_of_a_core']}")
         lines.append(f"resident memory, MB: idle {idle['memory_mb']}; after {figures['memory_mb']}")

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import platform
 import sys
 import tempfile
 from collections import defaultdict
@@ -216,7 +217,9 @@ async def run(plan: Plan) -> dict[str, Any]:
 
 
 async def _figures(stack: Stack, plan: Plan) -> dict[str, Any]:
-    figures: dict[str, Any] = {} if plan.saturated_only else {"idle": await _idle(stack)}
+    figures: dict[str, Any] = {"python": f"{platform.python_version()} of {sys.base_prefix}"}
+    if not plan.saturated_only:
+        figures["idle"] = await _idle(stack)
     follower = StatusFollower(stack.settings)
     await follower.start()
     try:

@@ -24,6 +24,7 @@ def phase(messages_per_s: int = 2_500, factor: float = 1.0, **lanes: int) -> dic
 def figures(**changes: Any) -> dict[str, Any]:
     idle = {"percent_of_a_core": {"kafka": 4.0}, "sum": 9.5, "memory_mb": {"kafka": 380}}
     return {
+        "python": "3.11.2 of /usr",
         "idle": idle,
         "saturated": phase(otp=500, txn=900),
         "half_rate": phase(1_250, otp=75, txn=250, bulk=250),
@@ -58,9 +59,10 @@ def test_each_aim_can_be_missed(changes: dict[str, Any], expected: list[str]) ->
 
 
 def test_what_was_not_measured_has_no_aim() -> None:
-    short = {"saturated": phase(otp=1), "memory_mb": {}}
+    short = {"python": "3.11.2 of /usr", "saturated": phase(otp=1), "memory_mb": {}}
     assert [aim.what for aim in aims(short)] == ["messages end to end", "CPU of all parts"]
     assert "idle" not in render(short)
+    assert "Python 3.11.2 of /usr" in render(short)
 
 
 def test_cpu_of_a_process_counts_its_children_those_that_ended_too() -> None:
