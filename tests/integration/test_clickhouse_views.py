@@ -4,24 +4,22 @@
 
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 from uuid import uuid4
 
 import orjson
 import pytest
 from aiokafka import ConsumerRecord
-from clickhouse_connect.driver.client import Client
 
 from schemas.lifecycle_events import EVENT_WORDS, EventWord
 from services.cli.health import clickhouse_problem
 from services.recorder.app import RecorderHandler, known_migrations, migrate
-from services.recorder.clickhouse import ClickHouse
 from services.recorder.recording import Patience
 from services.recorder.rollup import REFRESH_HOUR, RollupPlan
 from shared.events import EventMaker
-from shared.ids import derived_id
 from shared.settings import ClickHouseSettings
+from tests.integration.database_rig import Database, Story
 from tests.unit.recorder.test_recording import FakeHost
 
 pytestmark = pytest.mark.clickhouse
@@ -36,79 +34,6 @@ CONTRACT = {
     "stuck_messages": "message_id account_id connector_id last_event last_event_at age_s",
     "connector_health": "connector_id state binds_up binds_max throttled_1m errors_1m updated_at",
 }
-
-Row = dict[str, Any]
-
-
-class Story:
-    """Writes the events of one message as the services do, ten minutes ago."""
-
-    def __init__(self, account_id: str = "shop", segments: int = 1) -> None:
-        self.at_ms = int(time.time() * 1000) - 600_000
-        self.message_id = derived_id(self.at_ms, uuid4().hex)
-        self.events: list[bytes] = []
-        self._about: dict[str, Any] = {
-            "accepted_at_ms": self.at_ms, "account_id": account_id, "to": "447700900123", "sender": "SHOP",
-            "country": "GB", "lane": "txn",
-        }  # fmt: skip
-        self._segments = segments
-
-    def tell(self, service: str, event: EventWord, after_ms: int, **columns: Any) -> "Story":
-        columns = {**self._about, "segments": self._segments, **columns}
-        made = EventMaker(service, "0").out(
-            event,
-            occurred_at_ms=self.at_ms + after_ms,
-            message_id=self.message_id,
-            identity=(after_ms,),
-            **columns,
-        )
-        assert made.value is not None
-        self.events.append(made.value)
-        return self
-
-    def accepted(self) -> "Story":
-        self.tell("ingress", "accepted", 5, idempotency_key="order-1", connector_id="acme-1")
-        return self.tell("encoder", "encoded", 20, encoding="gsm7", connector_id="acme-1")
-
-    def submitted(self, after_ms: int = 60, index: int = 1, **columns: Any) -> "Story":
-        columns = {"attempt": 1, "connector_id": "acme-1", "encoding": "gsm7", "smsc_message_id": f"id-{index}",
-                   "deadline_at_ms": self.at_ms + 172_800_000} | columns  # fmt: skip
-        return self.tell("throttler", "submitted", after_ms, segment_index=index, **columns)
-
-    def receipt(self, after_ms: int, index: int = 1, word: EventWord = "receipt", **columns: Any) -> "Story":
-        columns = {"attempt": 1, "connector_id": "zeta-9", "status": "delivered", "smsc_error": "000"} | columns
-        return self.tell("correlator", word, after_ms, segment_index=index, **columns)
-
-    def status(self, after_ms: int, status: str, final: bool, **columns: Any) -> "Story":
-        columns = {"connector_id": "acme-1", "status": status, "final": final} | columns
-        return self.tell("correlator", "status", after_ms, **columns)
-
-
-class Database:
-    """The migrated database, and questions about one message."""
-
-    def __init__(self, clickhouse: ClickHouse, client: Client) -> None:
-        self.clickhouse = clickhouse
-        self._client = client
-
-    async def all(self, query: str) -> list[Row]:
-        return list(self._client.query(query).named_results())
-
-    async def one(self, view: str, message_id: str) -> Row:
-        rows = await self.all(f"SELECT * FROM sms.{view} WHERE message_id = '{message_id}'")
-        assert len(rows) == 1, rows
-        return rows[0]
-
-    async def of(self, view: str, story: Story) -> list[Row]:
-        return await self.all(f"SELECT * FROM sms.{view} WHERE message_id = '{story.message_id}'")
-
-
-@pytest.fixture
-async def database(clickhouse_url: str, clickhouse_client: Callable[..., Client]) -> AsyncIterator[Database]:
-    clickhouse = ClickHouse(clickhouse_url, "default", "")
-    await migrate(clickhouse)
-    yield Database(clickhouse, clickhouse_client())
-    await clickhouse.close()
 
 
 async def test_views_have_at_least_the_columns_of_the_contract(database: Database) -> None:

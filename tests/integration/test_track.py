@@ -7,11 +7,9 @@ import pytest
 
 from services.cli import track
 from services.cli.runtime import CLICKHOUSE_VARIABLE
-from tests.integration.test_clickhouse_views import Database, Story, database
+from tests.integration.database_rig import Database, Story
 
 pytestmark = pytest.mark.clickhouse
-
-__all__ = ["database"]  # pytest finds the fixture by its name here
 
 
 @pytest.fixture(autouse=True)
