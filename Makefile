@@ -1,9 +1,13 @@
 # Everything a person types. Needs Python >= 3.11 and make; whatever else is needed is fetched.
 
 # A Python built without optimisations, as pyenv does by default, takes a quarter more CPU. Those of a system have them.
+# Not a system's that is newer than 3.13: packages may lack wheels for it.
 OPTIMISED := import ensurepip, sys, sysconfig, venv; flags = sysconfig.get_config_var("CONFIG_ARGS") or ""; \
-  sys.exit(sys.version_info < (3, 11) or not ("--enable-optimizations" in flags or sys.base_prefix == "/usr"))
-PYTHON ?= $(shell for p in python3 /usr/bin/python3; do $$p -c '$(OPTIMISED)' 2>/dev/null && echo $$p && exit; done; echo python3)
+  sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) \
+  or not ("--enable-optimizations" in flags or sys.base_prefix == "/usr"))
+ifndef PYTHON
+PYTHON := $(shell for p in python3 /usr/bin/python3; do $$p -c '$(OPTIMISED)' 2>/dev/null && echo $$p && exit; done; echo python3)
+endif
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.set-up
@@ -26,7 +30,8 @@ $(STAMP): requirements-dev.lock pyproject.toml
 	  echo "Python 3.11 or later is needed, and '$(PYTHON)' is not one: try make PYTHON=python3.13 $(MAKECMDGOALS)" >&2; exit 2; }
 	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(VENV) || { \
 	  echo "'$(PYTHON) -m venv' failed: on Debian and Ubuntu, apt install python3-venv" >&2; exit 2; }
-	@echo "Installing the locked packages into $(VENV) for $(PYTHON) (about a minute, once)"
+	@echo "Installing the locked packages into $(VENV), with $$($(BIN)/python -V) of" \
+	  "$$($(BIN)/python -c 'import sys; print(sys.base_prefix)') (about a minute, once)"
 	@$(PIP) install --quiet --no-compile --require-hashes -r requirements-dev.lock
 	@$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@

@@ -15,6 +15,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, ProducerFenced
+from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
 from shared.clock import monotonic_s
@@ -31,6 +32,9 @@ MAX_POLL_INTERVAL_MS: Final = 24 * 3_600_000
 does not poll, and must keep its partitions; whether a loop still advances is what `Service.progress` tells."""
 TRANSACTION_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS
 """A zombie's transaction must be over when its successor begins."""
+
+ASK_AGAIN_S: Final = 0.1
+"""After a heartbeat that was not acknowledged, e.g. because the coordinator has moved."""
 
 SETTLED_WITHIN_S: Final = 3 * TRANSACTION_TIMEOUT_MS / 1000
 """By default a broker looks only every ten seconds for transactions that have timed out."""
@@ -201,7 +205,8 @@ class HeartbeatWatch:
     """Knows when the last heartbeat was sent that the group coordinator acknowledged (aiokafka does not tell).
 
     Nothing else counts. That an assignment was taken up says nothing: the group's answer may have lain in the socket of
-    a process that slept, while the work went to another. So who has got one must `ask`.
+    a process that slept, while the work went to another. Nor does what was acknowledged before the group said that it
+    does not know this member.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
@@ -216,12 +221,23 @@ class HeartbeatWatch:
             if ok:
                 # of its sending: an answer that lay in the socket while this process slept says nothing of now
                 self._last_s = max(self._last_s, sent_s)
+            elif coordinator.generation == OffsetCommitRequest.DEFAULT_GENERATION_ID:
+                self._last_s = -math.inf
             return ok
 
         coordinator._do_heartbeat = observed
 
+    @property
+    def age_s(self) -> float:
+        return monotonic_s() - self._last_s
+
+    @property
+    def fresh(self) -> bool:
+        """Half of the session timeout is not over yet."""
+        return self.age_s <= SESSION_TIMEOUT_MS / 2000
+
     async def ask(self) -> None:
-        """Send a heartbeat now, not when the next is due: a second after an assignment. If it is refused the age stays.
+        """Send a heartbeat now, not when the next is due: a second after an assignment. It may be refused, or fail.
 
         Raises `FatalKafkaError` where the group may not be used at all.
         """
@@ -230,13 +246,16 @@ class HeartbeatWatch:
         except KafkaError as error:
             raise FatalKafkaError(f"the group's coordinator takes no heartbeat: {error!r}") from error
 
-    @property
-    def age_s(self) -> float:
-        return monotonic_s() - self._last_s
+    async def until_fresh(self) -> None:
+        """Ask until a heartbeat is acknowledged, if none was lately. Without a limit: the loop it holds up tells."""
+        while not self.fresh:
+            await self.ask()
+            if not self.fresh:
+                await asyncio.sleep(ASK_AGAIN_S)
 
     def check(self) -> None:
-        """Raise `FatalKafkaError` where a decision could be one after a sleep: half the session timeout is over."""
-        if self.age_s > SESSION_TIMEOUT_MS / 2000:
+        """Raise `FatalKafkaError` where a decision could be one after a sleep."""
+        if not self.fresh:
             raise FatalKafkaError(f"no acknowledged heartbeat for {self.age_s:.1f} s: another process may own the work")
 
 

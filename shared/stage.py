@@ -141,6 +141,8 @@ class Stage:
         self._ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._consumer: AIOKafkaConsumer | None = None
         self._watch: HeartbeatWatch | None = None
+        self._watched = asyncio.Event()
+        """Set with `_watch`: FastStream shows its consumer only after the first assignment."""
         service.expect(config.group)
 
     # -- life -------------------------------------------------------------------------------------------------------
@@ -227,7 +229,7 @@ class Stage:
         if self._consumer is None:
             self._consumer = consumer
             self._watch = HeartbeatWatch(consumer)
-            await self._watch.ask()  # the first assignment was before: FastStream shows its consumer only now
+            self._watched.set()
             wait_for_the_reader(consumer)
             if self._config.cadence_ms:
                 FetchPace(consumer, self._config.cadence_ms / 1000)
@@ -400,9 +402,10 @@ class Stage:
         self._service.set_assignment(self._config.group, held, ready=False)
         try:
             self._service.progress(self._config.group)
-            if self._watch is not None:
-                await self._watch.ask()
             await self._handler.assigned(partitions)
+            await self._watched.wait()
+            if self._watch is not None:
+                await self._watch.until_fresh()
         except asyncio.CancelledError:
             raise
         except Exception as error:

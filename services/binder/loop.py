@@ -36,7 +36,6 @@ from services.binder.trace_files import TraceFiles
 from services.binder.tracing import Tracing
 from shared.clock import monotonic_s, now_ms
 from shared.kafka import (
-    SESSION_TIMEOUT_MS,
     BatchProducer,
     FatalKafkaError,
     HeartbeatWatch,
@@ -59,7 +58,6 @@ DISPATCH_PATTERN: Final = r"^mt\.dispatch\.(?!dlq$).*"
 DISPATCH_PREFIX: Final = "mt.dispatch."
 POLL_MS: Final = 1_000
 METADATA_MAX_AGE_MS: Final = 5_000
-FRESH_S: Final = SESSION_TIMEOUT_MS / 2000
 STOP_GRACE_S: Final = 15.0
 """Beyond the longest response_timeout_s of a connector, for the end of a process."""
 
@@ -247,12 +245,12 @@ class Binder:
 
     def _fresh(self) -> bool:
         heartbeat = self._heartbeat
-        return heartbeat is not None and not self._committer.suspended and heartbeat.age_s < FRESH_S
+        return heartbeat is not None and not self._committer.suspended and heartbeat.fresh
 
     def _writable(self) -> bool:
         """Without a look at rebalances: what was claimed is this process's until it lets go of the bind."""
         heartbeat = self._heartbeat
-        if heartbeat is None or heartbeat.age_s >= FRESH_S:
+        if heartbeat is None or not heartbeat.fresh:
             return False
         return not self._watch.must_drop(monotonic_s())
 

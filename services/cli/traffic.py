@@ -89,7 +89,7 @@ class Publisher:
 
 
 class StatusFollower:
-    """Follows `mt.statuses` from where it stood at the start, as an application would."""
+    """Follows `mt.statuses` from where it stood at the start, ten times a second."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings

@@ -290,7 +290,9 @@ class Throttler:
         """Make the brains fit what is held and configured; those that stay keep what they have."""
         generation, held, config_hash = self._generation, self._held, self._service.gateway.hash
         if self._watch is not None:
-            await self._watch.ask()
+            await self._watch.until_fresh()
+        if generation != self._generation or self._rebalancing:
+            return  # shared out again meanwhile
         takeover = Takeover(self._service, GROUP, consumer)
         try:
             brains = await takeover.brains(held, self._brains)

@@ -305,6 +305,7 @@ async def test_a_process_that_was_stopped_writes_nothing_and_leaves_its_bind_fir
     binder._heartbeat._last_s -= 5.0
     assert not binder._writable(), "the last heartbeat is old"
     await binder._heartbeat.ask()
+    assert binder._writable()
     binder._watch.own_beat(monotonic_s() + lease.DROP_AFTER_S + 1)
     assert not binder._writable(), "between two beats others may have taken the bind"
     await smsc.until(lambda: smsc.binds == 2)

@@ -11,7 +11,14 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as KafkaTopic
 
 from shared.clock import now_ms
-from shared.kafka import MAX_POLL_INTERVAL_MS, BatchProducer, FatalKafkaError, committed_with_metadata, read_range
+from shared.kafka import (
+    MAX_POLL_INTERVAL_MS,
+    BatchProducer,
+    FatalKafkaError,
+    HeartbeatWatch,
+    committed_with_metadata,
+    read_range,
+)
 from shared.records import Out
 from shared.service import Service
 from shared.settings import Settings
@@ -151,25 +158,52 @@ async def test_a_handler_that_fails_ends_the_stage_and_commits_nothing(
 
 
 async def test_an_old_heartbeat_stops_the_stage_before_it_produces(
-    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str]
+    kafka_bootstrap: str,
+    topics: tuple[str, str],
+    tmp_path: Path,
+    unique_name: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     source, target = topics
     service = _service(kafka_bootstrap, tmp_path)
     stage = Stage(service, StageConfig(unique_name("group"), (source,)), Copy(target))
     async with _running(service, stage) as task:
         await _until(lambda: service.ready, task)
-        assert stage._watch is not None
-        coordinator = stage._consumer._coordinator  # type: ignore[union-attr]
-
-        async def refused() -> bool:
-            return False
-
-        coordinator._do_heartbeat = refused
-        stage._watch._last_s -= 6.0
+        monkeypatch.setattr(HeartbeatWatch, "age_s", 6.0)
         await _produce(kafka_bootstrap, source, 2)
         with pytest.raises(FatalKafkaError, match="no acknowledged heartbeat"):
             await asyncio.wait_for(asyncio.shield(task), 20)
     assert await _values(service, target) == [[], []]
+
+
+async def test_nothing_is_decided_on_new_partitions_before_a_heartbeat_was_acknowledged(
+    kafka_bootstrap: str,
+    topics: tuple[str, str],
+    tmp_path: Path,
+    unique_name: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nor does the process end: the coordinator may have moved just now."""
+    asked = asyncio.Event()
+
+    async def not_acknowledged(_watch: HeartbeatWatch) -> None:
+        asked.set()
+
+    source, target = topics
+    await _produce(kafka_bootstrap, source, 2)
+    monkeypatch.setattr(HeartbeatWatch, "ask", not_acknowledged)
+    monkeypatch.setattr(HeartbeatWatch, "fresh", False)
+    service = _service(kafka_bootstrap, tmp_path)
+    copy = Copy(target)
+    stage = Stage(service, StageConfig(unique_name("group"), (source,)), copy)
+    async with _running(service, stage) as task:
+        await asyncio.wait_for(asked.wait(), 20)
+        asked.clear()
+        await asyncio.wait_for(asked.wait(), 20)
+        assert not service.ready
+        assert await _values(service, target) == [[], []]
+        monkeypatch.undo()
+        await _until(lambda: copy.seen == 2, task)
 
 
 class Slow(Copy):

@@ -1,9 +1,11 @@
 """How old a heartbeat is: what a process that has slept must not be mistaken about."""
 
+import asyncio
 from types import SimpleNamespace
 
 import pytest
 from aiokafka.errors import GroupAuthorizationFailedError
+from aiokafka.protocol.commit import OffsetCommitRequest
 
 from shared import kafka
 from shared.kafka import FatalKafkaError, HeartbeatWatch
@@ -17,7 +19,7 @@ class Group:
         self.answer_takes_s = 0.0
         self.answer: bool | Exception = True
         monkeypatch.setattr(kafka, "monotonic_s", lambda: self.now_s)
-        self.coordinator = SimpleNamespace(_do_heartbeat=self._heartbeat)
+        self.coordinator = SimpleNamespace(_do_heartbeat=self._heartbeat, generation=7)
 
     def watch(self) -> HeartbeatWatch:
         return HeartbeatWatch(SimpleNamespace(_coordinator=self.coordinator))
@@ -55,13 +57,43 @@ async def test_before_the_group_has_answered_nothing_may_be_decided(group: Group
     watch.check()
 
 
-async def test_who_asks_and_is_refused_is_as_old_as_before(group: Group) -> None:
+async def test_a_heartbeat_that_fails_changes_nothing(group: Group) -> None:
     watch = group.watch()
     await watch.ask()
     group.now_s += 4.0
     group.answer = False
     await watch.ask()
     assert watch.age_s == 4.0
+    watch.check()
+
+
+async def test_a_group_that_does_not_know_this_member_takes_back_what_it_acknowledged(group: Group) -> None:
+    """aiokafka forgets its generation then, and joins anew."""
+    watch = group.watch()
+    await watch.ask()
+    group.answer = False
+    group.coordinator.generation = OffsetCommitRequest.DEFAULT_GENERATION_ID
+    await watch.ask()
+    with pytest.raises(FatalKafkaError):
+        watch.check()
+
+
+async def test_it_is_asked_until_it_is_acknowledged_and_not_at_all_when_it_was(
+    group: Group, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[float] = []
+
+    async def moved(wait_s: float) -> None:
+        waits.append(wait_s)
+        group.answer = len(waits) == 3
+
+    monkeypatch.setattr(asyncio, "sleep", moved)
+    group.answer = False
+    watch = group.watch()
+    await watch.until_fresh()
+    assert waits == [kafka.ASK_AGAIN_S] * 3
+    group.answer = AssertionError("there is nothing to ask")
+    await watch.until_fresh()
 
 
 async def test_a_group_that_may_not_be_used_ends_the_process(group: Group) -> None:
