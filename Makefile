@@ -1,6 +1,7 @@
 # Everything a person types. Needs Python >= 3.11 and make; whatever else is needed is fetched.
 
-# A Python built without optimisations, as pyenv does by default, takes a quarter more CPU. Those of a system have them.
+# A Python built without optimisations, as pyenv does by default, made a message cost 17 to 40 % more CPU. Those of a
+# system have them.
 # Not a system's that is newer than 3.13: packages may lack wheels for it.
 OPTIMISED := import ensurepip, sys, sysconfig, venv; flags = sysconfig.get_config_var("CONFIG_ARGS") or ""; \
   sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13) \

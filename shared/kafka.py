@@ -222,7 +222,7 @@ class HeartbeatWatch:
                 # of its sending: an answer that lay in the socket while this process slept says nothing of now
                 self._last_s = max(self._last_s, sent_s)
             elif coordinator.generation == OffsetCommitRequest.DEFAULT_GENERATION_ID:
-                self._last_s = -math.inf
+                self._last_s = -math.inf  # the group does not know this member: aiokafka has reset its generation
             return ok
 
         coordinator._do_heartbeat = observed
@@ -247,7 +247,9 @@ class HeartbeatWatch:
             raise FatalKafkaError(f"the group's coordinator takes no heartbeat: {error!r}") from error
 
     async def until_fresh(self) -> None:
-        """Ask until a heartbeat is acknowledged, if none was lately. Without a limit: the loop it holds up tells."""
+        """Ask until a heartbeat is acknowledged, if none was lately. It has no limit of its own: a loop that waits here
+        for too long is found dead by what watches it.
+        """
         while not self.fresh:
             await self.ask()
             if not self.fresh:

@@ -302,7 +302,7 @@ class Binder:
         for tp in kept:
             self._workers[tp].kept()
         if self._heartbeat is not None:
-            await self._heartbeat.ask()
+            await self._heartbeat.ask()  # once: aiokafka waits for this, and without an answer nothing is claimed yet
         self._committer.poke()
         self._turn()
         names = [f"{tp.topic}:{tp.partition}" for tp in assigned]

@@ -22,7 +22,7 @@ from shared.settings import Settings
 
 _SECONDS_FOR_RECORDER = 60
 _STATUSES_EVERY_S = 0.1
-"""Nobody waits for a single one, and a fetch costs Kafka the same whatever it brings."""
+"""Nobody waits for a single one, and every fetch has a cost of its own, whatever it brings."""
 _STORED = """
 SELECT toString(message_id), status, final FROM sms.message_state
 WHERE accepted_at >= fromUnixTimestamp64Milli({since_ms:Int64})

@@ -83,7 +83,7 @@ class Load:
     async def run(self, rate: float | None, open_max: int) -> None:
         """Until it is cancelled. `rate` None: closed loop.
 
-        It shares the processors with what is measured, so it sends whole batches: the least that a client can cost.
+        It shares the processors with what is measured, so it sends whole batches, which costs less.
         """
         producer = BatchProducer(self._settings, client_id="load")
         await producer.start()

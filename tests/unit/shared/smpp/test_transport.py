@@ -5,12 +5,12 @@ import contextlib
 import logging
 import select
 import socket
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+import uvloop
 
 from shared.smpp import pdu, transport
 from shared.smpp.codec import encode_body
@@ -184,13 +184,10 @@ async def test_the_question_is_asked_once() -> None:
         assert server.submits == 2
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no uvloop")
 def test_what_is_pumped_is_with_the_kernel_at_once() -> None:
     """On uvloop, as the services run: were it kept until the end of the turn, a process stopped before would send it
     when it wakes, without a question.
     """
-    import uvloop
-
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_is_with_the_kernel_at_once())
 
