@@ -64,10 +64,11 @@ async def _wait_for(
     """Its events and its state: as soon as it is final, else what there is when the time is over."""
     deadline = now_ms() + wait_s * 1000
     while True:
-        events = await asyncio.to_thread(client.query, _EVENTS, parameters={"id": message_id})
+        # the state first: what the recorder writes in between is then among the events, and not the other way round
         found = await asyncio.to_thread(client.query, _STATE, parameters={"id": message_id})
+        events = await asyncio.to_thread(client.query, _EVENTS, parameters={"id": message_id})
         state = next(iter(found.named_results()), {})
-        if state.get("final") or now_ms() >= deadline:
+        if (state.get("final") and events.result_rows) or now_ms() >= deadline:
             return (list(events.named_results()), state) if events.result_rows else None
         await asyncio.sleep(POLL_S)
 

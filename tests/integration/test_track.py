@@ -1,6 +1,8 @@
 """`smsgw track` on a real ClickHouse: what a person reads of one message."""
 
+import asyncio
 import json
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -41,3 +43,25 @@ async def test_the_timeline_reads_as_things_followed_from_each_other(
 async def test_of_an_unknown_message_nothing_is_told(database: Database, capsys: pytest.CaptureFixture[str]) -> None:
     assert await track.run(str(uuid4()), None, wait_s=0, as_json=True) == 1
     assert json.loads(capsys.readouterr().out)["found"] is False
+
+
+async def test_what_is_recorded_between_its_two_questions_is_found(
+    database: Database, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    story = Story().accepted().submitted().receipt(900).status(900, "delivered", True)
+    to_thread, asked = asyncio.to_thread, 0
+
+    async def recorded_meanwhile(question: Any, *args: Any, **options: Any) -> Any:
+        nonlocal asked
+        answer = await to_thread(question, *args, **options)
+        if args and "{id:UUID}" in str(args[0]):
+            asked += 1
+            if asked == 1:
+                await database.clickhouse.insert(story.events)
+        return answer
+
+    monkeypatch.setattr(asyncio, "to_thread", recorded_meanwhile)
+    assert await track.run(str(story.message_id), None, wait_s=5, as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["state"]["status"] == "delivered"
+    assert "status" in [event["event"] for event in told["events"]]
