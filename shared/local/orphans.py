@@ -22,6 +22,7 @@ class OrphanGuard:
 
     def __init__(self) -> None:
         self._groups: set[int] = set()
+        self._closed = False
         self._process = _spawn()
 
     @property
@@ -40,7 +41,11 @@ class OrphanGuard:
         self._tell(f"-{group}\n")
 
     def close(self) -> None:
-        """End the guard without ending any of the groups. Call it when they have been ended in good order."""
+        """End the guard without ending any of the groups. Call it when they have been ended in good order.
+
+        What it is told afterwards is nothing to it: a child that was killed at the very end is forgotten late.
+        """
+        self._closed = True
         self._groups.clear()
         with contextlib.suppress(BrokenPipeError, ValueError):
             self._write("close\n")
@@ -59,6 +64,8 @@ class OrphanGuard:
 
         Where there is none to be had (no memory, too many processes) the next call tries again.
         """
+        if self._closed:
+            return
         try:
             self._write(line)
         except (BrokenPipeError, ValueError):  # ValueError: its pipe was closed when it was not replaced

@@ -27,6 +27,8 @@ from shared.local.orphans import OrphanGuard
 log = logging.getLogger(__name__)
 
 LOG_CHECK_PERIOD_S = 60.0
+_DEATH_S = 5.0
+"""SIGKILL takes its time when a process waits for a disk."""
 
 
 class Supervisor:
@@ -55,6 +57,7 @@ class Supervisor:
             await self.stop()
         finally:
             self.kill_all()
+            await asyncio.gather(*[keeper.end() for keeper in self._keepers.values()])
             if self._log_task is not None:
                 self._log_task.cancel()
             if self._guard is not None:
@@ -172,6 +175,13 @@ class _Keeper:
         self._wished.set()
         if self._process is not None:
             _signal_group(self._process.pid, signal.SIGKILL)
+
+    async def end(self) -> None:
+        """Returns when nobody keeps the child any more: soon after `kill`, unless the system does not let it die."""
+        if self._task is not None:
+            await asyncio.wait([self._task], timeout=_DEATH_S)
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
 
     async def _keep(self) -> None:
         """Lives of the child, one after the other, until it is stopped or given up."""

@@ -67,6 +67,14 @@ def test_closing_the_guard_ends_nothing_but_the_guard(sleeper: "subprocess.Popen
     assert sleeper.poll() is None
 
 
+def test_what_a_closed_guard_is_told_starts_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    guard = OrphanGuard()
+    guard.close()
+    monkeypatch.setattr(orphans, "_spawn", lambda: pytest.fail("another guard, which nobody would close"))
+    guard.forget(1)
+    guard.watch(1)
+
+
 def test_a_guard_that_was_killed_is_replaced(sleeper: "subprocess.Popen[bytes]") -> None:
     guard = OrphanGuard()
     guard.watch(sleeper.pid)

@@ -147,19 +147,20 @@ async def test_a_listener_that_fails_costs_no_child_its_keeper(spec: Callable[..
 async def test_one_that_cannot_be_stopped_in_order_does_not_keep_the_others_from_it(
     events: Events, spec: Callable[..., ChildSpec], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def broken(self: object) -> None:
+    """And nobody keeps it any more afterwards, although the last one dies when all others have been stopped."""
+
+    async def broken() -> None:
         raise RuntimeError("a mistake of ours")
 
     async with Supervisor(events) as supervisor:
-        await supervisor.start(spec(SLEEP, "one"))
-        await supervisor.start(spec(SLEEP, "two", stop_order=1))
-        one, two = (state.pid for state in supervisor.states().values())
-        monkeypatch.setattr(supervisor._keepers["one"], "stop", broken.__get__(supervisor._keepers["one"]))
-        await supervisor.stop()
-        assert one is not None
-        assert two is not None
-        assert not psutil.pid_exists(two)
-        await ended(one)
+        for order, name in enumerate(("first", "other", "last")):
+            await supervisor.start(spec(SLEEP, name, stop_order=order))
+        pids = [state.pid or 0 for state in supervisor.states().values()]
+        for name in ("first", "last"):
+            monkeypatch.setattr(supervisor._keepers[name], "stop", broken)
+    assert {event.name for event in events.seen if event.kind == "stopped"} == {"first", "other", "last"}
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+    assert [task for task in asyncio.all_tasks() if task.get_name().startswith("keep-")] == []
 
 
 async def test_a_program_that_does_not_exist_is_an_event(events: Events, spec: Callable[..., ChildSpec]) -> None:
