@@ -3,6 +3,7 @@
 A commit has the same examples on every machine: who sees a red test can see it again. `make explore` takes others.
 """
 
+import gc
 import logging
 from collections.abc import Iterator
 
@@ -17,6 +18,21 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("fixed", hypothesis.settings.get_profile("explore"), derandomize=True)
 hypothesis.settings.load_profile("fixed")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported stays: nobody need look through it again (see `nothing_left_open`)."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def nothing_left_open() -> Iterator[None]:
+    """What a file of tests leaves open (clients, processes, files) fails that file, not one that happens to run when
+    the rubbish is collected.
+    """
+    yield
+    gc.collect()
 
 
 @pytest.fixture(autouse=True)
