@@ -9,7 +9,8 @@ import itertools
 import math
 import ssl
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
@@ -108,6 +109,28 @@ def make_consumer(settings: Settings, *topics: str, **options: Any) -> AIOKafkaC
     return AIOKafkaConsumer(*topics, **(base | options))
 
 
+@asynccontextmanager
+async def consuming(settings: Settings, *topics: str, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer (see `make_consumer`); closed whatever happens, also when it cannot start or is cancelled."""
+    consumer = make_consumer(settings, *topics, **options)
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+@asynccontextmanager
+async def administering(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaAdminClient]:
+    """A started admin client; closed whatever happens, also when it cannot start or is cancelled."""
+    admin = AIOKafkaAdminClient(**(connection_options(settings) | options))
+    try:
+        await admin.start()
+        yield admin
+    finally:
+        await admin.close()
+
+
 async def partitions_of(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicPartition]:
     """All partitions of `topics`, in order, by metadata fetched now. Raises `MissingTopics` for one that is not there.
 
@@ -182,9 +205,11 @@ def wait_for_the_reader(consumer: AIOKafkaConsumer) -> None:
 def leave_for_good(consumer: AIOKafkaConsumer) -> None:
     """Make a static member dynamic, so that its `stop` tells the group: its partitions are taken over at once.
 
-    Without it the group waits for the session timeout, which is what a restart wants and a removal does not.
+    Without it the group waits for the session timeout, which is what a restart wants and a removal does not. One that
+    never started is nothing to the group.
     """
-    consumer._coordinator._group_instance_id = None
+    if consumer._coordinator is not None:
+        consumer._coordinator._group_instance_id = None
 
 
 def joined_blindly(consumer: AIOKafkaConsumer) -> bool:
@@ -290,9 +315,11 @@ class BatchProducer:
         producer = AIOKafkaProducer(**self._options)
         try:
             await producer.start()
-        except KafkaError as error:
+        except BaseException as error:
             await producer.stop()
-            raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
+            if isinstance(error, KafkaError):
+                raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
+            raise
         self._producer = producer
 
     async def stop(self) -> None:
@@ -392,14 +419,11 @@ async def committed_with_metadata(settings: Settings, group: str) -> dict[TopicP
     Waits for transactions that are about to commit offsets of the group. Raises `KafkaUnavailable` when they do not end
     although they must have timed out.
     """
-    admin = AIOKafkaAdminClient(**connection_options(settings))
-    await admin.start()
-    try:
-        return await stable_offsets(admin, group, SETTLED_WITHIN_S)
-    except UnstableOffsets as error:
-        raise KafkaUnavailable(str(error)) from error
-    finally:
-        await admin.close()
+    async with administering(settings) as admin:
+        try:
+            return await stable_offsets(admin, group, SETTLED_WITHIN_S)
+        except UnstableOffsets as error:
+            raise KafkaUnavailable(str(error)) from error
 
 
 async def read_range(
@@ -414,12 +438,11 @@ async def read_range(
     """The committed records of one partition from offset `start` (None: its beginning) to before `end` (None: its end
     now), in batches. Offsets that were compacted, or are transaction markers, are not there; it still comes to an end.
 
-    `progress` is called whenever it has come further, and only then: who waits for it sees a read that hangs.
+    `progress` is called whenever it has come further, and only then: who waits for it sees a read that hangs. Use it
+    under `aclosing`: who stops early, or is cancelled between two batches, would leave the connection open.
     """
-    consumer = make_consumer(settings, auto_offset_reset=EARLIEST, max_partition_fetch_bytes=1 << 20)
     tp = TopicPartition(topic, partition)
-    await consumer.start()
-    try:
+    async with consuming(settings, auto_offset_reset=EARLIEST, max_partition_fetch_bytes=1 << 20) as consumer:
         consumer.assign([tp])
         first = (await consumer.beginning_offsets([tp]))[tp]
         last = (await consumer.end_offsets([tp]))[tp] if end is None else end
@@ -432,5 +455,3 @@ async def read_range(
                 progress()
             if inside := [record for record in batch if record.offset < last]:
                 yield inside
-    finally:
-        await consumer.stop()

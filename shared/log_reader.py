@@ -21,8 +21,12 @@ class LogReader:
         self._written: AIOKafkaConsumer = make_consumer(settings, isolation_level="read_uncommitted")
 
     async def __aenter__(self) -> "LogReader":
-        await self._committed.start()
-        await self._written.start()
+        try:
+            await self._committed.start()
+            await self._written.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
         return self
 
     async def __aexit__(self, *_: object) -> None:

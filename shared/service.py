@@ -20,7 +20,7 @@ from schemas.topics import SERVICE_STATES, shared_topics
 from shared.clock import now_ms
 from shared.events import EventMaker
 from shared.gateway import GatewayTable
-from shared.kafka import BatchProducer, FatalKafkaError, KafkaUnavailable, MissingTopics, make_consumer, partitions_of
+from shared.kafka import BatchProducer, FatalKafkaError, KafkaUnavailable, MissingTopics, consuming, partitions_of
 from shared.records import Out
 from shared.settings import Settings, SettingsError, read_settings
 from shared.tables import TableReader
@@ -216,12 +216,8 @@ class Service:
 
 async def check_topics(settings: Settings) -> None:
     """Raise `MissingTopics` unless every shared topic exists: a consumer of a missing topic would hang in silence."""
-    consumer = make_consumer(settings)
-    await consumer.start()
-    try:
+    async with consuming(settings) as consumer:
         await partitions_of(consumer, *(topic.name for topic in shared_topics()))
-    finally:
-        await consumer.stop()
 
 
 async def read_service_states(settings: Settings) -> dict[str, ServiceState]:

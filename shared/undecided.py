@@ -13,7 +13,7 @@ from typing import Final
 from aiokafka import ConsumerRecord, TopicPartition
 
 from shared.clock import now_ms
-from shared.kafka import make_consumer, read_range
+from shared.kafka import consuming, read_range
 from shared.log_reader import LogReader
 from shared.records import In
 from shared.settings import Settings
@@ -47,12 +47,8 @@ async def undecided(
 ) -> dict[TopicPartition, Undecided]:
     """Which of `partitions` have records behind what their group has `committed` (`committed_with_metadata`)."""
     held = list(partitions)
-    consumer = make_consumer(settings)
-    await consumer.start()
-    try:
+    async with consuming(settings) as consumer:
         ends = await consumer.end_offsets(held)
-    finally:
-        await consumer.stop()
     found: dict[TopicPartition, Undecided] = {}
     for tp in held:
         offset, text = committed.get(tp, (None, ""))

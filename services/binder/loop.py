@@ -134,8 +134,8 @@ class Binder:
 
     async def run(self) -> None:
         """Until the service is asked to stop. Raises what makes going on impossible."""
-        await self._producer.start()
         try:
+            await self._producer.start()
             await self._tables.start()
             self._watch = Watch(self._service.owner, monotonic_s())
             await self._consumer.start()

@@ -1,9 +1,10 @@
 """Edge: a new owner judges what the old one left of a partition; see `judgement.py` for the order and why."""
 
 import logging
+from contextlib import aclosing
 from dataclasses import dataclass
 
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.feedback import Feedback
 from schemas.topics import feedback_topic
@@ -58,17 +59,24 @@ class Takeover:
     async def _read_feedback(self, judgement: Judgement, topic: str, partition: int, fence_offset: int) -> None:
         if judgement.mark.feedback_from >= fence_offset:
             return
-        async for records in read_range(self.settings, topic, partition, judgement.mark.feedback_from, fence_offset):
-            for record in records:
-                try:
-                    judgement.read(Feedback.from_json(record.value), record.offset)
-                except ValueError as error:
-                    log.error("%s:%d offset %d cannot be read: %s", topic, partition, record.offset, error)
+        written = read_range(self.settings, topic, partition, judgement.mark.feedback_from, fence_offset)
+        async with aclosing(written) as batches:
+            async for records in batches:
+                for record in records:
+                    _judge_record(judgement, record)
 
     async def _read_claims(self, tp: TopicPartition, low: int, high: int) -> dict[int, Segment | Unreadable]:
         """The dispatch records of [L, X), by offset."""
         found: dict[int, Segment | Unreadable] = {}
         if low < high:
-            async for records in read_range(self.settings, tp.topic, tp.partition, low, high):
-                found |= {record.offset: read_dispatch(record) for record in records}
+            async with aclosing(read_range(self.settings, tp.topic, tp.partition, low, high)) as batches:
+                async for records in batches:
+                    found |= {record.offset: read_dispatch(record) for record in records}
         return found
+
+
+def _judge_record(judgement: Judgement, record: ConsumerRecord) -> None:
+    try:
+        judgement.read(Feedback.from_json(record.value), record.offset)
+    except ValueError as error:
+        log.error("%s:%d offset %d cannot be read: %s", record.topic, record.partition, record.offset, error)

@@ -12,8 +12,8 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
-from services.cli.runtime import consuming, ranges_of
-from shared.kafka import committed_with_metadata
+from services.cli.runtime import ranges_of
+from shared.kafka import committed_with_metadata, consuming
 from shared.settings import Settings
 
 THROTTLER_GROUP: Final = "throttler"

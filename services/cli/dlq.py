@@ -1,5 +1,6 @@
 """Edge: `smsgw dlq`: what could not be processed, why, and back again."""
 
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,9 @@ async def _records(settings: Settings, topic: str) -> list[ConsumerRecord]:
         raise Invalid(f"there is no dead-letter topic {name}", f"there are: {known}")
     found: list[ConsumerRecord] = []
     for partition in range(counts[name]):
-        async for batch in read_range(settings, name, partition):
-            found += batch
+        async with aclosing(read_range(settings, name, partition)) as batches:
+            async for batch in batches:
+                found += batch
     return found
 
 

@@ -14,7 +14,7 @@ from aiokafka.errors import NoError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Bytes, Int16, Int32, Schema, String
 
-from services.cli.topic_admin import admin_client
+from shared.kafka import administering
 from shared.settings import Settings
 
 _TEXT: Final = String("utf-8")
@@ -108,7 +108,7 @@ class Member:
 
 async def group_members(settings: Settings, groups: Iterable[str]) -> list[Member]:
     """The members of those of the groups that exist, in the order given."""
-    async with admin_client(settings) as admin:
+    async with administering(settings) as admin:
         existing = {found[0] for found in await admin.list_consumer_groups()}
         members: list[Member] = []
         for group in groups:
@@ -127,7 +127,7 @@ async def _members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
 
 async def leave_in_the_name_of(settings: Settings, member: Member) -> None:
     """Its partitions are shared out among the others at once. Raises `KafkaError` when the group refuses."""
-    async with admin_client(settings) as admin:
+    async with administering(settings) as admin:
         coordinator = await admin.find_coordinator(member.group)
         response = await admin._send_request(_LeaveGroup(member.group, member.instance_id), coordinator)
     _check(response.error_code, member.group)

@@ -7,10 +7,8 @@ from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from dotenv import dotenv_values
 
@@ -21,8 +19,7 @@ from shared.kafka import (
     FatalKafkaError,
     KafkaUnavailable,
     MissingTopics,
-    connection_options,
-    make_consumer,
+    administering,
     partitions_of,
 )
 from shared.settings import (
@@ -157,14 +154,11 @@ def no_topics(settings: Settings) -> CliError:
 
 async def kafka_answers(settings: Settings) -> bool:
     """Whether any broker of the address answers, with the credentials that the services use too."""
-    admin = AIOKafkaAdminClient(**(connection_options(settings) | {"request_timeout_ms": PROBE_TIMEOUT_MS}))
     try:
-        await admin.start()
+        async with administering(settings, request_timeout_ms=PROBE_TIMEOUT_MS):
+            return True
     except (KafkaError, OSError):
         return False
-    finally:
-        await admin.close()
-    return True
 
 
 @asynccontextmanager
@@ -184,17 +178,6 @@ async def read_tables(settings: Settings, tables: Mapping[str, OnRecord]) -> Non
     async with asyncio.timeout(ANSWER_S):
         await reader.start()
     await reader.stop()
-
-
-@asynccontextmanager
-async def consuming(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaConsumer]:
-    """A started consumer of nothing yet, without a group; closed whatever happens, also when it cannot start."""
-    consumer = make_consumer(settings, **options)
-    try:
-        await consumer.start()
-        yield consumer
-    finally:
-        await consumer.stop()
 
 
 async def ranges_of(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> dict[TopicPartition, tuple[int, int]]:

@@ -12,9 +12,9 @@ from schemas.statuses import Status
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, MT_STATUSES
 from services.cli.errors import EXIT_FAILED, Invalid
 from services.cli.output import console, print_json
-from services.cli.runtime import consuming, find_runtime, kafka_errors
+from services.cli.runtime import find_runtime, kafka_errors
 from shared.ids import message_id_of
-from shared.kafka import MissingTopics, connection_options, partitions_of
+from shared.kafka import MissingTopics, connection_options, consuming, partitions_of
 from shared.settings import Settings
 
 

@@ -1,18 +1,15 @@
 """Edge: the only place that creates topics (besides tests)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Iterable
 
 from aiokafka import AIOKafkaConsumer
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin import NewPartitions
 from aiokafka.admin import NewTopic as KafkaTopic
 from aiokafka.errors import KafkaError, for_code
 
 from schemas.topics import NewTopic
-from services.cli.runtime import consuming
-from shared.kafka import connection_options
+from shared.kafka import administering, consuming
 from shared.settings import Settings
 
 _EXISTS = 36
@@ -25,20 +22,9 @@ CHANGE_TIMEOUT_MS = 30_000
 """Many topics at once take a controller a while; that Kafka answers at all is known by then."""
 
 
-@asynccontextmanager
-async def admin_client(settings: Settings, **options: Any) -> AsyncIterator[AIOKafkaAdminClient]:
-    """A started admin client."""
-    admin = AIOKafkaAdminClient(**(connection_options(settings) | options))
-    try:
-        await admin.start()
-        yield admin
-    finally:
-        await admin.close()
-
-
 async def partition_counts(settings: Settings) -> dict[str, int]:
     """Partitions of every topic of the cluster, by name."""
-    async with admin_client(settings) as admin:
+    async with administering(settings) as admin:
         described = await admin.describe_topics()
     return {t["topic"]: len(t["partitions"]) for t in described if not t.get("is_internal")}
 
@@ -52,7 +38,7 @@ async def ensure_topics(settings: Settings, wanted: Iterable[NewTopic]) -> list[
     existing = await partition_counts(settings)
     missing = [t for t in topics if t.name not in existing]
     grown = {t.name: t.partitions for t in topics if existing.get(t.name, t.partitions) < t.partitions}
-    async with admin_client(settings, request_timeout_ms=CHANGE_TIMEOUT_MS) as admin:
+    async with administering(settings, request_timeout_ms=CHANGE_TIMEOUT_MS) as admin:
         if missing:
             copies = min(_COPIES, len((await admin.describe_cluster())["brokers"]))
             made = await admin.create_topics(

@@ -19,9 +19,10 @@ from services.cli.config_apply import (
 from services.cli.errors import CliError
 from services.cli.group_admin import Member, group_members, leave_in_the_name_of
 from services.cli.output import console, print_json, print_json_lines, span, table
-from services.cli.runtime import consuming, find_runtime, kafka_errors, no_topics, ranges_of
-from services.cli.topic_admin import admin_client, partition_counts
+from services.cli.runtime import find_runtime, kafka_errors, no_topics, ranges_of
+from services.cli.topic_admin import partition_counts
 from shared.clock import now_ms
+from shared.kafka import administering, consuming
 from shared.settings import Settings
 
 FORGET_S = 15.0
@@ -133,7 +134,7 @@ async def prune(connector_id: str, data_dir: Path | None, *, as_json: bool) -> i
         if applied is not None and any(d.connector.id == connector_id for d in applied.draining):
             forgotten = await forget_drained(settings, applied, connector_id)
             await wait_until_used(settings, forgotten.hash, FORGET_S, lambda _: None)
-        async with admin_client(settings) as admin:
+        async with administering(settings) as admin:
             await admin.delete_topics(existing)
     print_json({"deleted": existing}) if as_json else console.print("deleted: " + ", ".join(existing))
     return 0

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import aclosing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from services.cli.stack import DEMO_DIR
 from services.cli.topic_admin import partition_counts
 from shared.fetch_pace import FetchPace
 from shared.ids import message_id_of
-from shared.kafka import EARLIEST, connection_options, make_consumer, partitions_of, read_range
+from shared.kafka import EARLIEST, connection_options, consuming, make_consumer, partitions_of, read_range
 from shared.settings import Settings
 
 _SECONDS_FOR_RECORDER = 60
@@ -66,7 +67,11 @@ class Publisher:
         self._producer = AIOKafkaProducer(
             **connection_options(self._settings), acks="all", enable_idempotence=True, linger_ms=5
         )
-        await self._producer.start()
+        try:
+            await self._producer.start()
+        except BaseException:
+            await self.stop()
+            raise
 
     async def stop(self) -> None:
         if self._producer is not None:
@@ -100,14 +105,17 @@ class StatusFollower:
         self.ended: set[str] = set()
 
     async def start(self) -> None:
-        consumer = make_consumer(self._settings, auto_offset_reset=EARLIEST)
-        await consumer.start()
-        partitions = await partitions_of(consumer, MT_STATUSES)
-        consumer.assign(partitions)
-        for tp, end in (await consumer.end_offsets(partitions)).items():
-            consumer.seek(tp, end)
+        self._consumer = consumer = make_consumer(self._settings, auto_offset_reset=EARLIEST)
+        try:
+            await consumer.start()
+            partitions = await partitions_of(consumer, MT_STATUSES)
+            consumer.assign(partitions)
+            for tp, end in (await consumer.end_offsets(partitions)).items():
+                consumer.seek(tp, end)
+        except BaseException:
+            await self.stop()
+            raise
         FetchPace(consumer, _STATUSES_EVERY_S)
-        self._consumer = consumer
         self._task = asyncio.create_task(self._follow(consumer), name="statuses")
 
     async def stop(self) -> None:
@@ -192,19 +200,16 @@ async def read_stored(settings: Settings, expected: int, since_ms: int = 0) -> d
 async def count_dead_letters(settings: Settings) -> dict[str, int]:
     """How many records lie in each dead-letter topic that has any."""
     counts = {name: count for name, count in (await partition_counts(settings)).items() if name.endswith(".dlq")}
-    consumer = make_consumer(settings)
-    await consumer.start()
-    try:
+    async with consuming(settings) as consumer:
         partitions = await partitions_of(consumer, *counts)
         consumer.assign(partitions)  # or it asks for their leaders first, and waits a second
         begins, ends = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    finally:
-        await consumer.stop()
     found: Counter[str] = Counter()
     for tp in partitions:
         if begins[tp] < ends[tp]:  # markers of transactions take offsets too
-            async for batch in read_range(settings, tp.topic, tp.partition):
-                found[tp.topic] += len(batch)
+            async with aclosing(read_range(settings, tp.topic, tp.partition)) as batches:
+                async for batch in batches:
+                    found[tp.topic] += len(batch)
     return dict(found)
 
 

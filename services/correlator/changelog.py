@@ -4,6 +4,7 @@ import asyncio
 import gc
 import logging
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import aclosing
 from typing import Any, Final, Generic, Protocol, TypeVar
 
 from aiokafka import TopicPartition
@@ -11,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from services.correlator.state_table import StateTable
 from shared.clock import monotonic_s
-from shared.kafka import make_consumer, read_range
+from shared.kafka import consuming, read_range
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -80,9 +81,11 @@ class Changelog(Generic[P]):
             log.info("%s: %d partitions restored, %d keys, %.1f s", self._topic, len(fresh), keys, took_s)
 
     async def _restore(self, number: int, end: int, part: P) -> None:
-        async for batch in read_range(self._settings, self._topic, number, end=end, progress=self._progress):
-            for record in batch:
-                part.table.restore(record.key or b"", record.value)
+        written = read_range(self._settings, self._topic, number, end=end, progress=self._progress)
+        async with aclosing(written) as batches:
+            async for batch in batches:
+                for record in batch:
+                    part.table.restore(record.key or b"", record.value)
         for _ in part.restored():
             self._progress()
             await asyncio.sleep(0)
@@ -93,10 +96,6 @@ async def high_watermarks(settings: Settings, topic: str, partitions: Iterable[i
     wanted = [TopicPartition(topic, number) for number in partitions]
     if not wanted:
         return {}
-    consumer = make_consumer(settings, isolation_level="read_uncommitted")
-    await consumer.start()
-    try:
+    async with consuming(settings, isolation_level="read_uncommitted") as consumer:
         ends = await consumer.end_offsets(wanted)
-    finally:
-        await consumer.stop()
     return {tp.partition: end for tp, end in ends.items()}

@@ -7,7 +7,7 @@ from aiokafka import ConsumerRecord
 from schemas.topics import MT_REROUTES, MT_STATUSES
 from schemas.wire import Lane
 from services.encoder.own_output import OwnOutput
-from shared.kafka import make_consumer
+from shared.kafka import consuming
 from shared.settings import Settings
 from shared.undecided import Progress, read_since
 
@@ -28,10 +28,6 @@ async def read_own_output(
 
 async def _lane_topics(settings: Settings, lanes: Collection[Lane]) -> list[str]:
     """Those that exist: also of connectors that are configured no more."""
-    consumer = make_consumer(settings)
-    await consumer.start()
-    try:
+    async with consuming(settings) as consumer:
         names = await consumer.topics()
-    finally:
-        await consumer.stop()
     return sorted(n for n in names if n.startswith("mt.segments.") and n.rsplit(".", 1)[1] in lanes)

@@ -5,26 +5,21 @@ from collections.abc import Iterable
 from contextlib import aclosing
 
 from aiokafka import ConsumerRecord
-from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import MT_STATUSES, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from services.ingress.idempotency import KeyStore, restore
 from services.ingress.own_output import OwnOutput
-from shared.kafka import FatalKafkaError, connection_options, read_range
+from shared.kafka import FatalKafkaError, administering, read_range
 from shared.settings import Settings
 from shared.undecided import Progress, read_since
 
 
 async def require_log_append_time(settings: Settings, topics: Iterable[str]) -> None:
     """Raise `FatalKafkaError` unless Kafka itself dates the records of `topics`: identity is made of that time."""
-    admin = AIOKafkaAdminClient(**connection_options(settings))
-    await admin.start()
-    try:
-        wanted = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+    async with administering(settings) as admin:
         answers = await admin.describe_configs(wanted)
-    finally:
-        await admin.close()
     for answer in answers:
         for _code, _message, _kind, topic, entries in answer.resources:
             kinds = {entry[0]: entry[1] for entry in entries}

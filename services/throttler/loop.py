@@ -102,9 +102,9 @@ class Throttler:
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
         )
-        await self._producer.start()  # before anything is read: it ends what a predecessor left open
         followers = [asyncio.ensure_future(follow) for follow in (self._follow_config(), self._follow_stop())]
         try:
+            await self._producer.start()  # before anything is read: it ends what a predecessor left open
             await self._tables.start()
             arrivals = await self._start(consumer)
             followers.append(asyncio.ensure_future(self._follow_arrivals(arrivals)))

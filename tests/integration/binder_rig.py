@@ -269,12 +269,13 @@ class RunningBinder:
         return self
 
     async def stop(self) -> None:
-        """As on SIGTERM: everything is finished and released. Does nothing the second time."""
-        if self._tasks[1].done():
-            return
+        """As on SIGTERM: everything is finished and released. One that has ended is only cleaned up after."""
         self.service.stopping.set()
-        await self._tasks[1]
-        await self._end()
+        try:
+            if not self._tasks[1].done():
+                await self._tasks[1]
+        finally:
+            await self._end()
 
     async def kill(self) -> None:
         """The loop is abandoned: nothing is finished, nothing released."""
