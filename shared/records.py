@@ -126,6 +126,14 @@ def dead_letter(
     return Out(topic or dlq_of(record.topic), record.key, record.value, headers)
 
 
+def dead_letter_of_mistake(record: In, error: Exception, *, at_ms: int, service: str) -> Out:
+    """The dead letter of a record that a mistake of ours stumbled over: it must not stop those behind it.
+
+    Log it too, with where it happened. It can be replayed to a version that knows better.
+    """
+    return dead_letter(record, reason="internal_error", error=repr(error), at_ms=at_ms, service=service)
+
+
 def dead_letter_of_error(record: In, error: Exception, *, at_ms: int, service: str) -> Out:
     """The dead letter of a record that does not fit its schema: the first wrong field is named."""
     errors = getattr(error, "errors", None)

@@ -19,7 +19,7 @@ from services.encoder.plan import ConnectorPlan, plan_of
 from services.encoder.restore import read_own_output
 from shared.clock import monotonic_s
 from shared.kafka import committed_with_metadata, read_range
-from shared.records import Out, dead_letter, dead_letter_of_error, trace_headers
+from shared.records import Out, dead_letter, dead_letter_of_error, dead_letter_of_mistake, trace_headers
 from shared.service import Service, run_service
 from shared.sms.concat_ref import RecentRefs
 from shared.stage import Stage, StageConfig, StageHandler, run_stages
@@ -186,6 +186,9 @@ class EncoderHandler(StageHandler):
                     record, reason="invalid_record", field=error.field, error=wrong, at_ms=at_ms, service="encoder"
                 )
             ]
+        except Exception as error:  # a text that nobody thought of stops nobody else's
+            log.exception("%s:%d offset %d: a mistake of ours", record.topic, record.partition, record.offset)
+            return [dead_letter_of_mistake(record, error, at_ms=at_ms, service="encoder")]
 
     async def _look_again(self, unknown: Sequence[tuple[ConsumerRecord, Submission]], at_ms: int) -> list[Out]:
         """A connector that ingress knows and we do not is new, or was removed: the configuration's end tells which."""

@@ -5,6 +5,7 @@ is there, in a table. The rules of the fields are those of `schemas.requests`; a
 """
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, NoReturn, TypeAlias, get_args
 
@@ -33,6 +34,8 @@ SCHEDULE_PAST_MS: Final = 60_000
 ECHO_MAX: Final = 64
 """A wrong value is shown in the status up to this length; it may be as long as a record."""
 BINARY_DATA_CODING: Final = 4
+
+_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
 Json: TypeAlias = dict[str, Any]
 Check: TypeAlias = Callable[[Any], str | None]
@@ -66,13 +69,17 @@ class Admitted(NamedTuple):
 
 
 class Rejected(NamedTuple):
-    """A request that is wrong: the reason (`schemas.reasons`), the field, and of the rest what could be read."""
+    """A request that is wrong: the reason (`schemas.reasons`), the field, and of the rest what could be read.
+
+    `to` has no plus sign where it `is_number`; else it is shown as it was written.
+    """
 
     reason: str
     field: str
     account_id: str | None
     idempotency_key: str | None
     to: str | None
+    is_number: bool
     metadata: dict[str, str]
 
 
@@ -174,12 +181,15 @@ def _rejected(request: Json, checks: dict[str, Check], accepted_at_ms: int) -> R
         reason, field = _conflict(request, accepted_at_ms) or ("invalid_field", "")
     metadata = request.get("metadata")
     key = request.get("idempotency_key")
+    to: Any = request.get("to")
+    is_number = to is not None and checks["to"](to) is None
     return Rejected(
         reason,
         field,
         _shown(request.get("account_id")),
         key if key is not None and checks["idempotency_key"](key) is None else None,
-        _shown(request.get("to")),
+        to.removeprefix("+") if is_number else _shown(to),
+        is_number,
         metadata if metadata is not None and checks["metadata"](metadata) is None else {},
     )
 
@@ -205,9 +215,14 @@ def _refuse(word: str) -> NoReturn:
 
 
 def _has_surrogate(value: Any) -> bool:
+    """In a text, or in the keys and texts of an object, no deeper: no field may be, and a client decides how deep."""
     if type(value) is dict:
-        return any(_has_surrogate(k) or _has_surrogate(v) for k, v in value.items())
-    return type(value) is str and any("\ud800" <= c <= "\udfff" for c in value)
+        return any(_is_broken(key) or _is_broken(found) for key, found in value.items())
+    return _is_broken(value)
+
+
+def _is_broken(value: Any) -> bool:
+    return type(value) is str and _SURROGATE.search(value) is not None
 
 
 def _string(length_max: int) -> Check:

@@ -3,6 +3,7 @@
 `mt.requests.otp` has a consumer of its own without cadence, so that a password never waits behind a campaign.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -28,12 +29,14 @@ from services.ingress.restore import read_keys, read_own_output, require_log_app
 from services.ingress.routing import GatewayView
 from shared.clock import monotonic_s
 from shared.kafka import committed_with_metadata
-from shared.records import Out
+from shared.records import Out, dead_letter_of_mistake
 from shared.service import Service, run_service
 from shared.stage import Stage, StageConfig, StageHandler, run_stages
 from shared.tables import TableReader
 from shared.turns import Turns
 from shared.undecided import Passing, commit_time, undecided
+
+log = logging.getLogger(__name__)
 
 CADENCE_MS: Final = 40
 """`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
@@ -116,13 +119,21 @@ class IngressHandler(StageHandler):
         turns = Turns(self._clock, self._progress)
         for record in records:
             await turns.give()
-            decider = self._reroutes if record.topic == MT_REROUTES else self._requests
-            outs += decider.decide(record, at_ms)
+            outs += self._decide(record, at_ms)
         if self._undecided:
             self._undecided.handled(records)
             if not self._undecided:
                 self._own.forget_read_back()
         return outs
+
+    def _decide(self, record: ConsumerRecord, at_ms: int) -> list[Out]:
+        """Deciders do not raise; should one do so all the same, whoever sent that request stops nobody else's."""
+        decider = self._reroutes if record.topic == MT_REROUTES else self._requests
+        try:
+            return decider.decide(record, at_ms)
+        except Exception as error:
+            log.exception("%s:%d offset %d: a mistake of ours", record.topic, record.partition, record.offset)
+            return [dead_letter_of_mistake(record, error, at_ms=at_ms, service="ingress")]
 
     def _follow_configuration(self) -> None:
         applied = self._service.gateway.applied

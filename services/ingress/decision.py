@@ -235,7 +235,7 @@ class RequestDecider:
             request.idempotency_key,
             request.to,
             "",
-            "",
+            self._countries.of(request.to) if request.is_number and request.to else "",
             "",
             "",
             arrival.place.timestamp_ms,

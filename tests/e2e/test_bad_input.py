@@ -25,6 +25,10 @@ PARTITION = 0
 
 GOOD: dict[str, Any] = messages_to("440701", 1)[0]["value"]
 
+NESTED: dict[str, Any] = {}
+for _ in range(500):
+    NESTED = {"a": NESTED}
+
 WRONG: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "unknown account": ({"account_id": "ghost"}, "unknown_account", "account_id"),
     "no account": ({"account_id": None}, "missing_field", "account_id"),
@@ -36,6 +40,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "a number too long": ({"to": "+4407011234567890"}, "invalid_destination", "to"),
     "a number that is none": ({"to": 440701}, "invalid_field", "to"),
     "a lone surrogate": ({"text": "half an emoji: \ud83c"}, "invalid_field", "text"),
+    "a deep object beside one": ({"text": "\ud83c", "metadata": NESTED}, "invalid_field", "text"),
     "64 KiB of text": ({"text": "x" * 65_536}, "text_too_long", "text"),
     "more than 64 KiB of text": ({"text": "x" * 65_537}, "text_too_long", "text"),
     "a date far ahead": ({"send_at": "9999-12-31T23:59:59Z"}, "unsupported", "send_at"),

@@ -162,9 +162,9 @@ def test_the_first_wrong_field_of_the_contract_is_named_whatever_the_order() -> 
 
 def test_what_could_be_read_is_kept_and_the_rest_is_none() -> None:
     rejected = admit(request(account_id=7, idempotency_key="k", metadata={"a": "b"}, to="12ab"), AT_MS, "txn")
-    assert rejected == Rejected("invalid_field", "account_id", None, "k", "12ab", {"a": "b"})
+    assert rejected == Rejected("invalid_field", "account_id", None, "k", "12ab", False, {"a": "b"})
     huge = admit(request(to="9" * 70, idempotency_key=5, metadata={"a": 1}), AT_MS, "txn")
-    assert huge == Rejected("invalid_field", "idempotency_key", "shop", None, None, {})
+    assert huge == Rejected("invalid_field", "idempotency_key", "shop", None, None, False, {})
 
 
 @pytest.mark.parametrize(
@@ -177,7 +177,29 @@ def test_what_could_be_read_is_kept_and_the_rest_is_none() -> None:
 )
 def test_a_lone_surrogate_in_the_text_is_a_wrong_text(value: bytes) -> None:
     rejected = admit(value, AT_MS, "txn")
-    assert rejected == Rejected("invalid_field", "text", "shop", None, "447700900123", {})
+    assert rejected == Rejected("invalid_field", "text", "shop", None, "447700900123", True, {})
+
+
+@pytest.mark.parametrize("depth", [1, 2, 300, 900, 1_020, 30_000])
+@pytest.mark.parametrize("field", ["metadata", "account_id", "note"])
+@pytest.mark.parametrize("text", ["x", "\\ud800"])
+def test_however_deep_an_object_goes_it_is_a_wrong_field_or_no_json(depth: int, field: str, text: str) -> None:
+    """Some 2,000 octets once ended the process: with a lone surrogate anywhere every field was looked through."""
+    nested = '{"a":' * depth + '"x"' + "}" * depth
+    body = {"account_id": '"shop"', "to": '"447700900123"', "text": f'"{text}"'} | {field: nested}
+    found = admit(("{" + ",".join(f'"{name}":{value}' for name, value in body.items()) + "}").encode(), AT_MS, "txn")
+    if isinstance(found, Rejected):
+        assert (found.reason, found.field) in {("invalid_field", field), ("invalid_field", "text")}
+    elif isinstance(found, Admitted):
+        assert field == "note" or depth == 1
+    else:
+        assert depth > 900
+
+
+def test_a_number_has_one_form_whether_it_is_taken_or_not() -> None:
+    rejected = admit(request(to="+447700900123", lane="express"), AT_MS, "txn")
+    assert isinstance(rejected, Rejected)
+    assert (rejected.to, rejected.is_number) == ("447700900123", True)
 
 
 def test_a_lone_surrogate_elsewhere_names_that_field_or_does_not_matter() -> None:

@@ -1,10 +1,13 @@
-"""Edge: long work gives way to everything else in the loop, in every stage that does much of it at a time."""
+"""Edge: what handlers do besides deciding: long work gives way to everything else in the loop, and what a decision
+stumbles over is one record, not all behind it."""
 
 import asyncio
 from collections.abc import Callable, Iterator
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
+
+import pytest
 
 from schemas.topics import MT_SUBMISSIONS
 from services.encoder import app as encoder_app
@@ -68,6 +71,30 @@ async def test_a_batch_of_requests_lets_heartbeats_through() -> None:
     clock = ticking(2 * TURN_EVERY_S)
     slow = IngressHandler(service(), ingress_app.FLOWS[0], 1, COUNTRIES, OptOuts(), clock=clock)
     assert await turns_during(slow, records) >= RECORDS - 1
+
+
+async def test_a_mistake_of_ours_costs_the_one_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is a dead letter, and those behind it go on."""
+
+    def stumble(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    ingress = IngressHandler(service(), ingress_app.FLOWS[0], 1, COUNTRIES, OptOuts())
+    encoder = EncoderHandler(service(), encoder_app.FLOWS[0])
+    given = submission()
+    with monkeypatch.context() as patched:
+        patched.setattr("services.ingress.decision.RequestDecider.decide", stumble)
+        patched.setattr("services.encoder.encode.Encoder.encode", stumble)
+        outs = [
+            *await ingress.handle([Record(request())], AT_MS),
+            *await encoder.handle([Record(given.to_json(), topic=MT_SUBMISSIONS)], AT_MS),
+        ]
+    assert [out.topic for out in outs] == ["mt.requests.dlq", "mt.submissions.dlq"]
+    for out in outs:
+        headers = dict(out.headers)
+        assert headers["dlq_reason"] == b"internal_error"
+        assert headers["dlq_error"] == b"ZeroDivisionError('nobody thought of this')"
+    assert list(await ingress.handle([Record(request(), offset=1)], AT_MS))
 
 
 async def test_short_work_gives_no_turn() -> None:
