@@ -82,18 +82,18 @@ def settle(policy: Policy, events: EventMaker, run: Run, at_ms: int) -> Iterator
     """
     failed = [(p, p.answer) for p in run.pieces.values() if p.step is Step.FAILED and p.answer is not None]
     if failed:
-        yield from _fail(run, failed, at_ms)
+        yield from _fail(events, run, failed, at_ms)
     elif run.held:
         yield from _retry_or_end(policy, events, run, at_ms)
 
 
-def _fail(run: Run, failed: list[tuple[Piece, Answer]], at_ms: int) -> Iterator[Out]:
+def _fail(events: EventMaker, run: Run, failed: list[tuple[Piece, Answer]], at_ms: int) -> Iterator[Out]:
     ends = [(piece, answer, _end_of(verdict_of(answer), answer)) for piece, answer in failed]
     for piece, answer, end in ends:
         if end.outcome != "outcome_unknown":  # that was written when it was known
             yield outputs.outcome(run, piece, end, answer.answered_at_ms)
     # What was never handed over is not in doubt itself; the reason says whose fault it is.
-    yield from _outcomes(run, ends[0][2]._replace(outcome="undeliverable"), at_ms)
+    yield from _give_up(events, run, ends[0][2]._replace(outcome="undeliverable"), at_ms)
 
 
 def _retry_or_end(policy: Policy, events: EventMaker, run: Run, at_ms: int) -> Iterator[Out]:
@@ -101,9 +101,11 @@ def _retry_or_end(policy: Policy, events: EventMaker, run: Run, at_ms: int) -> I
     due_at_ms = at_ms + policy.retry_delay_ms
     if policy.retries_max is not None and any(p.tries > policy.retries_max for p in delayed):
         worst = max(delayed, key=lambda p: p.tries)
-        yield from _outcomes(run, End("undeliverable", "retries_exhausted", smsc_error_of(worst.answer)), at_ms)
+        end = End("undeliverable", "retries_exhausted", smsc_error_of(worst.answer))
+        yield from _give_up(events, run, end, at_ms)
     elif due_at_ms >= run.message.expires_at_ms:
-        yield from _outcomes(run, VALIDITY_PASSED._replace(smsc_error=smsc_error_of(delayed[0].answer)), at_ms)
+        end = VALIDITY_PASSED._replace(smsc_error=smsc_error_of(delayed[0].answer))
+        yield from _give_up(events, run, end, at_ms)
     else:
         message = run.next_stay(due_at_ms)
         yield outputs.retry(message, run.headers)
@@ -121,13 +123,17 @@ def stop(events: EventMaker, run: Run, end: End, at_ms: int) -> Iterator[Out]:
     elif run.untouched:
         yield from outputs.status(events, run, end.outcome, end, at_ms)
     else:
-        yield from _outcomes(run, end, at_ms)
+        yield from _give_up(events, run, end, at_ms)
 
 
-def _outcomes(run: Run, end: End, at_ms: int) -> Iterator[Out]:
+def _give_up(events: EventMaker, run: Run, end: End, at_ms: int) -> Iterator[Out]:
+    """What was not accepted and will not be dispatched again."""
     for piece in run.pieces.values():
         if piece.step in _UNFINISHED:
             yield outputs.outcome(run, piece, end, at_ms)
+            yield segment_event(
+                events, run, piece, "submit_failed", at_ms, reason=end.reason, smsc_error=end.smsc_error
+            )
 
 
 def _end_of(verdict: Verdict, answer: Answer) -> End:

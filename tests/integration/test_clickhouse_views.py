@@ -118,6 +118,21 @@ class TestMessages:
         assert row["last_event"] == "late_receipt"
         assert (await database.one("segment_state", story.message_id))["status"] == "receipt_missing"
 
+    @pytest.mark.parametrize(
+        ("reason", "status"),
+        [("validity_passed", "expired"), ("retries_exhausted", "undeliverable"), ("smsc_refused", "undeliverable")],
+    )
+    async def test_a_segment_that_is_given_up_has_an_end(self, database: Database, reason: str, status: str) -> None:
+        story = Story(segments=2).accepted().submitted(60, 1)
+        story.tell("throttler", "dispatched", 60, connector_id="acme-1", segment_index=2, attempt=1)
+        story.tell("throttler", "temporary_error", 70, connector_id="acme-1", segment_index=2, command_status=0x14)
+        story.tell("throttler", "submit_failed", 90, connector_id="acme-1", segment_index=2, attempt=1, reason=reason)
+        await database.clickhouse.insert(story.events)
+        rows = {row["segment_index"]: row for row in await database.of("segment_state", story)}
+        assert {index: row["status"] for index, row in rows.items()} == {1: "submitted", 2: status}
+        assert rows[1]["done_at"] is None
+        assert rows[2]["done_at"] is not None
+
     async def test_a_rejected_request_is_final(self, database: Database) -> None:
         story = Story(account_id="")
         story.tell("ingress", "rejected", 0, reason="invalid_destination", field="to", detail="too short", to="12")

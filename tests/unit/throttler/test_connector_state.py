@@ -7,7 +7,15 @@ from schemas.reroutes import Reroute
 from schemas.segments import SegmentedMessage
 from schemas.statuses import Status
 from schemas.submit_results import SubmitResult
-from schemas.topics import MT_OUTCOMES, MT_REROUTES, MT_STATUSES, SUBMIT_RESULTS, feedback_topic, segments_topic
+from schemas.topics import (
+    LIFECYCLE_EVENTS,
+    MT_OUTCOMES,
+    MT_REROUTES,
+    MT_STATUSES,
+    SUBMIT_RESULTS,
+    feedback_topic,
+    segments_topic,
+)
 from shared.records import Out
 from tests.unit.throttler.world import CONNECTOR, START_MS, World, events_of, message, of_topic, policy
 
@@ -21,6 +29,12 @@ def world() -> World:
     world.cycle()
     world.now_ms += 100  # the bucket is empty at first
     return world
+
+
+def ends_of(outs: list[Out]) -> list[tuple[int, str, int]]:
+    """Segment, reason and the SMSC's status of what failed for good, by the events."""
+    events = [e for e in of_topic(outs, LIFECYCLE_EVENTS) if e["event"] == "submit_failed"]
+    return [(e["segment_index"], e.get("reason", ""), e.get("command_status", 0)) for e in events]
 
 
 def test_one_segment_is_dispatched_and_accepted(world: World) -> None:
@@ -155,14 +169,17 @@ def test_retries_are_exhausted(world: World) -> None:
     (value,) = of_topic(outs, MT_OUTCOMES)
     outcome = Outcome.model_validate(value)
     assert (outcome.outcome, outcome.reason, outcome.smsc_error) == ("undeliverable", "retries_exhausted", "0x00000014")
+    assert ends_of(outs) == [(1, "retries_exhausted", 0)]
 
 
 def test_a_retry_that_would_come_after_validity_is_no_retry(world: World) -> None:
     world.publish(message(1, validity_ms=20_000))
     world.cycle()
     world.answer([0], "temporary", command_status=0x14)
-    (value,) = of_topic(world.cycle(), MT_OUTCOMES)
+    outs = world.cycle()
+    (value,) = of_topic(outs, MT_OUTCOMES)
     assert (value["outcome"], value["reason"]) == ("expired", "validity_passed")
+    assert ends_of(outs) == [(1, "validity_passed", 0)]
 
 
 def test_a_permanent_error_ends_the_segments_that_were_not_dispatched(world: World) -> None:
@@ -176,6 +193,7 @@ def test_a_permanent_error_ends_the_segments_that_were_not_dispatched(world: Wor
     assert sorted((e["index"], e["outcome"], e["reason"], e["smsc_error"]) for e in ends) == [
         (n, "undeliverable", "smsc_refused", "0x0000000b") for n in (1, 2, 3)
     ]
+    assert ends_of(outs) == [(1, "", 0x0B), (2, "", 0x0B), (3, "smsc_refused", 0)]
     world.run(2000)
     assert world.open_dispatches() == []
 
