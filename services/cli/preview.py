@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from schemas.gateway_config import Account, Connector, Gateway, Options
+from schemas.gateway_config import Account, Connector, Gateway
 from schemas.wire import NIL_UUID, EncodingWish
 from services.cli.config_apply import read_applied
 from services.cli.errors import EXIT_FAILED, CliError, Invalid
@@ -15,7 +15,7 @@ from services.cli.preview_output import as_dict, show
 from services.cli.preview_text import read_text, typed_text
 from services.cli.runtime import find_runtime, kafka_errors
 from services.cli.stack import read_gateway_file
-from shared.sms.data_coding import read_map
+from shared.connector_profile import profile_of
 from shared.sms.message import (
     MAX_SEGMENTS_DEFAULT,
     MAX_SEGMENTS_LIMIT,
@@ -152,15 +152,3 @@ def _profile(options: PreviewOptions, connector: Connector | None) -> ConnectorP
 
 def _words(listed: str | None) -> tuple[str, ...] | None:
     return None if listed is None else tuple(word.strip() for word in listed.split(",") if word.strip())
-
-
-def profile_of(options: Options) -> ConnectorProfile:
-    """What the encoder makes of the options of a connector that was validated."""
-    return ConnectorProfile(
-        long_message=options.long_message,
-        default_alphabet=options.default_alphabet,
-        gsm7_packed=options.gsm7_packed,
-        national_tables=options.national_tables,
-        data_coding_map=read_map(options.data_coding_map),
-        flash_variant=options.flash_variant,
-    )

@@ -10,11 +10,11 @@ from schemas.topics import FOLDS, JOINS, MT_OUTCOMES, RECEIPTS, SMSC_INBOUND, SU
 from services.correlator.changelog import Changelog
 from services.correlator.fold import FoldPartition
 from services.correlator.fold_cycle import FoldCycle
-from services.correlator.inbound import profile_of
 from services.correlator.join import JoinPartition
 from services.correlator.join_cycle import JoinCycle
 from services.correlator.statuses import upper_map
 from shared.clock import now_ms
+from shared.connector_profile import profile_of
 from shared.kafka import FatalKafkaError
 from shared.records import Out
 from shared.service import Service, run_service

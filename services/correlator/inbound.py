@@ -14,14 +14,12 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.gateway_config import Options
 from schemas.smsc_inbound import RawInbound
 from schemas.topics import MO_MESSAGES, SMSC_INBOUND
 from shared.events import EventMaker
 from shared.ids import derived_id
 from shared.records import Headers, In, Out, trace_headers
 from shared.sms import tlv_tags
-from shared.sms.data_coding import read_map
 from shared.sms.inbound import Inbound, read_inbound
 from shared.sms.message import ConnectorProfile
 
@@ -33,17 +31,6 @@ REMEMBERED_MAX: Final = 10_000
 USER_MESSAGE_REFERENCE: Final = 0x0204
 _NAMING_TAGS: Final = frozenset({tlv_tags.RECEIPTED_MESSAGE_ID, USER_MESSAGE_REFERENCE})
 _DEFAULT_PROFILE: Final = ConnectorProfile()
-
-
-def profile_of(options: Options) -> ConnectorProfile:
-    """What the decoder must know of a connector; a `data_coding_map` that cannot be read counts as none."""
-    try:
-        data_codings = read_map(options.data_coding_map)
-    except ValueError:
-        data_codings = {}
-    return ConnectorProfile(
-        default_alphabet=options.default_alphabet, gsm7_packed=options.gsm7_packed, data_coding_map=data_codings
-    )
 
 
 class InboundReader:

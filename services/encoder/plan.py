@@ -6,8 +6,8 @@ from functools import lru_cache
 from schemas.gateway_config import Connector
 from schemas.topics import segments_topic
 from schemas.wire import LANES
+from shared.connector_profile import map_problem, profile_of
 from shared.sms.addresses import Address, destination_address, source_address
-from shared.sms.data_coding import read_map
 from shared.sms.message import ConnectorProfile
 
 
@@ -42,28 +42,15 @@ _source = lru_cache(maxsize=4096)(source_address)
 def plan_of(connector: Connector) -> ConnectorPlan:
     """The plan of a connector. Never raises for what its options say."""
     options = connector.options
-    problem = ""
-    data_coding_map: dict[int, int] = {}
-    try:
-        data_coding_map = read_map(options.data_coding_map)
-    except ValueError as error:
-        problem = f"connector {connector.id}: {error}"
-    profile = ConnectorProfile(
-        long_message=options.long_message,
-        default_alphabet=options.default_alphabet,
-        gsm7_packed=options.gsm7_packed,
-        national_tables=options.national_tables,
-        data_coding_map=data_coding_map,
-        flash_variant=options.flash_variant,
-    )
+    problem = map_problem(options)
     return ConnectorPlan(
         connector_id=connector.id,
-        profile=profile,
+        profile=profile_of(options),
         lane_topics={lane: segments_topic(connector.id, lane) for lane in LANES},
         send_validity=options.validity == "relative",
         source_ton=options.source_ton,
         source_npi=options.source_npi,
         dest_ton=options.dest_ton,
         dest_npi=options.dest_npi,
-        problem=problem,
+        problem=problem and f"connector {connector.id}: {problem}",
     )

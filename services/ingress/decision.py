@@ -11,6 +11,7 @@ from schemas.topics import MT_REQUESTS_OTP
 from schemas.wire import Lane
 from services.ingress.admission import Admitted, NotAnObject, Rejected, admit
 from services.ingress.country import CountryTable
+from services.ingress.encodable import refusal_of
 from services.ingress.idempotency import KeyStore, Taken, body_hash, decide, key_hash
 from services.ingress.opt_outs import OptOuts
 from services.ingress.outputs import (
@@ -160,9 +161,12 @@ class RequestDecider:
         chosen = self.view.choose(request.to, request.account_id, request.lane, request.connector_id)
         if isinstance(chosen, NotRouted):
             return self._refuse_request(arrival, request, _Refusal(chosen.reason, chosen.field))
+        terms = _terms(request, account, chosen)
+        if claim is not None and (why := refusal_of(request, terms, self.view.profile(chosen.connector_id))):
+            return self._refuse_request(arrival, request, _Refusal(why.reason, why.field, why.detail))
         if arrival.place.moved:  # ingress may have written two copies, if it crashed in between
             self._own.note(arrival.message_id, 0, chosen.connector_id)
-        return self._take(arrival, request, _terms(request, account, chosen), claim)
+        return self._take(arrival, request, terms, claim)
 
     def _take(self, arrival: _Arrival, request: Admitted, terms: Terms, claim: _Claim | None) -> list[Out]:
         """Submission first, then what goes with it."""

@@ -11,6 +11,8 @@ from typing import Final, TypeAlias
 
 from schemas.gateway_config import Account, AppliedConfig, Route
 from schemas.wire import Lane
+from shared.connector_profile import profile_of
+from shared.sms.message import ConnectorProfile
 
 RouteReason: TypeAlias = str
 """`unknown_connector` or `no_route`."""
@@ -63,7 +65,8 @@ class GatewayView:
         draining = {d.connector.id for d in applied.draining} if applied else set()
         self.hash: Final = applied.hash if applied else ""
         self.accounts: Final[dict[str, Account]] = {a.id: a for a in gateway.accounts} if gateway else {}
-        self._in_use: Final = {c.id for c in gateway.connectors if c.id not in draining} if gateway else set()
+        self._in_use: Final = {c.id: c for c in gateway.connectors if c.id not in draining} if gateway else {}
+        self._profiles: Final[dict[str, ConnectorProfile]] = {}
         self._routes: Final = gateway.routes if gateway else ()
         self._usable: Final = [self._usable_of(route) for route in self._routes]
         self._tables: Final[dict[tuple[str, str], _RouteTable]] = {}
@@ -78,6 +81,13 @@ class GatewayView:
             return Chosen(pinned, True) if pinned in self._in_use else NotRouted("unknown_connector", "connector_id")
         candidates = self.candidates(to, account_id, lane)
         return Chosen(candidates[0]) if candidates else NotRouted("no_route")
+
+    def profile(self, connector_id: str) -> ConnectorProfile:
+        """How a connector in use wants its octets. Raises KeyError for any other."""
+        profile = self._profiles.get(connector_id)
+        if profile is None:
+            profile = self._profiles[connector_id] = profile_of(self._in_use[connector_id].options)
+        return profile
 
     def candidates(self, to: str, account_id: str, lane: Lane) -> tuple[str, ...]:
         """The connectors in use of the first route that matches: targets in order, then fallbacks; may be empty."""

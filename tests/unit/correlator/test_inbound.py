@@ -8,7 +8,8 @@ import pytest
 from schemas.gateway_config import Options
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.mo_messages import InboundMessage
-from services.correlator.inbound import REMEMBER_MS, REMEMBERED_MAX, InboundReader, profile_of
+from services.correlator.inbound import REMEMBER_MS, REMEMBERED_MAX, InboundReader
+from shared.connector_profile import profile_of
 from tests.unit.correlator.making import EVENTS, T0, Record, inbound_record, raw_inbound
 
 
@@ -60,10 +61,6 @@ def test_anything_else_is_data_as_received(data_coding: int) -> None:
 def test_the_connectors_own_codings_are_used() -> None:
     assert _read(b"@", Options(default_alphabet="latin1")).text == "@"
     assert _read(b"hi", Options(data_coding_map={"gsm7": 241}), data_coding=241).text == "hi"
-
-
-def test_a_data_coding_map_that_cannot_be_read_counts_as_none() -> None:
-    assert profile_of(Options(data_coding_map={"nonsense": 1})).data_coding_map == {}
 
 
 def test_a_part_of_a_longer_message_passes_alone() -> None:

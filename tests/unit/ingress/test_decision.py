@@ -130,6 +130,38 @@ def test_a_rejected_request_has_one_final_status_and_its_events(
     assert all(len(store) == 0 for store in made.keys.values()), "a rejected request takes no key"
 
 
+LONG = "x" * 65_536
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason", "field"),
+    [
+        ({"text": LONG}, "text_too_long", "text"),
+        ({"account_id": "bank", "text": "Ж" * 202, "from": "BANK"}, "text_too_long", "text"),
+        ({"text": "Привет", "encoding": "gsm7"}, "not_encodable", "text"),
+        ({"text": "Ж", "encoding": "latin1"}, "not_encodable", "text"),
+        ({"text": ..., "data": "AAAA" * 3_000}, "text_too_long", "data"),
+        ({"text": ..., "data": "AA==", "data_coding": 0xC0, "flash": True}, "invalid_field", "flash"),
+    ],
+)
+def test_what_only_the_encoder_refuses_takes_no_key_either(fields: dict[str, Any], reason: str, field: str) -> None:
+    """The encoder itself rejects it where there is no key: nothing is lost by that, and it is looked at once."""
+    made = decider()
+    outs = made.decide(Record(request(**fields, idempotency_key="k")), NOW_MS)
+    status = only(outs, "mt.statuses")
+    assert (status["status"], status["reason"], status["field"]) == ("rejected", reason, field)
+    corrected = {"account_id": fields.get("account_id", "shop"), "from": "BANK", "text": "short"}
+    outs = made.decide(Record(request(**corrected, idempotency_key="k"), offset=8), NOW_MS)
+    assert topics(outs)[:2] == ["mt.submissions", "ingress.keys"]
+    assert topics(decider().decide(Record(request(**fields)), NOW_MS))[0] == "mt.submissions"
+
+
+@pytest.mark.parametrize("fields", [{"text": "Ж" * 2_000}, {"text": "hi", "encoding": "gsm7"}, {"flash": True}])
+def test_what_the_encoder_takes_takes_its_key(fields: dict[str, Any]) -> None:
+    outs = decider().decide(Record(request(**fields, idempotency_key="k")), NOW_MS)
+    assert topics(outs)[:2] == ["mt.submissions", "ingress.keys"]
+
+
 def test_what_could_not_be_read_is_null_in_the_status() -> None:
     status = only(decider().decide(Record(b"{}"), NOW_MS), "mt.statuses")
     assert (status["account_id"], status["to"]) == (None, None)
