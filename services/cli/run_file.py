@@ -14,7 +14,10 @@ _CLOCKS_DIFFER_MS = 1000
 
 @dataclass(frozen=True, slots=True)
 class RunFile:
-    """Addresses and processes of one `smsgw up`. `processes`: pid by name; `started_at_ms`: when all of them ran."""
+    """Addresses and processes of one `smsgw up`. `processes`: pid by name; `started_at_ms`: when all of them ran.
+
+    `clickhouse_url` is empty where nothing of it asks for ClickHouse and nobody said where it is.
+    """
 
     pid: int
     instance: str

@@ -94,7 +94,7 @@ def find_runtime(option: Path | None) -> Runtime:
         if run is None:
             raise _nothing_known(data_dir, KAFKA_VARIABLE)
         overrides["kafka_bootstrap_servers"] = run.kafka_bootstrap_servers
-    if not os.environ.get(CLICKHOUSE_VARIABLE) and run is not None:
+    if not os.environ.get(CLICKHOUSE_VARIABLE) and run is not None and run.clickhouse_url:
         overrides["clickhouse_url"] = run.clickhouse_url
     try:
         return Runtime(read_settings(**overrides), data_dir, run)
@@ -110,6 +110,8 @@ def find_clickhouse(option: Path | None) -> ClickHouseSettings:
     if not os.environ.get(CLICKHOUSE_VARIABLE):
         if run is None:
             raise _nothing_known(data_dir, CLICKHOUSE_VARIABLE)
+        if not run.clickhouse_url:
+            raise Unreachable(f"{data_dir} does not say where ClickHouse is", f"set {CLICKHOUSE_VARIABLE}")
         overrides["clickhouse_url"] = run.clickhouse_url
     try:
         return read_clickhouse_settings(**overrides)

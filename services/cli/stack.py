@@ -29,13 +29,13 @@ from shared.local.ports import LOOPBACK, port_problem
 from shared.local.supervisor import Supervisor
 from shared.settings import Settings, SettingsError, read_settings
 
-KAFKA, CLICKHOUSE, SIMULATOR = "kafka", "clickhouse", "simulator"
+KAFKA, CLICKHOUSE, SIMULATOR, RECORDER = "kafka", "clickhouse", "simulator", "recorder"
 ALL: tuple[str, ...] = (KAFKA, CLICKHOUSE, SIMULATOR, *EVERY_SERVICE)
 KAFKA_PORT, CLICKHOUSE_PORT, SIMULATOR_PORT = 9092, 8123, 2775
 _VARIABLES = {KAFKA: KAFKA_VARIABLE, CLICKHOUSE: CLICKHOUSE_VARIABLE}
 SIMULATOR_PASSWORD = "SMSGW_SIMULATOR_PASSWORD"  # noqa: S105  # the name of a variable
 
-NICE = {CLICKHOUSE: 10, "recorder": 10, "correlator": 5}
+NICE = {CLICKHOUSE: 10, RECORDER: 10, "correlator": 5}
 """Who gives way on a machine that all share: nobody waits for a receipt or a report as one does for a password."""
 
 _Made = TypeVar("_Made")
@@ -83,7 +83,9 @@ class Stack:
         self._unwritten = ""
 
     def _address(self, name: str, variable: str, port: int | None) -> str:
-        """The address that is given from outside for `name`; empty when this stack starts it."""
+        """The address that is given from outside for `name`; empty when this stack starts it, or nothing of it asks for
+        ClickHouse (only the recorder does) and nobody says where it is.
+        """
         given = os.environ.get(variable, "")
         if given and port is not None:
             raise Invalid(f"{variable}={given} and a port for {name} contradict each other: give one of them")
@@ -92,6 +94,8 @@ class Stack:
         if name in self.options.only:
             return ""
         if self._run is None or not self._run.alive:
+            if name == CLICKHOUSE and RECORDER not in self.options.only:
+                return ""
             raise Invalid(
                 f"nothing says where {name} is: {variable} is not set, and no `smsgw up` runs on "
                 f"{self.options.data_dir}"
@@ -101,11 +105,10 @@ class Stack:
     @property
     def settings(self) -> Settings:
         """How to reach what this stack runs on. Raises `Invalid` for a wrong environment."""
+        known = {"clickhouse_url": self.clickhouse_url} if self.clickhouse_url else {}
         try:
             return read_settings(
-                kafka_bootstrap_servers=self.bootstrap_servers,
-                clickhouse_url=self.clickhouse_url,
-                data_dir=self.options.data_dir,
+                kafka_bootstrap_servers=self.bootstrap_servers, data_dir=self.options.data_dir, **known
             )
         except SettingsError as error:
             raise Invalid(str(error)) from None
@@ -116,6 +119,9 @@ class Stack:
 
     @property
     def clickhouse_url(self) -> str:
+        """Empty when it is unknown: see `_address`."""
+        if not self._clickhouse_url and CLICKHOUSE not in self.options.only:
+            return ""
         return self._clickhouse_url or f"http://{LOOPBACK}:{self.options.clickhouse_port or CLICKHOUSE_PORT}"
 
     @property
@@ -163,7 +169,7 @@ class Stack:
             await self._start_kafka()
         if CLICKHOUSE in self.options.only and not self._clickhouse_url:
             await self._start_clickhouse()
-        elif self._clickhouse_url and "recorder" in self.options.only:
+        elif self._clickhouse_url and RECORDER in self.options.only:
             (await asyncio.to_thread(clickhouse, self.settings)).close()
         await self._configure(gateway_text)
         if SIMULATOR in self.options.only:
@@ -334,14 +340,14 @@ class Stack:
         self._say(f"Simulator: SMPP on {LOOPBACK}:{self.options.simulator_port}")
 
     def _service_spec(self, name: str) -> ChildSpec:
-        return self._spec(name, [sys.executable, "-m", "services", name], order=1 if name == "recorder" else 0)
+        return self._spec(name, [sys.executable, "-m", "services", name], order=1 if name == RECORDER else 0)
 
     def _spec(
         self, name: str, argv: Sequence[str], *, order: int, stop_s: float = 20.0, cwd: Path | None = None
     ) -> ChildSpec:
         environment = dict(os.environ) | {
             KAFKA_VARIABLE: self.bootstrap_servers,
-            CLICKHOUSE_VARIABLE: self.clickhouse_url,
+            **({CLICKHOUSE_VARIABLE: self.clickhouse_url} if self.clickhouse_url else {}),
             "SMSGW_DATA_DIR": str(self.options.data_dir),
             "SMSGW_INSTANCE": self.options.instance,
             "SMSGW_HTTP_HOST": LOOPBACK,

@@ -115,7 +115,9 @@ def stop_signal() -> "asyncio.Future[int]":
 def _introduce(stack: Stack) -> None:
     """What to type next."""
     tell(f"\nKafka       {stack.bootstrap_servers}")
-    tell(f"ClickHouse  {stack.clickhouse_url}" + ("" if stack.given_clickhouse else "  (user default, no password)"))
+    if stack.clickhouse_url:
+        no_password = "" if stack.given_clickhouse else "  (user default, no password)"
+        tell(f"ClickHouse  {stack.clickhouse_url}{no_password}")
     if SIMULATOR in stack.states():
         tell(f"Simulator   {LOOPBACK}:{stack.options.simulator_port}")
     tell(f"Data, logs  {stack.options.data_dir}")

@@ -23,17 +23,17 @@ class Ups:
     def __init__(self, bootstrap: str, place: Path) -> None:
         self._environment = {n: v for n, v in os.environ.items() if not n.startswith("SMSGW_")} | {
             "SMSGW_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
-            "SMSGW_CLICKHOUSE_URL": f"http://127.0.0.1:{free_port()}",
             "SMSGW_INSTANCE": "taken",
         }
         self._place = place
         self._running: list[subprocess.Popen[str]] = []
 
-    def start(self, only: str, *options: str) -> "subprocess.Popen[str]":
+    def start(self, only: str, *options: str, **environment: str) -> "subprocess.Popen[str]":
         process = subprocess.Popen(
             [sys.executable, "-m", "services.cli", "up", "--only", only, "--data-dir", str(self._place / only),
              *options],
-            env=self._environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env=self._environment | environment, text=True,
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         self._running.append(process)
         return process
@@ -75,6 +75,7 @@ def test_a_second_up_with_the_same_instance_id_ends_with_75(ups: Ups) -> None:
     told = [json.loads(line) for line in output.splitlines()]
     (ready,) = [line for line in told if "ready" in line]
     assert list(ready["processes"]) == ["encoder"]
+    assert ready["clickhouse_url"] == "", "nobody said where it is, and nothing here asks for it"
     sentences = [line["message"] for line in told if "message" in line]
     assert "another process uses instance taken" in " ".join(sentences)
     assert sentences[-1] == "Stopped."
@@ -83,7 +84,7 @@ def test_a_second_up_with_the_same_instance_id_ends_with_75(ups: Ups) -> None:
 
 @pytest.mark.timeout(60)
 def test_a_clickhouse_from_outside_that_does_not_answer_is_told_at_once(ups: Ups) -> None:
-    process = ups.start("recorder")
+    process = ups.start("recorder", SMSGW_CLICKHOUSE_URL=f"http://127.0.0.1:{free_port()}")
     _, errors = process.communicate(timeout=40)
     assert process.returncode == 3
     assert errors.startswith("error: ClickHouse at http://127.0.0.1:")

@@ -16,6 +16,7 @@ import typer
 
 from schemas.topics import TOPICS
 from services.cli import app, entry, runtime
+from services.cli.run_file import RunFile, write_run_file
 from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE
 from shared.local.ports import free_port
 
@@ -73,6 +74,17 @@ def test_without_a_running_gateway_commands_say_so(smsgw: Smsgw, command: list[s
     assert first == f"error: no running gateway is known in {tmp_path / '.smsgw'}"
     assert "smsgw up" in hint
     assert ended.out == ""
+
+
+def test_a_gateway_that_does_not_know_its_clickhouse_says_what_to_set(smsgw: Smsgw, tmp_path: Path) -> None:
+    (tmp_path / ".smsgw").mkdir()
+    write_run_file(tmp_path / ".smsgw", RunFile(os.getpid(), "1", "127.0.0.1:1", ""))
+    ended = smsgw("report")
+    assert ended.code == 3
+    assert ended.err.splitlines() == [
+        f"error: {tmp_path / '.smsgw'} does not say where ClickHouse is",
+        "set SMSGW_CLICKHOUSE_URL",
+    ]
 
 
 def test_a_kafka_that_does_not_answer_is_one_sentence(smsgw: Smsgw, monkeypatch: pytest.MonkeyPatch) -> None:

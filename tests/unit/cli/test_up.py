@@ -64,3 +64,12 @@ def test_an_address_and_its_port_contradict_each_other(tmp_path: Path, monkeypat
 def test_a_part_of_the_stack_must_be_told_where_the_rest_is(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="nothing says where kafka is"):
         Stack(options("encoder", data_dir=tmp_path), print)
+
+
+def test_only_the_recorder_must_be_told_where_clickhouse_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SMSGW_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    with pytest.raises(Invalid, match="nothing says where clickhouse is"):
+        Stack(options("recorder", data_dir=tmp_path), print)
+    assert Stack(options("encoder", data_dir=tmp_path), print).clickhouse_url == ""
+    monkeypatch.setenv("SMSGW_CLICKHOUSE_URL", "http://127.0.0.1:2")
+    assert Stack(options("encoder", data_dir=tmp_path), print).clickhouse_url == "http://127.0.0.1:2"
