@@ -283,11 +283,14 @@ def topics_create_command(data_dir: DataDir = None, as_json: Json = False) -> No
 
 @topics_app.command("prune")
 def topics_prune_command(
-    connector: Annotated[str, typer.Argument(help="A connector that is not configured any more")],
+    connector: Annotated[
+        str | None,
+        typer.Argument(help="One that is configured no more; all of those when left out", show_default=False),
+    ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
-    """Delete the topics of a removed connector; refuses while anything waits in them."""
+    """Delete the topics of removed connectors; refuses while anything waits in them."""
     finish(topics.prune(connector, data_dir, as_json=as_json))
 
 

@@ -16,7 +16,7 @@ from services.cli.config_apply import (
     receipts_until_ms,
     wait_until_used,
 )
-from services.cli.errors import CliError
+from services.cli.errors import EXIT_FAILED, CliError
 from services.cli.group_admin import Member, group_members, leave_in_the_name_of
 from services.cli.output import console, print_json, print_json_lines, span, table
 from services.cli.runtime import find_runtime, kafka_errors, no_topics, ranges_of
@@ -117,27 +117,56 @@ async def create(data_dir: Path | None, *, as_json: bool) -> int:
     return 0
 
 
-async def prune(connector_id: str, data_dir: Path | None, *, as_json: bool) -> int:
-    """Delete a removed connector's topics, and forget the connector. Raises `CliError` while anything hangs on it."""
+async def prune(connector_id: str | None, data_dir: Path | None, *, as_json: bool) -> int:
+    """Delete a removed connector's topics, and forget the connector. Raises `CliError` while anything hangs on it.
+
+    None: those of every removed connector; EXIT_FAILED when any of them must stay.
+    """
     settings = find_runtime(data_dir).settings
     async with kafka_errors(settings):
-        applied = await read_applied(settings)
-        if applied is not None:
-            _refuse_while_used(applied, connector_id, now_ms())
-        names = [topic.name for topic in connector_topics(connector_id, 1)]
-        counts = await partition_counts(settings)
-        existing = [name for name in names if name in counts]
-        if not existing:
-            raise CliError(f"there are no topics of a connector {connector_id}")
-        if waiting := (await backlog_of(settings, connector_id)).sentence():
-            raise CliError(f"connector {connector_id} still has {waiting}; nothing was deleted")
-        if applied is not None and any(d.connector.id == connector_id for d in applied.draining):
-            forgotten = await forget_drained(settings, applied, connector_id)
-            await wait_until_used(settings, forgotten.hash, FORGET_S, lambda _: None)
-        async with administering(settings) as admin:
-            await admin.delete_topics(existing)
-    print_json({"deleted": existing}) if as_json else console.print("deleted: " + ", ".join(existing))
+        if connector_id is None:
+            return await _prune_all(settings, as_json=as_json)
+        deleted = await _prune(settings, connector_id)
+    print_json({"deleted": deleted}) if as_json else console.print("deleted: " + ", ".join(deleted))
     return 0
+
+
+async def _prune_all(settings: Settings, *, as_json: bool) -> int:
+    applied = await read_applied(settings)
+    removed = [draining.connector.id for draining in applied.draining] if applied else []
+    kept = 0
+    for connector_id in removed:
+        row: dict[str, Any] = {"connector_id": connector_id}
+        try:
+            row["deleted"] = await _prune(settings, connector_id)
+            sentence = f"{connector_id}: deleted: {', '.join(row['deleted'])}"
+        except CliError as error:
+            kept += 1
+            row["kept"] = str(error)
+            sentence = f"{connector_id}: kept: {error}"
+        print_json(row) if as_json else console.print(sentence)
+    if not removed and not as_json:
+        console.print("no connector was removed")
+    return EXIT_FAILED if kept else 0
+
+
+async def _prune(settings: Settings, connector_id: str) -> list[str]:
+    applied = await read_applied(settings)
+    if applied is not None:
+        _refuse_while_used(applied, connector_id, now_ms())
+    names = [topic.name for topic in connector_topics(connector_id, 1)]
+    counts = await partition_counts(settings)
+    existing = [name for name in names if name in counts]
+    if not existing:
+        raise CliError(f"there are no topics of a connector {connector_id}")
+    if waiting := (await backlog_of(settings, connector_id)).sentence():
+        raise CliError(f"connector {connector_id} still has {waiting}; nothing was deleted")
+    if applied is not None and any(d.connector.id == connector_id for d in applied.draining):
+        forgotten = await forget_drained(settings, applied, connector_id)
+        await wait_until_used(settings, forgotten.hash, FORGET_S, lambda _: None)
+    async with administering(settings) as admin:
+        await admin.delete_topics(existing)
+    return existing
 
 
 def _refuse_while_used(applied: AppliedConfig, connector_id: str, at_ms: int) -> None:

@@ -190,6 +190,21 @@ async def test_prune_takes_what_was_removed_and_has_nothing_left(
         await topics.prune("gone-1", None, as_json=True)
 
 
+async def test_prune_takes_every_connector_that_was_removed(settings: Settings, printed: Rows) -> None:
+    """Whatever other tests have left is among them."""
+    gateway = Gateway(version=1, connectors=(connector("all-1"), connector("all-2"), connector("all-3")))
+    await apply_gateway(settings, gateway, "")
+    await apply_gateway(settings, Gateway(version=1, connectors=gateway.connectors[2:]), "", drop_now=True)
+    await apply_gateway(settings, Gateway(version=1), "")
+    assert await topics.prune(None, None, as_json=True) == 1
+    rows = {row["connector_id"]: row for row in printed()}
+    for name in ("all-1", "all-2"):
+        assert dispatch_topic(name) in rows[name]["deleted"]
+    assert "waits for receipts" in rows["all-3"]["kept"]
+    left = [name for name in await partition_counts(settings) if name.startswith("mt.dispatch.all-")]
+    assert left == [dispatch_topic("all-3")]
+
+
 async def test_a_connector_whose_receipts_are_overdue_can_be_pruned_without_a_word(settings: Settings) -> None:
     removed = connector("late-1", receipt_deadline_s=1)
     await apply_gateway(settings, Gateway(version=1, connectors=(removed,)), "")
