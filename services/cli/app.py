@@ -285,7 +285,7 @@ def topics_create_command(data_dir: DataDir = None, as_json: Json = False) -> No
 def topics_prune_command(
     connector: Annotated[
         str | None,
-        typer.Argument(help="One that is configured no more; all of those when left out", show_default=False),
+        typer.Argument(help="One that was removed; all of them if left out", show_default=False),
     ] = None,
     data_dir: DataDir = None,
     as_json: Json = False,
