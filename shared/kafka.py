@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, ProducerFence
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
+from shared.bootstrap import close_what_bootstrap_leaves
 from shared.clock import monotonic_s
 from shared.committed_offsets import UnstableOffsets, stable_offsets
 from shared.header_names import tolerate_any_header_name
@@ -45,7 +46,11 @@ REQUEST_BYTES: Final = 4 << 20
 FETCH_WAIT_MS: Final = 1000
 TAKEN_OVER_WITHIN_S: Final = 1.0
 
+FRESH_FOR_S: Final = SESSION_TIMEOUT_MS / 2000
+"""How old an acknowledged heartbeat may be for a decision: half of the session timeout."""
+
 tolerate_any_header_name()  # whoever reads a topic that clients write comes by here
+close_what_bootstrap_leaves()  # and so does every client
 
 EARLIEST: Final = "earliest"
 _NO_HEADERS: Final[list[tuple[str, bytes]]] = []
@@ -259,7 +264,7 @@ class HeartbeatWatch:
     @property
     def fresh(self) -> bool:
         """Half of the session timeout is not over yet."""
-        return self.age_s <= SESSION_TIMEOUT_MS / 2000
+        return self.age_s <= FRESH_FOR_S
 
     async def ask(self) -> None:
         """Send a heartbeat now, not when the next is due: a second after an assignment. It may be refused, or fail.

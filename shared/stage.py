@@ -188,6 +188,7 @@ class Stage:
     async def _stop(self, broker: KafkaBroker) -> None:
         if self._restoring is not None:
             self._restoring.cancel()
+            await asyncio.gather(self._restoring, return_exceptions=True)
         with contextlib.suppress(KafkaError):
             await broker.stop()
         with contextlib.suppress(KafkaError):

@@ -252,14 +252,12 @@ class LeaseWorker:
         if self._task is not None and self._task is not asyncio.current_task():
             self._task.cancel()
         self._task = asyncio.create_task(self._guarded(work), name=f"lease-{self.tp.topic}:{self.tp.partition}")
+        self._task.add_done_callback(lambda _: work.close())  # one that is cancelled may never have begun
 
     async def _guarded(self, work: Coroutine[Any, Any, None]) -> None:
         try:
             async with self._busy:
                 await work
-        except asyncio.CancelledError:
-            work.close()
-            raise
         except Exception as error:
             self._around.failed(error)
 

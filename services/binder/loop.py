@@ -198,6 +198,7 @@ class Binder:
         task = asyncio.create_task(guarded())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(lambda _: work.close())  # one that is cancelled may never have begun
 
     def _failed(self, error: BaseException) -> None:
         if not self._ended.done():

@@ -226,6 +226,7 @@ class Tracing:
         task = asyncio.create_task(guarded())
         among.add(task)
         task.add_done_callback(among.discard)
+        task.add_done_callback(lambda _: work.close())  # one that is cancelled may never have begun
 
     # -- requests ---------------------------------------------------------------------------------------------------
 

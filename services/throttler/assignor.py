@@ -15,13 +15,18 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, Cons
 from services.throttler.places import connector_of
 
 
+def assignor_of(identity: str) -> "type[ConnectorAssignor]":
+    """The assignor of the member with this lasting identity: aiokafka takes classes, and asks them as they are."""
+    return type(ConnectorAssignor.__name__, (ConnectorAssignor,), {"identity": identity.encode()})
+
+
 def owner_of(connector_id: str, members: Iterable[str]) -> str:
     """The member that a connector belongs to; `members` must not be empty."""
     return max(members, key=lambda member: (crc32(f"{connector_id}|{member}".encode()), member))
 
 
 class ConnectorAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka is untyped here
-    """Set `identity` before the consumer starts; there is one consumer per process."""
+    """Of a member without an identity of its own, which counts by its member id: see `assignor_of`."""
 
     name = "smsgw-connector"
     version = 0

@@ -19,7 +19,7 @@ from aiokafka.errors import KafkaError
 from schemas.connector_states import ConnectorState
 from schemas.topics import CONNECTOR_STATES, dispatch_topic
 from services.throttler.arrivals import Arrivals
-from services.throttler.assignor import ConnectorAssignor
+from services.throttler.assignor import assignor_of
 from services.throttler.connector_state import Brain
 from services.throttler.places import TOPIC_PATTERN, connector_of, lane_of
 from services.throttler.takeover import Takeover
@@ -94,11 +94,10 @@ class Throttler:
 
     async def run(self) -> None:
         """Until the service is asked to stop. Raises what makes going on impossible."""
-        ConnectorAssignor.identity = self._service.instance.encode()
         consumer = make_consumer(
             self._service.settings,
             **group_options(self._service.settings, GROUP),
-            partition_assignment_strategy=(ConnectorAssignor,),
+            partition_assignment_strategy=(assignor_of(self._service.instance),),
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
         )

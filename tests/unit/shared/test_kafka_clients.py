@@ -1,8 +1,11 @@
 """Clients of Kafka that are given up before they run, e.g. because a takeover is cancelled: nothing may stay open."""
 
 import asyncio
+import gc
+import struct
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Final
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -12,6 +15,8 @@ from shared.kafka import BatchProducer, administering, consuming, leave_for_good
 from shared.log_reader import LogReader
 from shared.settings import Settings
 
+API_VERSIONS: Final = 18
+METADATA: Final = 3
 SETTINGS = Settings(kafka_bootstrap_servers="127.0.0.1:9092")
 
 
@@ -81,3 +86,42 @@ async def test_one_that_never_started_is_nothing_to_its_group() -> None:
     consumer = make_consumer(SETTINGS, group_id="binder")
     leave_for_good(consumer)
     await consumer.stop()
+
+
+async def half_a_broker(asked: asyncio.Event, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Says which versions it speaks, and nothing more."""
+    while True:
+        try:
+            (length,) = struct.unpack(">i", await reader.readexactly(4))
+            api_key, _version, correlation_id = struct.unpack(">hhi", (await reader.readexactly(length))[:8])
+        except asyncio.IncompleteReadError:
+            writer.close()
+            return
+        if api_key != API_VERSIONS:
+            asked.set()
+            continue
+        versions = [(API_VERSIONS, 0, 0), (METADATA, 0, 5)]
+        body = struct.pack(">ihi", correlation_id, 0, len(versions)) + b"".join(
+            struct.pack(">hhh", *each) for each in versions
+        )
+        writer.write(struct.pack(">i", len(body)) + body)
+
+
+@pytest.mark.parametrize("kind", [AIOKafkaConsumer, AIOKafkaProducer, AIOKafkaAdminClient])
+async def test_its_first_connection_is_closed_too(kind: Any) -> None:
+    """Cancelled between the connection and the first answer: aiokafka has it in no list yet, so `stop` leaves it."""
+    asked = asyncio.Event()
+    server = await asyncio.start_server(partial(half_a_broker, asked), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    made = kind(bootstrap_servers=f"127.0.0.1:{port}")
+    starting = asyncio.create_task(made.start())
+    await asyncio.wait_for(asked.wait(), 10)
+    starting.cancel()
+    await asyncio.gather(starting, return_exceptions=True)
+    assert starting.cancelled()
+    await (made.close() if kind is AIOKafkaAdminClient else made.stop())
+    server.close()
+    await server.wait_closed()  # before Python 3.12 it does not wait for connections
+    await asyncio.sleep(0)
+    del made, starting
+    gc.collect()  # what is open still is an error of this test
