@@ -129,7 +129,7 @@ class EmbeddedKafka:
                 f"-XX:ErrorFile={self._crash_file}",
             ]
             self._java_command = [str(find_java()), *options, "-cp", classpath]
-            place = BrokerPlace(LOOPBACK, self.port, self._controller_port or free_port(), self._log_dir)
+            place = BrokerPlace(LOOPBACK, self.port, self._controller_port or free_port(self.port), self._log_dir)
             self._properties_file.write_text(render_properties(server_properties(place)), encoding="ascii")
             if self._cluster_id() is None:
                 self._format()

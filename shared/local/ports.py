@@ -39,13 +39,14 @@ def port_problem(port: int, host: str = LOOPBACK) -> str:
     return ""
 
 
-def free_port(host: str = LOOPBACK) -> int:
-    """A port on which nobody listens now, outside the ephemeral ranges. Raises OSError when none was found.
+def free_port(*chosen: int) -> int:
+    """A port on which nobody listens now, outside the ephemeral ranges, and none of those `chosen` before, on which
+    nobody listens yet. Raises OSError when none was found.
 
     Chosen at random, so that two processes that ask at the same moment hardly ever get the same one.
     """
     for _ in range(_ATTEMPTS):
         port = random.randint(_LOWEST, _HIGHEST)
-        if is_free(port, host):
+        if port not in chosen and is_free(port):
             return port
-    raise OSError(f"no free TCP port between {_LOWEST} and {_HIGHEST} on {host}")
+    raise OSError(f"no free TCP port between {_LOWEST} and {_HIGHEST} on {LOOPBACK}")

@@ -61,7 +61,9 @@ class Gateway:
 
     def start(self) -> None:
         """Everything; returns when `smsgw status` says healthy."""
-        ports = ["--kafka-port", str(free_port()), "--clickhouse-port", str(free_port())]
+        kafka_port = free_port(self.simulator_port)
+        clickhouse_port = free_port(self.simulator_port, kafka_port)
+        ports = ["--kafka-port", str(kafka_port), "--clickhouse-port", str(clickhouse_port)]
         self.up(*ports, "--config", str(self.config_file))
         done = self.cli("status", "--wait", str(START_S), "--json", timeout_s=START_S + 10)
         assert done.returncode == 0, f"not healthy: {done.stdout}\n{done.stderr}\n{self.log_tails()}"
@@ -141,7 +143,7 @@ class Gateway:
         It is held, asked about, and let go again until it has: the answer about a process that runs would be outdated.
         """
         pid = self.pid(process)
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):  # one that is held within a transaction has its offsets settled by a timeout
             while True:
                 os.kill(pid, signal.SIGSTOP)
                 try:
