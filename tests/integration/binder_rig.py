@@ -239,7 +239,7 @@ def dispatch_record(serial: int, **changes: Any) -> Dispatch:
 
 
 def connector(connector_id: str, port: int, **changes: Any) -> Connector:
-    options = {"response_timeout_s": 5, **changes.pop("options", {})}
+    options = {"response_timeout_s": 20, **changes.pop("options", {})}
     base = {
         "id": connector_id,
         "host": "127.0.0.1",

@@ -67,6 +67,14 @@ class SmscDouble:
                 return accepted
         return False
 
+    def answer_all(self) -> None:
+        """Accept what was not answered, and whatever comes."""
+        self.answer = None
+        for connection in self.bound:
+            for sequence_number in list(connection.session._unanswered):
+                connection.session.answer_submit(sequence_number, 0, f"late-{sequence_number}")
+            connection.wake()
+
     def _on_events(self, connection: SmscConnection, events: list[Event]) -> None:
         for event in events:
             if isinstance(event, BindRequested):

@@ -29,6 +29,7 @@ from schemas.trace_requests import TraceRequest
 from schemas.traces import TraceLine
 from services.binder import lease, submitter
 from services.binder.backoff import AccountBackoff
+from shared import kafka
 from shared.clock import monotonic_s, now_ms
 from shared.records import Out
 from shared.smpp.pdu import DeliverSm
@@ -302,7 +303,7 @@ async def test_a_process_that_was_stopped_writes_nothing_and_leaves_its_bind_fir
     assert binder is not None
     assert binder._heartbeat is not None
     assert binder._writable()
-    binder._heartbeat._last_s -= 5.0
+    binder._heartbeat._last_s -= kafka.FRESH_FOR_S
     assert not binder._writable(), "the last heartbeat is old"
     await binder._heartbeat.ask()
     assert binder._writable()
@@ -369,7 +370,7 @@ async def test_the_spacing_is_kept_at_the_socket_and_most_of_it_is_used(
     times = smsc.times
     most = max(sum(1 for t in times if at <= t < at + 1) for at in times)
     assert most <= 200 + 2, "the double's clock sees the network's jitter too"
-    assert 499 / (times[-1] - times[0]) >= 0.9 * 200
+    assert most >= 0.9 * 200, "in its best second: a pause is not made up for"
 
 
 async def test_configuration_counts_at_once(
@@ -377,19 +378,19 @@ async def test_configuration_counts_at_once(
 ) -> None:
     smsc.answer = lambda _: None
     other = await SmscDouble().start()
-    quick = {"response_timeout_s": 1}
-    await rig.apply(connector(connector_id, smsc.port, window=2, max_binds=2, options=quick))
+    await rig.apply(connector(connector_id, smsc.port, window=2, max_binds=2))
     await run_binder()
     for partition in (0, 1):
         await rig.state(connector_id, "bound", partition)
     await rig.dispatch(connector_id, 20)
     await smsc.until(lambda: len(smsc.submits) == 2)
-    await rig.apply(connector(connector_id, smsc.port, window=6, max_binds=2, options=quick))
+    await rig.apply(connector(connector_id, smsc.port, window=6, max_binds=2))
     await smsc.until(lambda: len(smsc.submits) == 6)
-    await rig.apply(connector(connector_id, smsc.port, window=6, max_binds=1, options=quick))
+    smsc.answer_all()
+    await rig.apply(connector(connector_id, smsc.port, window=6, max_binds=1))
     await rig.state(connector_id, "released", 1)
     assert len(smsc.bound) == 1
-    await rig.apply(connector(connector_id, other.port, window=6, max_binds=1, options=quick))
+    await rig.apply(connector(connector_id, other.port, window=6, max_binds=1))
     await other.until(lambda: len(other.bound) == 1)
     assert smsc.bound == []
     await other.stop()

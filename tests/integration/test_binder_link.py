@@ -229,7 +229,8 @@ async def test_q15_no_answer_in_time_is_unknown_and_a_late_one_is_told(smsc: Sms
     link = await opened(smsc, owner, options={"response_timeout_s": 0.2})
     submit(link, 7)
     await smsc.until(lambda: len(smsc.submits) == 1)
-    await owner.until_moved()
+    while not owner.unknown:
+        await owner.until_moved()
     assert owner.unknown == [7]
     connection = smsc.bound[0]
     connection.session.answer_submit(next(iter(connection.session._unanswered)), 0, "late")

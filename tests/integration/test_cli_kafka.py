@@ -23,7 +23,15 @@ from services.cli.errors import CliError
 from services.cli.runtime import KAFKA_VARIABLE, producing
 from services.cli.topic_admin import partition_counts
 from services.throttler.assignor import ConnectorAssignor
-from shared.kafka import SESSION_TIMEOUT_MS, BatchProducer, group_options, leave_for_good, make_consumer, poll
+from shared.kafka import (
+    SESSION_TIMEOUT_MS,
+    BatchProducer,
+    consuming,
+    group_options,
+    leave_for_good,
+    make_consumer,
+    poll,
+)
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import free_port
 from shared.records import Out
@@ -109,6 +117,11 @@ async def transactions(settings: Settings, name: str, topic: str, count: int) ->
         await producer.send_all([Out(topic, b"k", b"{}", partition=0)])
         await producer.commit()
     await producer.stop()
+    tp = TopicPartition(topic, 0)
+    async with consuming(settings) as committed, consuming(settings, isolation_level="read_uncommitted") as written:
+        # Kafka answers a commit before it has written its marker
+        while await committed.end_offsets([tp]) != await written.end_offsets([tp]):
+            await asyncio.sleep(0.02)
 
 
 async def commit(settings: Settings, group: str, topic: str, offset: int, text: str = "") -> None:

@@ -171,8 +171,8 @@ async def test_a_receipt_in_time_counts_although_the_correlator_was_away_at_the_
 ) -> None:
     async with Rig(kafka_bootstrap) as rig, _watch(rig) as watch:
         traffic = Traffic(name, watch)
-        deadline_ms = now_ms() + 1_000
         async with rig.running("correlator", run):
+            deadline_ms = now_ms() + 4_000
             await _send(rig, [traffic.result(n, deadline_at_ms=deadline_ms) for n in (1, 2)])
             await watch.until(lambda: sum(r.key.startswith(name.encode()) for r in watch.records[JOINS]) == 2)
         await rig.producer.send_all([traffic.receipt(1)])

@@ -234,7 +234,7 @@ class TestSessions:
 
     def test_a_busy_session_is_locked(self, ask: Ask) -> None:
         slow = threading.Thread(
-            target=ask, args=("SELECT sleepEachRow(0.5) FROM numbers(4) SETTINGS max_block_size = 1",),
+            target=ask, args=("SELECT sleepEachRow(0.5) FROM numbers(8) SETTINGS max_block_size = 1",),
             kwargs={"session_id": "busy", "wait_end_of_query": "1"},
         )  # fmt: skip
         slow.start()

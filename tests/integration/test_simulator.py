@@ -96,7 +96,7 @@ async def test_receipts_only_where_they_are_asked_for(tmp_path: Path) -> None:
 
 
 async def test_a_receipt_may_come_before_the_response(tmp_path: Path) -> None:
-    async with smsc(tmp_path, f'accounts: [{{system_id: "*", latency_ms: 60, {QUICK}}}]') as sim:
+    async with smsc(tmp_path, f'accounts: [{{system_id: "*", latency_ms: 1000, {QUICK}}}]') as sim:
         esme = await Esme().bind(sim.port)
         esme.submit(SUBMIT)
         await esme.until(lambda: bool(esme.delivered()))
@@ -108,7 +108,7 @@ async def test_a_receipt_may_come_before_the_response(tmp_path: Path) -> None:
 async def test_a_receipt_is_sent_again_until_it_is_accepted(tmp_path: Path) -> None:
     answers: list[int | None] = [SmppCommandStatus.ESME_RX_T_APPN, None, 0]
     accounts = """
-session: {deliver_timeout_s: 0.1}
+session: {deliver_timeout_s: 1}
 accounts: [{system_id: "*", receipts: {delay_ms: 0, redeliver_after_s: 0.05}}]"""
     async with smsc(tmp_path, accounts) as sim:
         esme = await Esme(answer=lambda _: answers.pop(0)).bind(sim.port)

@@ -81,7 +81,7 @@ async def smsc(**config: Any) -> AsyncIterator[tuple[Smsc, int]]:
 
 def talk(port: int) -> tuple[list[tuple[int, Any]], list[bytes]]:
     """A session of smpplib's client, in its own thread: six submits, their answers and the receipts that follow."""
-    client = smpplib.client.Client("127.0.0.1", port, timeout=5, allow_unknown_opt_params=True)
+    client = smpplib.client.Client("127.0.0.1", port, timeout=20, allow_unknown_opt_params=True)
     answers: list[tuple[int, Any]] = []
     receipts: list[bytes] = []
     client.set_message_sent_handler(lambda pdu: answers.append((pdu.status, pdu.message_id)))
@@ -112,7 +112,7 @@ async def test_smpplib_binds_submits_is_delivered_to_and_unbinds() -> None:
 
 async def test_smpplib_and_we_ask_each_other_for_a_sign_of_life() -> None:
     def idle(port: int) -> None:
-        client = smpplib.client.Client("127.0.0.1", port, timeout=5, allow_unknown_opt_params=True)
+        client = smpplib.client.Client("127.0.0.1", port, timeout=20, allow_unknown_opt_params=True)
         try:
             client.connect()
             client.bind_transceiver(system_id="shop", password="secret")
@@ -131,7 +131,7 @@ async def test_smpplib_and_we_ask_each_other_for_a_sign_of_life() -> None:
 
 async def test_smpplib_understands_a_refused_bind() -> None:
     def bind(port: int) -> None:
-        client = smpplib.client.Client("127.0.0.1", port, timeout=5, allow_unknown_opt_params=True)
+        client = smpplib.client.Client("127.0.0.1", port, timeout=20, allow_unknown_opt_params=True)
         try:
             client.connect()
             client.bind_transmitter(system_id="wrong", password="secret")

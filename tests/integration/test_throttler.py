@@ -28,7 +28,9 @@ from schemas.topics import (
 )
 from services.throttler.app import run
 from services.throttler.arrivals import AHEAD_MAX, Arrivals
+from services.throttler.assignor import owner_of
 from services.throttler.loop import GROUP, Throttler
+from services.throttler.places import connector_of
 from shared.clock import now_ms
 from shared.kafka import committed_with_metadata, make_consumer
 from shared.records import Out
@@ -284,7 +286,8 @@ async def test_a_connector_that_comes_later_is_taken_up_and_a_removed_one_given_
 
 async def test_from_one_to_two_and_back(rig: Rig, kafka_bootstrap: str, connector_id: str) -> None:
     """Connectors move as a whole, with what is in flight; nothing is lost or sent twice."""
-    ids = [f"{connector_id}-{n}" for n in range(4)]
+    names = [f"{connector_id}-{n}" for n in range(100)]
+    ids = [name for of in "01" for name in [n for n in names if owner_of(n, "01") == of][:2]]
     await rig.apply(config(*(connector(each) for each in ids)))
     lanes = {each: Lanes(rig, each) for each in ids}
     second = Rig(kafka_bootstrap)
@@ -300,10 +303,10 @@ async def test_from_one_to_two_and_back(rig: Rig, kafka_bootstrap: str, connecto
         async with rig.running("throttler", run) as first:
             await publish()
             async with second.running("throttler", run) as other:
-                held = [set(service.state(0).assignment) for service in (first, other)]
+                held = [{connector_of(p.rpartition(":")[0]) for p in s.state(0).assignment} for s in (first, other)]
                 await watch.until(lambda: all(len(ends(watch, each)) == 80 for each in lanes.values()))
                 await publish()
-                assert not held[0] & held[1]
+                assert [held[0] & set(ids), held[1] & set(ids)] == [set(ids[:2]), set(ids[2:])]
             await watch.until(lambda: all(len(ends(watch, each)) == 160 for each in lanes.values()))
         assert all(set(ends(watch, each).values()) == {1} for each in lanes.values())
         for bind in played:
