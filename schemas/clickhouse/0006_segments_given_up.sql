@@ -1,10 +1,11 @@
 -- A segment that is given up has an end too. It is no error of its connector.
 
--- One row per segment that was dispatched or given up. status: what its latest outcome was (a receipt's word,
+-- One row per segment that was dispatched, or given up when others of its message had been. status: what its latest outcome was (a receipt's word,
 -- receipt_missing, outcome_unknown, undeliverable, expired), else submitted or queued. submit_failed is also the event of
--- a segment that is given up without an answer for good: its tries or its validity are used up (validity_passed), or
--- another segment of the message failed. Late receipts change nothing here either. No FINAL: max and argMax do not see
--- repeats.
+-- a segment that is given up without an answer for good: its tries or its validity are used up (validity_passed), its
+-- connector was removed, or another segment of the message failed. Not of one that was tried in vain and then sent back
+-- for another connector where there was none: that one stays queued, and its message has the end. Late receipts change
+-- nothing here either. No FINAL: max and argMax do not see repeats.
 CREATE OR REPLACE VIEW sms.segment_state AS
 SELECT
     message_id, segment_index,

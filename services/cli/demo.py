@@ -40,8 +40,13 @@ async def run(messages: int | None, data_dir: Path | None, *, as_json: bool) -> 
     forget_environment()
     stop = stop_signal()
     with _data_dir(data_dir) as place:
+        simulator_port = free_port()
+        kafka_port = free_port(simulator_port)
         options = StackOptions(
-            data_dir=place, kafka_port=free_port(), clickhouse_port=free_port(), simulator_port=free_port()
+            data_dir=place,
+            kafka_port=kafka_port,
+            clickhouse_port=free_port(simulator_port, kafka_port),
+            simulator_port=simulator_port,
         )
         say = errors.print if as_json else console.print
         async with Stack(options, say) as stack:
@@ -87,9 +92,9 @@ async def _demo(stack: Stack, messages: int | None, say: Callable[[str], None], 
     await _wait_until_healthy(settings)
     say(f"Services: all healthy, {(now_ms() - began_ms) / 1000:.0f} s after the start")
     publisher, follower = Publisher(settings), StatusFollower(settings)
-    await publisher.start()
-    await follower.start()
     try:
+        await publisher.start()
+        await follower.start()
         sent_ms = now_ms()
         await publisher.publish(sample)
         say(f"\nPublished {len(sample)} requests to Kafka in {(now_ms() - sent_ms) / 1000:.1f} s\n")

@@ -6,11 +6,11 @@ from typing import Final
 
 from schemas.gateway_config import Connector, Options, Route, Tls, split_address
 from services.cli.yaml_lines import Path
+from shared.connector_profile import profile_of
 from shared.smpp.constants import SmppCommandStatus, status_number
 from shared.smpp.fields import unsendable
 from shared.smpp.vendor_tlvs import vendor_tlv
 from shared.sms.data_coding import read_map
-from shared.sms.message import ConnectorProfile
 from shared.sms.profile_check import profile_problems
 
 Problem = tuple[Path, str]
@@ -51,12 +51,7 @@ def unknown_accounts(routes: Mapping[int, Route], account_ids: Sequence[str]) ->
 
 
 def _alphabets(options: Options) -> Iterator[Problem]:
-    profile = ConnectorProfile(
-        default_alphabet=options.default_alphabet,
-        gsm7_packed=options.gsm7_packed,
-        national_tables=options.national_tables,
-    )
-    for sentence in profile_problems(profile):
+    for sentence in profile_problems(profile_of(options)):
         option, _, rest = sentence.partition(" ")  # each sentence begins with the option it is about
         yield (option.removesuffix(":"),), rest
 

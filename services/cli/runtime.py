@@ -78,11 +78,16 @@ def data_dir_of(option: Path | None) -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """Where things are. `run` is None when the environment says it all."""
+    """Where things are. `run` is None when there is no run.json."""
 
     settings: Settings
     data_dir: Path
     run: RunFile | None
+
+    @property
+    def knows_clickhouse(self) -> bool:
+        """Whether anything says where ClickHouse is; else the settings have the default address."""
+        return self.run is None or bool(self.run.clickhouse_url or os.environ.get(CLICKHOUSE_VARIABLE))
 
 
 def find_runtime(option: Path | None) -> Runtime:

@@ -93,14 +93,15 @@ class Stack:
             return given
         if name in self.options.only:
             return ""
-        if self._run is None or not self._run.alive:
-            if name == CLICKHOUSE and RECORDER not in self.options.only:
-                return ""
+        known = ""
+        if self._run is not None and self._run.alive:
+            known = self._run.kafka_bootstrap_servers if name == KAFKA else self._run.clickhouse_url
+        if not known and (name == KAFKA or RECORDER in self.options.only):
             raise Invalid(
-                f"nothing says where {name} is: {variable} is not set, and no `smsgw up` runs on "
-                f"{self.options.data_dir}"
+                f"nothing says where {name} is: {variable} is not set, and no `smsgw up` that runs on "
+                f"{self.options.data_dir} knows it"
             )
-        return self._run.kafka_bootstrap_servers if name == KAFKA else self._run.clickhouse_url
+        return known
 
     @property
     def settings(self) -> Settings:

@@ -41,7 +41,7 @@ async def _until_healthy(data_dir: Path | None, wait_s: float) -> Health:
 
 async def _look(runtime: Runtime) -> Health:
     async with kafka_errors(runtime.settings):
-        return await look(runtime.settings)
+        return await look(runtime.settings, ask_clickhouse=runtime.knows_clickhouse)
 
 
 def _print(health: Health) -> None:

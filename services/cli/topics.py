@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.gateway_config import AppliedConfig
-from schemas.topics import TOPICS, Topic, connector_topics
+from schemas.topics import TOPICS, Topic, connector_topics, dispatch_topic
 from services.cli.backlog import backlog_of
 from services.cli.config_apply import (
     create_topics,
@@ -39,6 +39,11 @@ GROUPS = (
     "correlator-fold",
     "recorder",
 )
+
+
+def is_dispatch(name: str) -> bool:
+    """Whether it is the dispatch topic of a connector, its dead letters excepted."""
+    return name.startswith(dispatch_topic("")) and not name.endswith(".dlq")
 
 
 def registered(name: str) -> Topic | None:
@@ -132,8 +137,7 @@ async def prune(connector_id: str | None, data_dir: Path | None, *, as_json: boo
 
 
 async def _prune_all(settings: Settings, *, as_json: bool) -> int:
-    applied = await read_applied(settings)
-    removed = [draining.connector.id for draining in applied.draining] if applied else []
+    removed = await _removed(settings)
     kept = 0
     for connector_id in removed:
         row: dict[str, Any] = {"connector_id": connector_id}
@@ -142,12 +146,23 @@ async def _prune_all(settings: Settings, *, as_json: bool) -> int:
             sentence = f"{connector_id}: deleted: {', '.join(row['deleted'])}"
         except CliError as error:
             kept += 1
-            row["kept"] = str(error)
-            sentence = f"{connector_id}: kept: {error}"
+            row |= {"kept": str(error), "hint": error.hint}
+            sentence = f"{connector_id}: kept: {error}" + (f" ({error.hint})" if error.hint else "")
         print_json(row) if as_json else console.print(sentence)
     if not removed and not as_json:
-        console.print("no connector was removed")
+        console.print("there are no topics of a removed connector")
     return EXIT_FAILED if kept else 0
+
+
+async def _removed(settings: Settings) -> list[str]:
+    """Connectors that are not configured, and have topics or are remembered; none where nothing was ever applied."""
+    applied = await read_applied(settings)
+    if applied is None:
+        return []
+    names = await partition_counts(settings)
+    with_topics = {name.removeprefix(dispatch_topic("")) for name in names if is_dispatch(name)}
+    remembered = {draining.connector.id for draining in applied.draining}
+    return sorted((with_topics | remembered) - {connector.id for connector in applied.gateway.connectors})
 
 
 async def _prune(settings: Settings, connector_id: str) -> list[str]:
@@ -157,15 +172,17 @@ async def _prune(settings: Settings, connector_id: str) -> list[str]:
     names = [topic.name for topic in connector_topics(connector_id, 1)]
     counts = await partition_counts(settings)
     existing = [name for name in names if name in counts]
-    if not existing:
+    remembered = applied is not None and any(d.connector.id == connector_id for d in applied.draining)
+    if not existing and not remembered:
         raise CliError(f"there are no topics of a connector {connector_id}")
     if waiting := (await backlog_of(settings, connector_id)).sentence():
         raise CliError(f"connector {connector_id} still has {waiting}; nothing was deleted")
-    if applied is not None and any(d.connector.id == connector_id for d in applied.draining):
+    if applied is not None and remembered:
         forgotten = await forget_drained(settings, applied, connector_id)
         await wait_until_used(settings, forgotten.hash, FORGET_S, lambda _: None)
-    async with administering(settings) as admin:
-        await admin.delete_topics(existing)
+    if existing:
+        async with administering(settings) as admin:
+            await admin.delete_topics(existing)
     return existing
 
 

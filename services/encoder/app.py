@@ -107,8 +107,14 @@ class EncoderHandler(StageHandler):
         except ValidationError:
             return
         plan = self._plan(submission.connector_id)
-        if plan is not None:
+        if plan is None:
+            return
+        try:
             encoder.remember(submission, plan)
+        except MemoryError:
+            raise
+        except Exception:  # it was a dead letter when it came: it must not stop every owner of the partition now
+            log.exception("%s: a mistake of ours", submission.message_id)
 
     def _new_encoder(self, topic: str) -> Encoder:
         return Encoder(self._service.events, RecentRefs(REFS_DESTINATIONS_MAX, odd=topic == MT_SUBMISSIONS_OTP))
@@ -186,7 +192,9 @@ class EncoderHandler(StageHandler):
                     record, reason="invalid_record", field=error.field, error=wrong, at_ms=at_ms, service="encoder"
                 )
             ]
-        except Exception as error:  # a text that nobody thought of stops nobody else's
+        except MemoryError:
+            raise
+        except Exception as error:  # a text that nobody thought of must not stop those behind it
             log.exception("%s:%d offset %d: a mistake of ours", record.topic, record.partition, record.offset)
             return [dead_letter_of_mistake(record, error, at_ms=at_ms, service="encoder")]
 

@@ -127,10 +127,12 @@ class IngressHandler(StageHandler):
         return outs
 
     def _decide(self, record: ConsumerRecord, at_ms: int) -> list[Out]:
-        """Deciders do not raise; should one do so all the same, whoever sent that request stops nobody else's."""
+        """Deciders do not raise. Should one do so all the same, its record must not stop those behind it."""
         decider = self._reroutes if record.topic == MT_REROUTES else self._requests
         try:
             return decider.decide(record, at_ms)
+        except MemoryError:
+            raise
         except Exception as error:
             log.exception("%s:%d offset %d: a mistake of ours", record.topic, record.partition, record.offset)
             return [dead_letter_of_mistake(record, error, at_ms=at_ms, service="ingress")]

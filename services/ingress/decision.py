@@ -1,7 +1,8 @@
 """Pure: what becomes of one request: taken, rejected, dropped as a repeat, moved to its key's partition, dead letter.
 
 The order of the questions matters. Whatever a predecessor has decided is not decided again; then the idempotency key
-speaks, because a repeat must not be rejected for what has changed since; then account, sender, opt-out, route.
+speaks, because a repeat must not be rejected for what has changed since; then account, sender, opt-out, route, and for
+a request with a key whether it can be encoded.
 """
 
 from typing import Final, NamedTuple
@@ -100,12 +101,13 @@ class RequestDecider:
         arrival = _Arrival(record, place, place.message_id(record.topic), headers, at_ms)
         if isinstance(request, Rejected):
             about = self._unread(arrival, request)
-            if before := self._own.ended(arrival.message_id):  # for the same reason, but when it was
-                arrival = arrival._replace(at_ms=before.occurred_at_ms)
+            if ended := self._own.ended(arrival.message_id):  # for the same reason, but when it was
+                arrival = arrival._replace(at_ms=ended.occurred_at_ms)
             return self._refuse(arrival, about, _Refusal(request.reason, request.field))
         if request.idempotency_key is not None:
             return self._with_key(arrival, request, request.idempotency_key)
-        return self._decided_before(arrival, request, None) or self._judge(arrival, request, None)
+        before = self._decided_before(arrival, request, None)
+        return self._judge(arrival, request, None) if before is None else before
 
     def _with_key(self, arrival: _Arrival, request: Admitted, key: str) -> list[Out]:
         record = arrival.record
@@ -116,7 +118,7 @@ class RequestDecider:
         if store is None:
             store = self.keys[record.partition] = KeyStore()
         claim = _Claim(store, key_hash(request.account_id, key), body_hash(request))
-        if before := self._decided_before(arrival, request, claim):
+        if (before := self._decided_before(arrival, request, claim)) is not None:
             return before
         taken = store.find(claim.hashed, arrival.place.timestamp_ms)
         match decide(taken, arrival.message_id, claim.body):
@@ -139,6 +141,8 @@ class RequestDecider:
         if self._own.is_empty():
             return None
         connector_id = self._own.routed(arrival.message_id, 0)
+        if connector_id == "":
+            return []  # another copy of it was refused by this very process
         if connector_id is not None:
             account = self.view.accounts.get(request.account_id, _NO_ACCOUNT)
             terms = _terms(request, account, Chosen(connector_id, request.connector_id is not None))
@@ -164,8 +168,7 @@ class RequestDecider:
         terms = _terms(request, account, chosen)
         if claim is not None and (why := refusal_of(request, terms, self.view.profile(chosen.connector_id))):
             return self._refuse_request(arrival, request, _Refusal(why.reason, why.field, why.detail))
-        if arrival.place.moved:  # ingress may have written two copies, if it crashed in between
-            self._own.note(arrival.message_id, 0, chosen.connector_id)
+        self._note_copy(arrival, chosen.connector_id)
         return self._take(arrival, request, terms, claim)
 
     def _take(self, arrival: _Arrival, request: Admitted, terms: Terms, claim: _Claim | None) -> list[Out]:
@@ -174,7 +177,6 @@ class RequestDecider:
         outs = [submission_out(about, request, terms, arrival.headers)]
         if claim is not None:
             accepted_at_ms = about.accepted_at_ms
-            claim.store.take(claim.hashed, about.message_id, claim.body, accepted_at_ms)
             outs.append(key_out(arrival.record, claim.hashed, about.message_id, claim.body, accepted_at_ms))
         outs.append(accepted_event(self._events, about, arrival.at_ms, arrival.headers))
         if request.receipt == "all":  # by the time of acceptance: a repeat after a crash says the same
@@ -186,6 +188,8 @@ class RequestDecider:
                 occurred_at_ms=about.accepted_at_ms,
                 headers=arrival.headers,
             )
+        if claim is not None:  # last: whatever fails before leaves no key behind
+            claim.store.take(claim.hashed, about.message_id, claim.body, about.accepted_at_ms)
         return outs
 
     def _conflict(self, arrival: _Arrival, request: Admitted, taken: Taken | None) -> list[Out]:
@@ -199,7 +203,13 @@ class RequestDecider:
         first = (taken.message_id, taken.accepted_at_ms)
         return [duplicate_event(self._events, *first, about, arrival.at_ms, arrival.headers)]
 
+    def _note_copy(self, arrival: _Arrival, connector_id: str) -> None:
+        """Ingress may have written two copies of a moved record, if it crashed in between: both are decided alike."""
+        if arrival.place.moved:
+            self._own.note(arrival.message_id, 0, connector_id)
+
     def _refuse_request(self, arrival: _Arrival, request: Admitted, refusal: _Refusal) -> list[Out]:
+        self._note_copy(arrival, "")
         return self._refuse(arrival, self._about(arrival, request, request.sender or "", ""), refusal)
 
     def _refuse(self, arrival: _Arrival, about: Message, refusal: _Refusal) -> list[Out]:

@@ -1,8 +1,9 @@
 """Pure: whether the encoder would refuse a message, asked before a request takes its idempotency key.
 
-A rejected request takes no key, so that the corrected one may come under the same. What only the encoder sees (a text
-that is too long for the account, or is not in the alphabet asked for) is therefore looked at here for the few requests
-with a key that may be refused; the encoder itself has the last word, since the connector may have changed meanwhile.
+A rejected request takes no key, so that the corrected one may come under the same. What else only the encoder would see
+(a sender, a text that is too long or not in the alphabet asked for, a flash message that cannot be one) is therefore
+looked at here where there is a key. Most texts are so short that they need no look. The encoder has the last word: the
+connector may have changed meanwhile.
 """
 
 from binascii import a2b_base64

@@ -57,11 +57,13 @@ class Supervisor:
             await self.stop()
         finally:
             self.kill_all()
-            await asyncio.gather(*[keeper.end() for keeper in self._keepers.values()])
-            if self._log_task is not None:
-                self._log_task.cancel()
-            if self._guard is not None:
-                self._guard.close()
+            try:
+                await asyncio.gather(*[keeper.end() for keeper in self._keepers.values()])
+            finally:
+                if self._log_task is not None:
+                    self._log_task.cancel()
+                if self._guard is not None:
+                    self._guard.close()
 
     async def start(self, spec: ChildSpec) -> None:
         """Start a child and keep it alive from now on. Returns when it has been started (not: when it is ready).
@@ -171,6 +173,7 @@ class _Keeper:
             await asyncio.shield(self._task)
 
     def kill(self) -> None:
+        self._grace_s = 0  # for one that is just being born
         self._wish = "stop"
         self._wished.set()
         if self._process is not None:

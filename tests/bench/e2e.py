@@ -202,11 +202,12 @@ async def run(plan: Plan) -> dict[str, Any]:
     """The whole benchmark; returns its figures."""
     with tempfile.TemporaryDirectory(prefix="smsgw-bench-", ignore_cleanup_errors=True) as folder:
         port = free_port()
+        kafka_port = free_port(port)
         config = Path(folder) / "gateway.yaml"
         config.write_text((HERE / "gateway.yaml").read_text().replace("2775", str(port)))
         options = StackOptions(
-            data_dir=Path(folder) / "data", kafka_port=free_port(), clickhouse_port=free_port(), simulator_port=port,
-            config=config, scenario=HERE / "scenario.yaml",
+            data_dir=Path(folder) / "data", kafka_port=kafka_port, clickhouse_port=free_port(port, kafka_port),
+            simulator_port=port, config=config, scenario=HERE / "scenario.yaml",
         )  # fmt: skip
         stack = ProfiledStack(options, _progress)
         stack.profile = plan.profile

@@ -225,7 +225,10 @@ class TestWatching:
         await happened("throttled", 20_000)
         await happened("temporary_error", 30_000)
         await happened("throttled", 90_000)
+        await happened("submit_failed", 10_000, reason="validity_passed")
         assert await health() == ("up", 2, 2, 1, 1)
+        await happened("submit_failed", 11_000, command_status=0x0B)
+        assert await health() == ("up", 2, 2, 1, 2)
         await happened("bind_down", 600_000, "bind 0: connection lost")
         assert (await health())[:3] == ("degraded", 1, 2)
         await happened("service_started", 500_000, connector_id="")  # it was killed: its binds are gone

@@ -1,12 +1,15 @@
 """Edge: the options of `smsgw up`."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from services.cli.errors import Invalid
+from services.cli.run_file import RunFile, write_run_file
 from services.cli.stack import ALL, SIMULATOR, Stack, StackOptions
 from services.cli.up import options_of
+from shared.clock import now_ms
 
 
 @pytest.fixture(autouse=True)
@@ -71,5 +74,8 @@ def test_only_the_recorder_must_be_told_where_clickhouse_is(tmp_path: Path, monk
     with pytest.raises(Invalid, match="nothing says where clickhouse is"):
         Stack(options("recorder", data_dir=tmp_path), print)
     assert Stack(options("encoder", data_dir=tmp_path), print).clickhouse_url == ""
+    write_run_file(tmp_path, RunFile(os.getpid(), "0", "127.0.0.1:1", "", started_at_ms=now_ms()))
+    with pytest.raises(Invalid, match="nothing says where clickhouse is"):
+        Stack(options("recorder", data_dir=tmp_path), print)
     monkeypatch.setenv("SMSGW_CLICKHOUSE_URL", "http://127.0.0.1:2")
     assert Stack(options("encoder", data_dir=tmp_path), print).clickhouse_url == "http://127.0.0.1:2"

@@ -12,6 +12,7 @@ from schemas.topics import MT_REQUESTS_OTP
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import OwnOutput
 from services.ingress.place import home_key, home_partition
+from services.ingress.routing import GatewayView
 from shared.ids import message_id_of
 from tests.unit.ingress.scene import AT_MS, Record, applied, decider, event, only, request, topics
 
@@ -141,11 +142,12 @@ LONG = "x" * 65_536
         ({"text": "Привет", "encoding": "gsm7"}, "not_encodable", "text"),
         ({"text": "Ж", "encoding": "latin1"}, "not_encodable", "text"),
         ({"text": ..., "data": "AAAA" * 3_000}, "text_too_long", "data"),
+        ({"from_": "Ψ" * 11}, "invalid_sender", "from"),
         ({"text": ..., "data": "AA==", "data_coding": 0xC0, "flash": True}, "invalid_field", "flash"),
     ],
 )
 def test_what_only_the_encoder_refuses_takes_no_key_either(fields: dict[str, Any], reason: str, field: str) -> None:
-    """The encoder itself rejects it where there is no key: nothing is lost by that, and it is looked at once."""
+    """Without a key the encoder itself rejects it."""
     made = decider()
     outs = made.decide(Record(request(**fields, idempotency_key="k")), NOW_MS)
     status = only(outs, "mt.statuses")
@@ -285,6 +287,20 @@ def test_a_second_copy_of_a_moved_record_is_not_sent_again() -> None:
     copies = [Record(moved.value, partition=home, offset=n, headers=moved.headers, key=moved.key) for n in (50, 51)]
     assert "mt.submissions" in topics(made.decide(copies[0], NOW_MS))
     assert "mt.submissions" not in topics(made.decide(copies[1], NOW_MS))
+
+
+def test_a_second_copy_of_a_moved_record_that_was_refused_changes_nothing() -> None:
+    """Not even when the configuration has changed in between, or the corrected request has come."""
+    home = home_partition("shop", "order-1", 4)
+    made = decider(partitions=4)
+    wrong = request(idempotency_key="order-1", text="x" * 65_536)
+    (moved,) = made.decide(Record(wrong, partition=(home + 1) % 4), NOW_MS)
+    copies = [Record(moved.value, partition=home, offset=n, headers=moved.headers, key=moved.key) for n in (50, 51)]
+    assert only(made.decide(copies[0], NOW_MS), "mt.statuses")["reason"] == "text_too_long"
+    corrected = made.decide(Record(request(idempotency_key="order-1"), partition=home, offset=52), NOW_MS)
+    assert "mt.submissions" in topics(corrected)
+    made.view = GatewayView(applied(accounts=[Account(id="shop", default_sender="SHOP", max_segments=255)]))
+    assert made.decide(copies[1], NOW_MS) == []
 
 
 def test_a_request_too_large_to_be_moved_is_rejected() -> None:

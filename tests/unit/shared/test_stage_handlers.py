@@ -2,12 +2,13 @@
 stumbles over is one record, not all behind it."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from aiokafka import TopicPartition
 
 from schemas.topics import MT_SUBMISSIONS
 from services.encoder import app as encoder_app
@@ -95,6 +96,32 @@ async def test_a_mistake_of_ours_costs_the_one_record(monkeypatch: pytest.Monkey
         assert headers["dlq_reason"] == b"internal_error"
         assert headers["dlq_error"] == b"ZeroDivisionError('nobody thought of this')"
     assert list(await ingress.handle([Record(request(), offset=1)], AT_MS))
+
+
+async def test_a_successor_remembers_past_what_was_stumbled_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reads the last records before the commit, that one among them, on every assignment."""
+
+    def stumble(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    written: list[Any] = []
+
+    async def tail(*_: object, **__: object) -> AsyncGenerator[list[Record], None]:
+        yield [Record(submission(text="x" * 200).to_json(), topic=MT_SUBMISSIONS)]
+        written.append("all")
+
+    async def nothing(*_: object) -> dict[Any, Any]:
+        return {}
+
+    monkeypatch.setattr(encoder_app, "read_range", tail)
+    monkeypatch.setattr(encoder_app, "committed_with_metadata", nothing)
+    monkeypatch.setattr(encoder_app, "undecided", nothing)
+    monkeypatch.setattr("services.encoder.encode.encode_message", stumble)
+    made = service()
+    made.settings = None
+    encoder = EncoderHandler(made, encoder_app.FLOWS[0])
+    await encoder.assigned(frozenset({TopicPartition(MT_SUBMISSIONS, 0)}))
+    assert written == ["all"]
 
 
 async def test_short_work_gives_no_turn() -> None:
