@@ -1,8 +1,13 @@
 """Pure: `mt.dispatch.<connector>`: one record per segment, for the bind that owns the partition."""
 
+from typing import Final
+
 from pydantic import Field
 
 from schemas.wire import Int64, Lane, Wire
+
+SPACING_MAX_US: Final = 1_000_000
+"""One a second: a bind that has work has at least one of its connector's `tps`."""
 
 
 class Dispatch(Wire):
@@ -22,7 +27,9 @@ class Dispatch(Wire):
     lane: Lane
     accepted_at_ms: Int64
     expires_at_ms: Int64
-    spacing_us: Int64 = Field(description="Least time between two submit_sm of this bind, microseconds")
+    spacing_us: int = Field(
+        ge=1, le=SPACING_MAX_US, description="Least time between two submit_sm of this bind, microseconds"
+    )
     source_addr: str
     source_addr_ton: Int64
     source_addr_npi: Int64

@@ -402,7 +402,7 @@ def _repeated(part: str, ids: Sequence[str]) -> list[Inconsistency]:
     return [
         Inconsistency((part, place, "id"), f"{name!r} is used twice")
         for place, name in enumerate(ids)
-        if name in ids[:place]
+        if name and name in ids[:place]
     ]
 
 

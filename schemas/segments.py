@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.wire import Int64, Lane, ReceiptWish, Wire
+from schemas.wire import Int64, Lane, Natural, ReceiptWish, Wire
 
 SegmentStep = Literal["waiting", "accepted", "failed"]
 """waiting = to be dispatched; accepted = by the SMSC; failed = an outcome was written, never dispatched again."""
@@ -13,7 +13,7 @@ SegmentStep = Literal["waiting", "accepted", "failed"]
 class SegmentState(Wire):
     """One segment of a message and how far it is."""
 
-    index: Int64 = Field(ge=1)
+    index: Natural
     octets: str = Field(description="short_message (or message_payload) including UDH, base64")
     tlvs: list[tuple[Int64, str]] = Field(default_factory=list, description="(tag, base64 value)")
     step: SegmentStep = "waiting"

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from schemas.wire import Int64, Lane, ReceiptWish, Wire
+from schemas.wire import Int64, Lane, Natural, ReceiptWish, Wire
 
 
 class StatusContext(Wire):
@@ -19,6 +19,6 @@ class StatusContext(Wire):
     receipt: ReceiptWish
     encoding: str = ""
     connector_id: str
-    segments: Int64 = Field(ge=1)
+    segments: Natural
     accepted_at_ms: Int64
     metadata: dict[str, str] = Field(default_factory=dict)

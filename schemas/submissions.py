@@ -2,14 +2,14 @@
 
 from pydantic import Field
 
-from schemas.wire import EncodingWish, Int64, Lane, ReceiptWish, Wire
+from schemas.wire import Count, EncodingWish, Int64, Lane, ReceiptWish, Wire
 
 
 class Submission(Wire):
     """One admitted message on one route. Defaults are resolved: nothing after ingress reads the account's settings."""
 
     message_id: str
-    route_no: Int64 = Field(default=0, ge=0, description="0 = first route; each re-route adds one")
+    route_no: Count = Field(default=0, description="0 = first route; each re-route adds one")
     account_id: str
     idempotency_key: str | None = None
     to: str = Field(description="Digits, no plus sign")

@@ -12,7 +12,11 @@ LANES: tuple[Lane, ...] = ("otp", "txn", "bulk")
 """Priority classes, first served first."""
 
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
-"""JSON knows larger numbers; no column and no encoder of ours does."""
+"""JSON knows larger numbers; no column and no encoder of ours does. Its bounds win over those of a field: one that has
+other bounds is an `int` with both of its own, or one of the next two."""
+
+Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Natural = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 ReceiptWish = Literal["final", "all", "none"]
 EncodingWish = Literal["auto", "gsm7", "ucs2", "latin1"]

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import orjson
 from pydantic import ValidationError
 
-from schemas.dispatch import Dispatch
+from schemas.dispatch import SPACING_MAX_US, Dispatch
 from shared.records import In
 from shared.smpp.pdu import SubmitSm
 from shared.smpp.smpp_time import relative
@@ -31,6 +31,7 @@ _NEEDED: Final = itemgetter(
     "registered_delivery",
     "data_coding",
 )
+_SPACING: Final = 3
 _TYPES: Final = (str, str, int, int, str, int, int, str, int, int, str, int, int, int)
 _relative: Final = lru_cache(maxsize=8192)(relative)
 
@@ -98,7 +99,7 @@ def read_dispatch(record: In) -> Segment | Unreadable:
     try:
         fields = orjson.loads(value)
         needed = _NEEDED(fields)
-        if tuple(map(type, needed)) == _TYPES:
+        if tuple(map(type, needed)) == _TYPES and 1 <= needed[_SPACING] <= SPACING_MAX_US:
             return _segment(fields, needed, record)
     except (ValueError, TypeError, KeyError):
         pass

@@ -301,9 +301,11 @@ def _context_of(message: SegmentedMessage) -> dict[str, Any]:
     return context
 
 
-def read_run(value: bytes | None, headers: Headers = ()) -> Run:
-    """The run that a lane record begins. Raises `ValueError` for anything that is no such record."""
+def read_run(value: bytes | None, connector_id: str | None, headers: Headers = ()) -> Run:
+    """The run that a record of this connector's lane begins. Raises `ValueError` for anything else."""
     message = SegmentedMessage.from_json(value or b"")
+    if message.connector_id != connector_id:
+        raise ValueError(f"a message for connector {message.connector_id!r} in a topic of {connector_id!r}")
     if not message.segments:
         raise ValueError("a message without segments")
     if len({segment.index for segment in message.segments}) != len(message.segments):

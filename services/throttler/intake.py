@@ -5,6 +5,7 @@ from typing import Final
 from services.throttler import outputs
 from services.throttler.inflight import Run, read_run
 from services.throttler.ledger import Ledger
+from services.throttler.places import connector_of
 from shared.events import EventMaker
 from shared.records import In, Out, dead_letter_of_error, trace_headers
 
@@ -17,7 +18,7 @@ def take_in(record: In, ledger: Ledger, events: EventMaker, now_ms: int) -> tupl
     No run where there is nothing to dispatch: a repeat, or a dead letter.
     """
     try:
-        run = read_run(record.value, trace_headers(record))
+        run = read_run(record.value, connector_of(record.topic), trace_headers(record))
     except ValueError as error:
         return None, [dead_letter_of_error(record, error, at_ms=now_ms, service=SERVICE)]
     message = run.message

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from schemas.dispatch import Dispatch
 from schemas.feedback import Feedback
+from schemas.topics import dispatch_topic
 from services.throttler.inflight import Run, read_run
 from services.throttler.pacing import share_of
 from services.throttler.under_way import Mark
@@ -63,7 +64,8 @@ def _dispatched(runs: dict[str, Run], mark: Mark, record: In) -> None:
         if run is None:
             if dispatch.message is None:
                 return
-            run = read_run(dispatch.message.encode(), trace_headers(record))
+            connector_id = record.topic.removeprefix(dispatch_topic(""))
+            run = read_run(dispatch.message.encode(), connector_id, trace_headers(record))
             run.first_offset = record.offset
             run.feedback_from = mark.feedback_from
             run.feedback_epoch = mark.epoch

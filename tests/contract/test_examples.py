@@ -162,7 +162,7 @@ def test_a_rerouted_message_can_still_be_routed(value: bytes) -> None:
 
 @pytest.mark.parametrize("value", of(*(segments_topic("<connector>", lane) for lane in SEGMENT_LANES)))
 def test_the_throttler_begins_a_run_with_each_lane_record(value: bytes) -> None:
-    assert read_run(value).waiting > 0
+    assert read_run(value, SegmentedMessage.from_json(value).connector_id).waiting > 0
 
 
 @pytest.mark.parametrize("value", of(dispatch_topic("<connector>")))

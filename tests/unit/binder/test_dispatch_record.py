@@ -61,6 +61,9 @@ def test_q46_service_type_is_blank() -> None:
         ("source_addr", 5),
         ("expires_at_ms", None),
         ("tlvs", [[1]]),
+        ("spacing_us", 0),
+        ("spacing_us", -1),
+        ("spacing_us", 3_600_000_000_000),  # nothing else would be sent for weeks
     ],
 )
 def test_a_wrong_field_makes_it_unreadable_but_keeps_the_id(change: str, value: object) -> None:

@@ -33,6 +33,15 @@ def test_queued_says_the_same_when_a_successor_reads_the_record_again() -> None:
     assert [out.value for out in again] == [out.value for out in first]
 
 
+def test_a_message_of_another_connector_is_a_dead_letter() -> None:
+    """Its dispatches would go to topics that this brain knows nothing of: the process ended, again and again."""
+    value = message().model_copy(update={"connector_id": "other-1"}).to_json()
+    run, (letter,) = take_in(record(value), Ledger(), EVENTS, START_MS)
+    assert run is None
+    assert letter.topic == "mt.segments.dlq"
+    assert b"other-1" in (dict(letter.headers)["dlq_error"] or b"")
+
+
 @pytest.mark.parametrize("field", [b'"accepted_at_ms":', b'"route_no":', b'"attempt":', b'"expires_at_ms":'])
 def test_a_number_that_no_record_of_ours_can_carry_is_a_dead_letter(field: bytes) -> None:
     value = message().to_json()
