@@ -38,6 +38,7 @@ GC_THRESHOLDS: Final = (200_000, 20, 50)
 """Records make no cycles; looking for some after every 700 allocations costs a few percent of everything."""
 
 BEAT_S: Final = 2.0
+LAST_BEAT_S: Final = 2.0
 BEAT_FRESH_MS: Final = 10_000
 STUCK_MS: Final = 30_000
 """A loop that has not advanced for this long counts as dead."""
@@ -149,6 +150,14 @@ class Service:
         async with self._beating:
             await self.control.send_all([Out(SERVICE_STATES, key, self.state(now_ms()).to_json())])
 
+    async def _beat_for_the_last_time(self, error: Exception) -> None:
+        """So that `smsgw status` says why it is not there, also while it dies again and again."""
+        self.last_error = self.last_error or (str(error) if isinstance(error, FatalKafkaError) else repr(error))[:200]
+        self._ready_parts[""] = False
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(LAST_BEAT_S):
+                await self._beat()
+
     async def _beat_for_ever(self) -> None:
         while True:
             await self._beat()
@@ -190,6 +199,9 @@ class Service:
             await self.announce("service_stopped")
             await self._stop_beats(beats)
             await self._tombstone()
+        except Exception as error:
+            await self._beat_for_the_last_time(error)
+            raise
         finally:
             if beats is not None:
                 await self._stop_beats(beats)

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 
 from services.correlator.state_table import StateTable
 from shared.clock import monotonic_s
-from shared.kafka import consuming, read_range
+from shared.kafka import FatalKafkaError, consuming, read_range
 from shared.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -64,7 +64,7 @@ class Changelog(Generic[P]):
 
         Reads up to the high watermark, open transactions included: an owner that died may have asked for a commit whose
         markers are still to be written. So this waits for them to end (at most the transaction timeout, 10 s). Raises
-        ValueError for a record that this version did not write.
+        `FatalKafkaError` for a record that this version did not write.
         """
         started_s = monotonic_s()
         ends = await high_watermarks(self._settings, self._topic, wanted)
@@ -81,11 +81,23 @@ class Changelog(Generic[P]):
             log.info("%s: %d partitions restored, %d keys, %.1f s", self._topic, len(fresh), keys, took_s)
 
     async def _restore(self, number: int, end: int, part: P) -> None:
+        """What cannot be read counts unless its key was written again later, be it as a tombstone of a person."""
+        unreadable: dict[bytes, str] = {}
         written = read_range(self._settings, self._topic, number, end=end, progress=self._progress)
         async with aclosing(written) as batches:
             async for batch in batches:
                 for record in batch:
-                    part.table.restore(record.key or b"", record.value)
+                    key = record.key or b""
+                    try:
+                        part.table.restore(key, record.value)
+                        unreadable.pop(key, None)
+                    except (ValueError, LookupError, TypeError) as error:
+                        unreadable[key] = f"offset {record.offset}, key {key!r}: {error}"
+        if unreadable:
+            raise FatalKafkaError(
+                f"{self._topic}, partition {number}, {next(iter(unreadable.values()))}; a record without a value under "
+                "that key, in that partition, takes it away"
+            )
         for _ in part.restored():
             self._progress()
             await asyncio.sleep(0)

@@ -25,7 +25,7 @@ from services.correlator.join import JoinPartition
 from shared.clock import now_ms
 from shared.events import EventMaker
 from shared.ids import derived_id
-from shared.kafka import BatchProducer
+from shared.kafka import BatchProducer, FatalKafkaError
 from shared.records import Out
 from shared.settings import Settings
 from tests.integration.flow_rig import Rig, Watch
@@ -312,3 +312,20 @@ async def test_state_is_kept_over_a_rebalance_only_when_nobody_else_wrote(kafka_
         await changelog.assigned([])
         assert held == {}
         await rig.producer.send_all([Out(JOINS, b"positions", None, (), 2)])
+
+
+async def test_a_changelog_that_cannot_be_read_says_where_and_what_to_do(kafka_bootstrap: str, name: str) -> None:
+    """State of another version is not guessed at; which record it is must be known to whoever takes it away."""
+    key = name.encode()
+    async with Rig(kafka_bootstrap) as rig:
+        await rig.producer.send_all([Out(JOINS, key, b"garbage", partition=0)])
+        try:
+            with pytest.raises(
+                FatalKafkaError, match=rf"{JOINS}, partition 0, offset \d+, key b'{name}'.*takes it away"
+            ):
+                async with rig.running("correlator", run):
+                    pass
+        finally:
+            await rig.producer.send_all([Out(JOINS, key, None, partition=0)])
+        async with rig.running("correlator", run) as service:
+            assert service.ready

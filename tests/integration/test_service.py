@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import UnknownError
 
 from shared.kafka import FatalKafkaError
-from shared.service import CannotServe, Service
+from shared.service import CannotServe, Service, read_service_states
 from shared.settings import Settings
 from tests.integration.flow_rig import Rig
 
@@ -43,6 +43,20 @@ async def test_a_table_that_cannot_be_followed_ends_the_process(
         await rig.producer.send_all([rig.nothing_new()])
         with pytest.raises(FatalKafkaError, match=r"config\.gateway cannot be followed"):
             await asyncio.wait_for(running, 30)
+
+
+async def test_a_process_that_dies_of_a_mistake_says_so_in_its_last_beat(kafka_bootstrap: str) -> None:
+    async def job(service: Service) -> None:
+        service.expect("job")
+        service.set_assignment("job", [])
+        raise KeyError(0)
+
+    async with Rig(kafka_bootstrap) as rig:
+        service = Service("test", rig.settings.model_copy(update={"instance": None}))
+        with pytest.raises(KeyError):
+            await service.run(job)
+        states = [s for s in (await read_service_states(rig.settings)).values() if s.pid == service.pid]
+    assert [(s.last_error, s.ready) for s in states if s.service == "test" and s.last_error] == [("KeyError(0)", False)]
 
 
 async def test_a_taken_health_port_is_one_sentence(kafka_bootstrap: str, tmp_path: Path) -> None:
