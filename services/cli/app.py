@@ -1,7 +1,10 @@
 """Edge: the `smsgw` command line: its commands, their options and how each one ends."""
 
 import asyncio
+import contextlib
+import errno
 import logging
+import math
 import signal
 import sys
 from collections.abc import Coroutine
@@ -26,7 +29,7 @@ from services.cli import (
     track,
     up,
 )
-from services.cli.errors import EXIT_INTERRUPTED, CliError
+from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, CliError
 from services.cli.output import errors, give_up_output
 from services.cli.runtime import load_dotenv_file
 
@@ -54,6 +57,17 @@ DataDir = Annotated[
 def Port(help_text: str) -> Any:  # noqa: N802  # it stands where typer.Option would
     """An option that is a TCP port."""
     return typer.Option(help=help_text, min=1, max=65_535)
+
+
+def Seconds(help_text: str) -> Any:  # noqa: N802  # as Port
+    """An option that is a time to wait; what is no number is none either, and would be waited for without end."""
+
+    def checked(value: float) -> float:
+        if not 0 <= value < math.inf:
+            raise typer.BadParameter(f"{value} is no number of seconds, 0 or more")
+        return value
+
+    return typer.Option(help=help_text, callback=checked)
 
 
 Json = Annotated[bool, typer.Option("--json", help="JSON for programs")]
@@ -84,7 +98,7 @@ def up_command(
 @app.command("status")
 def status_command(
     data_dir: DataDir = None,
-    wait: Annotated[float, typer.Option(help="Wait this many seconds until everything is healthy")] = 0,
+    wait: Annotated[float, Seconds("Wait this many seconds until everything is healthy")] = 0,
     as_json: Json = False,
 ) -> None:
     """How everything is; exit code 0 when all is healthy."""
@@ -110,7 +124,7 @@ def send_command(
         bool, typer.Option("--transliterate", help="Replace quotes, dashes, accents and the like to save segments")
     ] = False,
     flash: Annotated[bool, typer.Option("--flash", help="Show it at once")] = False,
-    wait: Annotated[float, typer.Option(help="Wait this many seconds for the final status")] = 0,
+    wait: Annotated[float, Seconds("Wait this many seconds for the final status")] = 0,
     data_dir: DataDir = None,
     as_json: Json = False,
 ) -> None:
@@ -128,7 +142,7 @@ def send_command(
 def track_command(
     message_id: Annotated[str, typer.Argument(help="The message_id of a send, a status or a view")],
     data_dir: DataDir = None,
-    wait: Annotated[float, typer.Option(help="Wait at most this many seconds for its end")] = 5,
+    wait: Annotated[float, Seconds("Wait at most this many seconds for its end")] = 5,
     as_json: Json = False,
 ) -> None:
     """The whole life of one message."""
@@ -359,6 +373,13 @@ def main() -> None:
     except BrokenPipeError:
         give_up_output()
         sys.exit(EXIT_INTERRUPTED)
+    except OSError as error:
+        if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EIO}:
+            raise
+        give_up_output()
+        with contextlib.suppress(OSError):
+            errors.print(f"[red]error:[/red] cannot write the output: {error.strerror}")
+        sys.exit(EXIT_FAILED)
 
 
 def _plain(text: str) -> str:

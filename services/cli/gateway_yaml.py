@@ -35,16 +35,15 @@ class GatewayFileError(Exception):
 def parse_gateway(text: str) -> Gateway:
     """The configuration in `text`; raises `GatewayFileError` and nothing else, whatever the text."""
     document = read_yaml(text)
-    if document.mistakes:
-        raise GatewayFileError(document.mistakes)
     if not isinstance(document.data, dict):
-        raise GatewayFileError([Mistake(1, "", "must be a mapping with version, connectors, accounts and routes")])
-    mistakes = list(_literal_passwords(document))
+        wanted = Mistake(1, "", "must be a mapping with version, connectors, accounts and routes")
+        raise GatewayFileError(document.mistakes or [wanted])
+    mistakes = [*document.mistakes, *_literal_passwords(document)]
     gateway: Gateway | None = None
     try:
         gateway = Gateway.model_validate(document.data)
     except ValidationError as error:
-        told = {mistake.key for mistake in mistakes}
+        told = {mistake.key for mistake in mistakes if mistake.key}
         found = [_mistake(e, document) for e in _told(error)]
         mistakes += [m for m in found if not any(m.key.startswith(key) for key in told)]
     mistakes += _beyond_fields(document)

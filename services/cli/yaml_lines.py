@@ -14,6 +14,8 @@ import yaml
 Path: TypeAlias = tuple[str | int, ...]
 """Keys and 0-based list positions from the top of the file."""
 
+CHARACTERS_MAX: Final = 1_000_000
+"""Thousands of connectors, read in some seconds."""
 DEPTH_MAX: Final = 40
 PARTS_MAX: Final = 50_000
 """Of values, aliases counted as often as they are used: a few lines of aliases could stand for billions."""
@@ -71,6 +73,8 @@ def dotted(path: Path) -> str:
 
 def read_yaml(text: str) -> Document:
     """Never raises: what is not YAML is a document with one mistake."""
+    if len(text) > CHARACTERS_MAX:
+        return Document(mistakes=[Mistake(0, "", f"is too much: {len(text)} characters, {CHARACTERS_MAX} are allowed")])
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.MarkedYAMLError as error:
@@ -82,7 +86,7 @@ def read_yaml(text: str) -> Document:
     except RecursionError:
         return Document(mistakes=[Mistake(0, "", "is nested too deeply")])
     except (ValueError, OverflowError):  # an escape or a version number of impossible size
-        return Document(mistakes=[Mistake(0, "", "not YAML: an escaped character does not exist")])
+        return Document(mistakes=[Mistake(0, "", "not YAML: an escaped character or a version that does not exist")])
     found = Document()
     if node is not None:
         found.data = _Reader(found).read(node, (), ())

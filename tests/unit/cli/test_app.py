@@ -76,6 +76,25 @@ def test_without_a_running_gateway_commands_say_so(smsgw: Smsgw, command: list[s
     assert ended.out == ""
 
 
+@pytest.mark.parametrize("wait", ["nan", "inf", "-1", "-0.5", "soon"])
+@pytest.mark.parametrize("command", [["status"], ["send", "+447700900123", "x"], ["track", "x"]])
+def test_a_time_to_wait_that_is_none(smsgw: Smsgw, command: list[str], wait: str) -> None:
+    ended = smsgw(*command, "--wait", wait)
+    assert ended.code == 2
+    assert "--wait" in ended.err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is full")
+@pytest.mark.parametrize("command", [["schema", "export"], ["preview", "x"], ["preview", "x", "--json"], ["--help"]])
+def test_an_output_that_is_full_is_one_sentence(command: list[str], tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "services.cli", *command], stdin=subprocess.DEVNULL, stdout=full,
+            stderr=subprocess.PIPE, text=True, timeout=30, check=False, env=os.environ | {"COLUMNS": "120"},
+        )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, "error: cannot write the output: No space left on device\n")
+
+
 def test_a_gateway_that_does_not_know_its_clickhouse_says_what_to_set(smsgw: Smsgw, tmp_path: Path) -> None:
     (tmp_path / ".smsgw").mkdir()
     write_run_file(tmp_path / ".smsgw", RunFile(os.getpid(), "1", "127.0.0.1:1", ""))

@@ -285,3 +285,21 @@ def test_binds_that_get_no_work_are_worth_a_word() -> None:
     assert advice(parse_gateway(GOOD)) == []
     (sentence,) = advice(parse_gateway(changed("max_binds: 2", "max_binds: 5\n    tps: 3")))
     assert sentence == "connector acme-1: max_binds 5 is more than tps 3, so 2 of its binds get no work"
+
+
+def test_what_is_wrong_with_the_form_hides_nothing_of_the_rest() -> None:
+    text = GOOD.replace("port: 2775", "port: 99999", 1) + "version: 1\nfoo: bar\n"
+    with pytest.raises(GatewayFileError) as caught:
+        parse_gateway(text)
+    assert [m.key for m in caught.value.mistakes] == ["connectors[0].port", "version", "foo"]
+
+
+def test_parts_that_are_no_mappings_have_no_id_to_share() -> None:
+    with pytest.raises(GatewayFileError) as caught:
+        parse_gateway("version: 1\nconnectors: [1, null, x]\n")
+    assert {str(m.problem) for m in caught.value.mistakes} == {"must be a mapping"}
+
+
+def test_a_file_of_megabytes_is_refused_at_once() -> None:
+    with pytest.raises(GatewayFileError, match="is too much: 10000021 characters"):
+        parse_gateway("version: 1\naccounts:\n" + "- {id: a}\n" * 1_000_000)

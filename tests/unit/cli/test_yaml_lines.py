@@ -50,7 +50,7 @@ def test_merge_keys_give_what_the_mapping_does_not_have() -> None:
         ("a: [1\nb: 2", 2, "", "not YAML: expected ',' or ']', but got ':'"),
         ("a: 1\nb: \x01", 2, "", "not YAML: character U+0001"),
         ("a: 1\n---\nb: 2", 2, "", "not YAML: but found another document"),
-        ('a: "\\U00110000"', 0, "", "not YAML: an escaped character does not exist"),
+        ('a: "\\U00110000"', 0, "", "not YAML: an escaped character or a version that does not exist"),
         ("[" * 1200, 0, "", "is nested too deeply"),
         ("a: 1\nb: 2\na: 3", 3, "a", "is given twice"),
         ("? [1, 2]\n: x", 1, "", "a key must be text"),
