@@ -1,6 +1,7 @@
 """Edge: how everything is: beats, binds and ClickHouse, judged as `smsgw status` does."""
 
 import asyncio
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from shared.clock import now_ms
 from shared.service import BEAT_FRESH_MS, STUCK_MS
 from shared.settings import ClickHouseSettings, Settings
 
+_OF_THE_SYSTEM = re.compile(r"\[Errno -?\d+\] ([^\'\")]+)")
 NOT_KNOWN = "nothing here says where it is"
 _MIGRATIONS = Path(schemas.__file__).parent / "clickhouse"
 _APPLIED = "SELECT leftPad(toString(number), 4, '0') || '_' || name FROM sms.schema_migrations FINAL"
@@ -116,7 +118,15 @@ def clickhouse(settings: ClickHouseSettings) -> Client:
             connect_timeout=3,
         )
     except (ClickHouseError, OSError) as error:
-        raise Unreachable(f"ClickHouse at {settings.clickhouse_url} does not answer: {error}") from error
+        raise Unreachable(f"ClickHouse at {settings.clickhouse_url} does not answer: {reason_of(error)}") from error
+
+
+def reason_of(error: Exception) -> str:
+    """Why ClickHouse did not answer, without what HTTP libraries wrap around it; else its own first line."""
+    text = str(error)
+    if found := _OF_THE_SYSTEM.search(text):
+        return found[1].lower()
+    return "no answer in time" if "timed out" in text else text.splitlines()[0][:300] if text else repr(error)
 
 
 def clickhouse_problem(settings: ClickHouseSettings) -> str:

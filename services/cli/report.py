@@ -11,7 +11,7 @@ from rich.console import Group
 from rich.text import Text
 
 from services.cli.errors import Invalid, Unreachable
-from services.cli.health import clickhouse
+from services.cli.health import clickhouse, reason_of
 from services.cli.output import console, print_json, table
 from services.cli.runtime import find_clickhouse
 from shared.settings import ClickHouseSettings
@@ -61,7 +61,7 @@ def read_report(settings: ClickHouseSettings, seconds: int) -> dict[str, Any]:
     try:
         return {"by_connector": _rows(client, _BY_CONNECTOR, seconds), "reasons": _rows(client, _REASONS, seconds)}
     except ClickHouseError as error:
-        raise Unreachable(f"ClickHouse at {settings.clickhouse_url}: {str(error).splitlines()[0]}") from error
+        raise Unreachable(f"ClickHouse at {settings.clickhouse_url}: {reason_of(error)}") from error
     finally:
         client.close()
 

@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from services.cli.errors import EXIT_FAILED, Invalid, Unreachable
-from services.cli.health import clickhouse
+from services.cli.health import clickhouse, reason_of
 from services.cli.output import console, print_json, span, table
 from services.cli.runtime import find_clickhouse
 from shared.clock import now_ms
@@ -41,7 +41,7 @@ async def run(message_id: str, data_dir: Path | None, *, wait_s: float, as_json:
     try:
         found = await _wait_for(client, wanted, wait_s)
     except ClickHouseError as error:
-        raise Unreachable(f"ClickHouse at {settings.clickhouse_url}: {str(error).splitlines()[0]}") from error
+        raise Unreachable(f"ClickHouse at {settings.clickhouse_url}: {reason_of(error)}") from error
     finally:
         client.close()
     if found is None:

@@ -42,7 +42,8 @@ class Mistake:
 
     def __str__(self) -> str:
         place = f"line {self.line}, " if self.line else ""
-        return f"{place}{self.key}: {self.problem}" if self.key else f"{place}{self.problem}"
+        said = f"{place}{self.key}: {self.problem}" if self.key else f"{place}{self.problem}"
+        return "".join(c if c.isprintable() or c == " " else f"\\x{ord(c):02x}" for c in said)  # keys are anybody's
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.cli.yaml_lines import DEPTH_MAX, PARTS_MAX, read_yaml, scalar
+from services.cli.yaml_lines import DEPTH_MAX, PARTS_MAX, Mistake, read_yaml, scalar
 
 
 @pytest.mark.parametrize(
@@ -84,3 +84,7 @@ def test_aliases_cannot_multiply_without_end(item: str) -> None:
     document = read_yaml("\n".join(("a0: &a0 {x: 1}", *levels)))
     assert [m.problem for m in document.mistakes] == ["is too much"]
     assert len(document.lines) <= PARTS_MAX * 2
+
+
+def test_what_a_file_says_cannot_steer_a_terminal() -> None:
+    assert str(Mistake(1, "\x1b[31mkey\u202e", "is unknown")) == r"line 1, \x1b[31mkey\u202e: is unknown"
