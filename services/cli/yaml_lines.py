@@ -43,7 +43,8 @@ class Mistake:
     def __str__(self) -> str:
         place = f"line {self.line}, " if self.line else ""
         said = f"{place}{self.key}: {self.problem}" if self.key else f"{place}{self.problem}"
-        return "".join(c if c.isprintable() or c == " " else f"\\x{ord(c):02x}" for c in said)  # keys are anybody's
+        # keys are anybody's, and a terminal obeys some characters
+        return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in said)
 
 
 @dataclass(slots=True)
