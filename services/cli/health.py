@@ -126,7 +126,9 @@ def reason_of(error: Exception) -> str:
     text = str(error)
     if found := _OF_THE_SYSTEM.search(text):
         return found[1].lower()
-    return "no answer in time" if "timed out" in text else text.splitlines()[0][:300] if text else repr(error)
+    if "timed out" in text:
+        return "no answer in time"
+    return (text or repr(error)).splitlines()[0][:300]
 
 
 def clickhouse_problem(settings: ClickHouseSettings) -> str:

@@ -41,11 +41,6 @@ GROUPS = (
 )
 
 
-def is_dispatch(name: str) -> bool:
-    """Whether it is the dispatch topic of a connector, its dead letters excepted."""
-    return name.startswith(dispatch_topic("")) and not name.endswith(".dlq")
-
-
 def registered(name: str) -> Topic | None:
     """The registry's entry of a concrete topic; None for dead letters and strangers."""
     if name.endswith(".dlq"):
@@ -159,8 +154,9 @@ async def _removed(settings: Settings) -> list[str]:
     applied = await read_applied(settings)
     if applied is None:
         return []
-    names = await partition_counts(settings)
-    with_topics = {name.removeprefix(dispatch_topic("")) for name in names if is_dispatch(name)}
+    prefix = dispatch_topic("")
+    names = filter(registered, await partition_counts(settings))
+    with_topics = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
     remembered = {draining.connector.id for draining in applied.draining}
     return sorted((with_topics | remembered) - {connector.id for connector in applied.gateway.connectors})
 
