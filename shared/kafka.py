@@ -147,6 +147,18 @@ async def partitions_of(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicP
     return [TopicPartition(topic, p) for topic in topics for p in sorted(cluster.partitions_for_topic(topic))]
 
 
+async def know_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
+    """Have a consumer without a group know `topics` before it is asked about their partitions: one round trip.
+
+    aiokafka learns of them one by one otherwise, a tenth of a second each (its retry), also within one question about
+    many. Topics that are not there stay unknown.
+    """
+    client = consumer._client
+    missing = {topic for topic in topics if not client.cluster.partitions_for_topic(topic)}
+    if missing:
+        await client.set_topics(client._topics | missing)
+
+
 async def poll(
     consumer: AIOKafkaConsumer, *partitions: TopicPartition, timeout_ms: int, max_records: int | None = None
 ) -> dict[TopicPartition, list[ConsumerRecord]]:

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from shared.kafka import EARLIEST, make_consumer, partitions_of
+from shared.kafka import EARLIEST, know_topics, make_consumer, partitions_of
 from shared.settings import Settings
 
 
@@ -35,13 +35,20 @@ class LogReader:
 
     async def begins(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         """The first record that is still there."""
+        await self._know(partitions)
         found: dict[TopicPartition, int] = await self._written.beginning_offsets(partitions)
         return found
 
     async def ends(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
         """Behind the last record written, committed or not."""
+        await self._know(partitions)
         found: dict[TopicPartition, int] = await self._written.end_offsets(partitions)
+        self._progress()
         return found
+
+    async def _know(self, partitions: list[TopicPartition]) -> None:
+        await know_topics(self._written, {tp.topic for tp in partitions})
+        self._progress()
 
     async def since(self, topics: Iterable[str], at_ms: int) -> dict[TopicPartition, tuple[int, int]]:
         """What was written to `topics` at `at_ms` (wall clock) or later, as ranges to read."""

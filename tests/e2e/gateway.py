@@ -108,9 +108,10 @@ class Gateway:
 
     @property
     def settings(self) -> Settings:
-        return read_settings(
-            kafka_bootstrap_servers=self.run.kafka_bootstrap_servers, clickhouse_url=self.run.clickhouse_url
-        )
+        places = {"kafka_bootstrap_servers": self.run.kafka_bootstrap_servers}
+        if self.run.clickhouse_url:
+            places["clickhouse_url"] = self.run.clickhouse_url
+        return read_settings(**places)
 
     def submits_to(self, prefixes: Iterable[str]) -> list[Submit]:
         """What the SMSC has accepted so far for numbers with one of the prefixes, by its own log."""
