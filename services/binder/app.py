@@ -3,7 +3,7 @@
 import gc
 
 from services.binder.loop import Binder
-from shared.service import Service, run_service
+from shared.process.service import Service, run_service
 
 
 async def run(service: Service) -> None:

@@ -20,22 +20,21 @@ from aiokafka.errors import IllegalStateError
 from schemas.gateway_config import Connector
 from schemas.service_states import ServiceState
 from schemas.topics import CONNECTOR_STATES, SERVICE_STATES, TRACE_REQUESTS
-from services.binder.backoff import AccountBackoff
-from services.binder.committing import Committer, NotOwner
-from services.binder.journal import Mark, read_mark
-from services.binder.judgement import mark_of_unknown
-from services.binder.lease import LeaseState, Watch
-from services.binder.lease_worker import LeaseWorker, Surroundings
-from services.binder.link_plan import Account
+from services.binder.lease.backoff import AccountBackoff
+from services.binder.lease.board import Place, StateBoard
+from services.binder.lease.doubt_judgement import mark_of_unknown
+from services.binder.lease.inheritance import Takeover
+from services.binder.lease.lease import LeaseState, Watch
+from services.binder.lease.worker import LeaseWorker, Surroundings
 from services.binder.outbox import Outbox
-from services.binder.receiving import Receiving
-from services.binder.state_publisher import Place, StateBoard
-from services.binder.submitter import QUEUE_HIGH
-from services.binder.takeover import Takeover
-from services.binder.trace_files import TraceFiles
-from services.binder.tracing import Tracing
-from shared.clock import monotonic_s, now_ms
-from shared.kafka import (
+from services.binder.receive.receiving import Receiving
+from services.binder.smpp.link_plan import Account
+from services.binder.submit.committing import Committer, NotOwner
+from services.binder.submit.journal import Mark, read_mark
+from services.binder.submit.submitter import QUEUE_HIGH
+from services.binder.trace.files import TraceFiles
+from services.binder.trace.tracing import Tracing
+from shared.kafka.client import (
     BatchProducer,
     FatalKafkaError,
     HeartbeatWatch,
@@ -47,9 +46,10 @@ from shared.kafka import (
     poll,
     wait_for_the_reader,
 )
-from shared.service import Service
-from shared.tables import TableReader
-from shared.telemetry import RECORDS_IN
+from shared.kafka.tables import TableReader
+from shared.process.clock import monotonic_s, now_ms
+from shared.process.service import Service
+from shared.process.telemetry import RECORDS_IN
 
 log = logging.getLogger(__name__)
 

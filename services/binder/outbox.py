@@ -9,8 +9,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
-from shared.kafka import BatchProducer
-from shared.records import Out
+from shared.kafka.client import BatchProducer
+from shared.kafka.records import Out
 
 GATHER_S: Final = 0.01
 GATHER_BUSY_S: Final = 0.025

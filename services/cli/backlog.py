@@ -13,8 +13,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
 from services.cli.runtime import ranges_of
-from shared.kafka import committed_with_metadata, consuming
-from shared.settings import Settings
+from shared.kafka.client import committed_with_metadata, consuming
+from shared.process.settings import Settings
 
 THROTTLER_GROUP: Final = "throttler"
 BINDER_GROUP: Final = "binder"

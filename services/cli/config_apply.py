@@ -12,11 +12,11 @@ from schemas.service_states import ServiceState
 from schemas.topics import CONFIG_GATEWAY, DEFAULT_PARTITIONS, MT_REQUESTS, connector_topics, shared_topics
 from services.cli.runtime import ANSWER_S, producing, read_tables
 from services.cli.topic_admin import ensure_topics, partition_counts
-from shared.clock import now_ms
-from shared.events import EventMaker
-from shared.records import Out
-from shared.service import BEAT_FRESH_MS, read_service_states
-from shared.settings import Settings
+from shared.kafka.records import Out
+from shared.messages.events import EventMaker
+from shared.process.clock import now_ms
+from shared.process.service import BEAT_FRESH_MS, read_service_states
+from shared.process.settings import Settings
 
 CONFIG_KEY = b"gateway"
 POLL_S = 0.5

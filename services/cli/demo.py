@@ -24,9 +24,9 @@ from services.cli.runtime import forget_environment, kafka_errors
 from services.cli.stack import Stack, StackOptions
 from services.cli.traffic import Publisher, StatusFollower, count_submits, read_sample, reconcile_all
 from services.cli.up import stop_signal
-from shared.clock import now_ms
 from shared.local.ports import free_port
-from shared.settings import Settings
+from shared.process.clock import now_ms
+from shared.process.settings import Settings
 
 READY_S = 60.0
 TRAFFIC_S = 120.0

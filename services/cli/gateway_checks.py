@@ -6,7 +6,7 @@ from typing import Final
 
 from schemas.gateway_config import Connector, Options, Route, Tls, split_address
 from services.cli.yaml_lines import Path
-from shared.connector_profile import profile_of
+from shared.messages.connector_profile import profile_of
 from shared.smpp.constants import SmppCommandStatus, status_number
 from shared.smpp.fields import unsendable
 from shared.smpp.vendor_tlvs import vendor_tlv

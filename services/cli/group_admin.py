@@ -14,8 +14,8 @@ from aiokafka.errors import NoError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Bytes, Int16, Int32, Schema, String
 
-from shared.kafka import administering
-from shared.settings import Settings
+from shared.kafka.client import administering
+from shared.process.settings import Settings
 
 _TEXT: Final = String("utf-8")
 

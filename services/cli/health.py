@@ -18,9 +18,9 @@ from schemas.topics import CONNECTOR_STATES, EVERY_SERVICE, SERVICE_STATES
 from services.cli.config_apply import read_applied
 from services.cli.errors import Unreachable
 from services.cli.runtime import read_tables
-from shared.clock import now_ms
-from shared.service import BEAT_FRESH_MS, STUCK_MS
-from shared.settings import ClickHouseSettings, Settings
+from shared.process.clock import now_ms
+from shared.process.service import BEAT_FRESH_MS, STUCK_MS
+from shared.process.settings import ClickHouseSettings, Settings
 
 _OF_THE_SYSTEM = re.compile(r"\[Errno -?\d+\] ([^\'\")]+)")
 NOT_KNOWN = "nothing here says where it is"

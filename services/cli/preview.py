@@ -15,7 +15,7 @@ from services.cli.preview_output import as_dict, show
 from services.cli.preview_text import read_text, typed_text
 from services.cli.runtime import find_runtime, kafka_errors
 from services.cli.stack import read_gateway_file
-from shared.connector_profile import profile_of
+from shared.messages.connector_profile import profile_of
 from shared.sms.message import (
     MAX_SEGMENTS_DEFAULT,
     MAX_SEGMENTS_LIMIT,

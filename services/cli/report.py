@@ -14,7 +14,7 @@ from services.cli.errors import Invalid, Unreachable
 from services.cli.health import clickhouse, reason_of
 from services.cli.output import console, print_json, table
 from services.cli.runtime import find_clickhouse
-from shared.settings import ClickHouseSettings
+from shared.process.settings import ClickHouseSettings
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _SINCE = "accepted_at >= now64(3) - toIntervalSecond({seconds:UInt32})"

@@ -14,7 +14,7 @@ from dotenv import dotenv_values
 
 from services.cli.errors import CliError, Invalid, Unreachable
 from services.cli.run_file import RunFile, read_run_file
-from shared.kafka import (
+from shared.kafka.client import (
     BatchProducer,
     FatalKafkaError,
     KafkaUnavailable,
@@ -22,14 +22,14 @@ from shared.kafka import (
     administering,
     partitions_of,
 )
-from shared.settings import (
+from shared.kafka.tables import OnRecord, TableReader
+from shared.process.settings import (
     ClickHouseSettings,
     Settings,
     SettingsError,
     read_clickhouse_settings,
     read_settings,
 )
-from shared.tables import OnRecord, TableReader
 
 KAFKA_VARIABLE = "SMSGW_KAFKA_BOOTSTRAP_SERVERS"
 CLICKHOUSE_VARIABLE = "SMSGW_CLICKHOUSE_URL"

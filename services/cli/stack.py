@@ -20,14 +20,14 @@ from services.cli.gateway_yaml import GatewayFileError, parse_gateway
 from services.cli.health import clickhouse
 from services.cli.run_file import RunFile, read_run_file, remove_run_file, write_run_file
 from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE, REQUEST_TIMEOUT_MS, kafka_answers, kafka_errors
-from shared.clock import now_ms
 from shared.local.child import ChildEvent, ChildSpec, ChildState
 from shared.local.kafka import EmbeddedKafka, EmbeddedKafkaError
 from shared.local.kafka_jars import KAFKA_VERSION
 from shared.local.platforms import embedded_problem
 from shared.local.ports import LOOPBACK, port_problem
 from shared.local.supervisor import Supervisor
-from shared.settings import Settings, SettingsError, read_settings
+from shared.process.clock import now_ms
+from shared.process.settings import Settings, SettingsError, read_settings
 
 KAFKA, CLICKHOUSE, SIMULATOR, RECORDER = "kafka", "clickhouse", "simulator", "recorder"
 ALL: tuple[str, ...] = (KAFKA, CLICKHOUSE, SIMULATOR, *EVERY_SERVICE)

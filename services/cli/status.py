@@ -7,7 +7,7 @@ from services.cli.errors import EXIT_USAGE, CliError
 from services.cli.health import Health, look
 from services.cli.output import console, print_json, span, table
 from services.cli.runtime import Runtime, find_runtime, kafka_errors
-from shared.clock import now_ms
+from shared.process.clock import now_ms
 
 POLL_S = 0.5
 

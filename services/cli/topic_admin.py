@@ -9,8 +9,8 @@ from aiokafka.admin import NewTopic as KafkaTopic
 from aiokafka.errors import KafkaError, for_code
 
 from schemas.topics import NewTopic
-from shared.kafka import administering, consuming
-from shared.settings import Settings
+from shared.kafka.client import administering, consuming
+from shared.process.settings import Settings
 
 _EXISTS = 36
 _METADATA_POLL_S = 0.05

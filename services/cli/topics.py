@@ -21,9 +21,9 @@ from services.cli.group_admin import Member, group_members, leave_in_the_name_of
 from services.cli.output import console, print_json, print_json_lines, span, table
 from services.cli.runtime import find_runtime, kafka_errors, no_topics, ranges_of
 from services.cli.topic_admin import partition_counts
-from shared.clock import now_ms
-from shared.kafka import administering, consuming
-from shared.settings import Settings
+from shared.kafka.client import administering, consuming
+from shared.process.clock import now_ms
+from shared.process.settings import Settings
 
 FORGET_S = 15.0
 """How long services may take to read that a connector is gone, before its topics go too."""

@@ -32,11 +32,11 @@ from services.cli.health import clickhouse
 from services.cli.output import clock_time, errors, print_json
 from services.cli.report import seconds_of
 from services.cli.runtime import find_runtime, kafka_errors
-from shared.kafka import BatchProducer, FatalKafkaError, MissingTopics, make_consumer, partitions_of
-from shared.records import Out
-from shared.settings import Settings
+from shared.kafka.client import BatchProducer, FatalKafkaError, MissingTopics, make_consumer, partitions_of
+from shared.kafka.records import Out
+from shared.kafka.tables import TableReader
+from shared.process.settings import Settings
 from shared.smpp.trace import Described
-from shared.tables import TableReader
 
 TTL_S: Final = 15
 RENEW_S: Final = 5.0

@@ -12,7 +12,7 @@ from services.cli.errors import EXIT_FAILED, Invalid, Unreachable
 from services.cli.health import clickhouse, reason_of
 from services.cli.output import console, print_json, span, table
 from services.cli.runtime import find_clickhouse
-from shared.clock import now_ms
+from shared.process.clock import now_ms
 
 POLL_S = 0.3
 

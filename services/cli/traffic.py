@@ -16,10 +16,10 @@ from services.cli.health import clickhouse
 from services.cli.reconcile import Published, Reconciliation, Submit, Told, reconcile
 from services.cli.stack import DEMO_DIR
 from services.cli.topic_admin import partition_counts
-from shared.fetch_pace import FetchPace
-from shared.ids import message_id_of
-from shared.kafka import EARLIEST, connection_options, consuming, make_consumer, partitions_of, read_range
-from shared.settings import Settings
+from shared.kafka.client import EARLIEST, connection_options, consuming, make_consumer, partitions_of, read_range
+from shared.kafka.fetch_pace import FetchPace
+from shared.messages.ids import message_id_of
+from shared.process.settings import Settings
 
 _SECONDS_FOR_RECORDER = 60
 _STATUSES_EVERY_S = 0.1

@@ -18,8 +18,8 @@ from services.cli.output import console, table, tell, tell_json
 from services.cli.runtime import data_dir_of
 from services.cli.stack import ALL, DEMO_DIR, SIMULATOR, SIMULATOR_PORT, Stack, StackOptions
 from services.cli.watchdog import Watchdog
-from shared.clock import now_ms
 from shared.local.ports import LOOPBACK
+from shared.process.clock import now_ms
 
 REFRESH_S = 1.0
 LOOK_S = 5.0

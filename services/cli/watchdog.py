@@ -8,12 +8,12 @@ from aiokafka import ConsumerRecord
 from schemas.gateway_config import AppliedConfig
 from schemas.service_states import ServiceState
 from schemas.topics import CONFIG_GATEWAY, SERVICE_STATES
-from shared.clock import now_ms
-from shared.kafka import KafkaUnavailable
+from shared.kafka.client import KafkaUnavailable
+from shared.kafka.tables import TableReader
 from shared.local.backoff import consecutive_failures, restart_delay_s
-from shared.service import STUCK_MS
-from shared.settings import Settings
-from shared.tables import TableReader
+from shared.process.clock import now_ms
+from shared.process.service import STUCK_MS
+from shared.process.settings import Settings
 
 CHECK_S = 5.0
 SLEPT_MS = 3 * CHECK_S * 1000

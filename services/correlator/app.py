@@ -7,18 +7,18 @@ from typing import Final
 from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.topics import FOLDS, JOINS, MT_OUTCOMES, RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
-from services.correlator.changelog import Changelog
-from services.correlator.fold import FoldPartition
-from services.correlator.fold_cycle import FoldCycle
-from services.correlator.join import JoinPartition
-from services.correlator.join_cycle import JoinCycle
-from services.correlator.statuses import upper_map
-from shared.clock import now_ms
-from shared.connector_profile import profile_of
-from shared.kafka import FatalKafkaError
-from shared.records import Out
-from shared.service import Service, run_service
-from shared.stage import Stage, StageConfig, StageHandler, run_stages
+from services.correlator.fold.cycle import FoldCycle
+from services.correlator.fold.partition import FoldPartition
+from services.correlator.join.cycle import JoinCycle
+from services.correlator.join.partition import JoinPartition
+from services.correlator.join.receipt_states import upper_map
+from services.correlator.state.changelog import Changelog
+from shared.kafka.client import FatalKafkaError
+from shared.kafka.records import Out
+from shared.membership.stage import Stage, StageConfig, StageHandler, run_stages
+from shared.messages.connector_profile import profile_of
+from shared.process.clock import now_ms
+from shared.process.service import Service, run_service
 
 CADENCE_MS: Final = 200
 """Nobody waits for a receipt: fewer, fatter transactions."""

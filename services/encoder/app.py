@@ -17,14 +17,14 @@ from services.encoder.encode import Encoder, NotBase64
 from services.encoder.own_output import REROUTED, Before, Ended, OwnOutput
 from services.encoder.plan import ConnectorPlan, plan_of
 from services.encoder.restore import read_own_output
-from shared.clock import monotonic_s
-from shared.kafka import committed_with_metadata, read_range
-from shared.records import Out, dead_letter, dead_letter_of_error, dead_letter_of_mistake, trace_headers
-from shared.service import Service, run_service
+from shared.kafka.client import committed_with_metadata, read_range
+from shared.kafka.records import Out, dead_letter, dead_letter_of_error, dead_letter_of_mistake, trace_headers
+from shared.membership.replay_guard import Passing, commit_time, undecided
+from shared.membership.stage import Stage, StageConfig, StageHandler, run_stages
+from shared.process.clock import monotonic_s
+from shared.process.service import Service, run_service
+from shared.process.yielding import Turns
 from shared.sms.concat_ref import RecentRefs
-from shared.stage import Stage, StageConfig, StageHandler, run_stages
-from shared.turns import Turns
-from shared.undecided import Passing, commit_time, undecided
 
 log = logging.getLogger(__name__)
 

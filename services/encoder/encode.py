@@ -19,14 +19,14 @@ from schemas.wire import Lane, ReceiptWish
 from services.encoder.own_output import Ended
 from services.encoder.plan import ConnectorPlan
 from services.encoder.remark import remark
-from shared.events import EventMaker
-from shared.records import Headers, Out
+from shared.kafka.records import Headers, Out
+from shared.messages.events import EventMaker
+from shared.messages.statuses import status_outs
 from shared.sms.addresses import Address
 from shared.sms.concat_ref import RecentRefs
 from shared.sms.cutting import USER_DATA_OCTETS
 from shared.sms.message import Encoded, EncodeRequest, NotEncodable, Segment
 from shared.sms.segmentation import encode_message
-from shared.statuses import status_outs
 
 REGISTERED_DELIVERY: Final[Mapping[ReceiptWish, int]] = {"none": 0x00, "final": 0x01, "all": 0x11}
 """SMPP 3.4, 5.2.17: bit 0 asks for the final receipt, bit 4 (0x10) for intermediate notifications as well."""

@@ -1,13 +1,14 @@
 """Pure: what the encoder has decided already, so that it does not decide it again.
 
-Filled on assignment with what was written lately (`shared.undecided`): a replay under a changed configuration would
-give a message that lies in a lane to another connector as well, or send one whose rejection is written.
+Filled on assignment with what was written lately (`shared.membership.replay_guard`): a replay under a changed
+configuration would give a message that lies in a lane to another connector as well, or send one whose rejection is
+written.
 """
 
 from typing import Final, Literal, NamedTuple
 
-from shared.records import object_of
-from shared.routes import route_of
+from shared.kafka.records import object_of
+from shared.messages.routes import route_of
 
 IN_LANE: Final = "in_lane"
 REROUTED: Final = "rerouted"

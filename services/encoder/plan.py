@@ -6,7 +6,7 @@ from functools import lru_cache
 from schemas.gateway_config import Connector
 from schemas.topics import segments_topic
 from schemas.wire import LANES
-from shared.connector_profile import map_problem, profile_of
+from shared.messages.connector_profile import map_problem, profile_of
 from shared.sms.addresses import Address, destination_address, source_address
 from shared.sms.message import ConnectorProfile
 

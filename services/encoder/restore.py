@@ -7,9 +7,9 @@ from aiokafka import ConsumerRecord
 from schemas.topics import MT_REROUTES, MT_STATUSES
 from schemas.wire import Lane
 from services.encoder.own_output import OwnOutput
-from shared.kafka import consuming
-from shared.settings import Settings
-from shared.undecided import Progress, read_since
+from shared.kafka.client import consuming
+from shared.membership.replay_guard import Progress, read_since
+from shared.process.settings import Settings
 
 
 async def read_own_output(

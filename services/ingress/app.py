@@ -27,14 +27,14 @@ from services.ingress.own_output import OwnOutput
 from services.ingress.rerouting import RerouteDecider
 from services.ingress.restore import read_keys, read_own_output, require_log_append_time
 from services.ingress.routing import GatewayView
-from shared.clock import monotonic_s
-from shared.kafka import committed_with_metadata
-from shared.records import Out, dead_letter_of_mistake
-from shared.service import Service, run_service
-from shared.stage import Stage, StageConfig, StageHandler, run_stages
-from shared.tables import TableReader
-from shared.turns import Turns
-from shared.undecided import Passing, commit_time, undecided
+from shared.kafka.client import committed_with_metadata
+from shared.kafka.records import Out, dead_letter_of_mistake
+from shared.kafka.tables import TableReader
+from shared.membership.replay_guard import Passing, commit_time, undecided
+from shared.membership.stage import Stage, StageConfig, StageHandler, run_stages
+from shared.process.clock import monotonic_s
+from shared.process.service import Service, run_service
+from shared.process.yielding import Turns
 
 log = logging.getLogger(__name__)
 

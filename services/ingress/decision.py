@@ -28,9 +28,9 @@ from services.ingress.outputs import (
 from services.ingress.own_output import OwnOutput
 from services.ingress.place import Place, can_be_copy, home_partition, own_place, place_of
 from services.ingress.routing import Chosen, GatewayView, NotRouted
-from shared.events import EventMaker
-from shared.records import Headers, In, Out, dead_letter, trace_headers
-from shared.statuses import status_outs
+from shared.kafka.records import Headers, In, Out, dead_letter, trace_headers
+from shared.messages.events import EventMaker
+from shared.messages.statuses import status_outs
 
 MOVABLE_OCTETS_MAX: Final = 900_000
 """A copy with its key and headers must stay below Kafka's limit of a megabyte; no text needs as much, however

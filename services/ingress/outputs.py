@@ -9,12 +9,12 @@ from schemas.wire import Lane
 from services.ingress.admission import Admitted
 from services.ingress.idempotency import changelog_value
 from services.ingress.place import Place, headers_of_copy, home_key
-from shared.events import EventMaker
-from shared.records import Headers, In, Out
+from shared.kafka.records import Headers, In, Out
+from shared.messages.events import EventMaker
 
 
 class Message(NamedTuple):
-    """What the records about one message have in common (`shared.statuses.About`)."""
+    """What the records about one message have in common (`shared.messages.statuses.About`)."""
 
     message_id: str
     account_id: str | None

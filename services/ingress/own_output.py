@@ -7,7 +7,7 @@ process has decided about records that may come twice without a crash: moved cop
 from collections import OrderedDict
 from typing import Final, NamedTuple
 
-from shared.records import object_of
+from shared.kafka.records import object_of
 
 NOTED_MAX: Final = 100_000
 

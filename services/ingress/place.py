@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from schemas.dead_letters import ORIGIN_TIMESTAMP_MS, REPLAYED_FROM
 from services.ingress.admission import Admission, Admitted
-from shared.ids import message_id_of
-from shared.records import Headers, In, murmur2_partition, trace_headers
+from shared.kafka.records import Headers, In, murmur2_partition, trace_headers
+from shared.messages.ids import message_id_of
 
 ORIGIN_PARTITION: Final = "origin_partition"
 ORIGIN_OFFSET: Final = "origin_offset"

@@ -10,9 +10,9 @@ from schemas.submissions import Submission
 from services.ingress.outputs import submissions_topic
 from services.ingress.own_output import OwnOutput
 from services.ingress.routing import GatewayView
-from shared.events import EventMaker
-from shared.records import Headers, In, Out, dead_letter, dead_letter_of_error, trace_headers
-from shared.statuses import status_outs
+from shared.kafka.records import Headers, In, Out, dead_letter, dead_letter_of_error, trace_headers
+from shared.messages.events import EventMaker
+from shared.messages.statuses import status_outs
 
 
 class _Why(NamedTuple):

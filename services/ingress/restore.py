@@ -10,9 +10,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from schemas.topics import MT_STATUSES, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from services.ingress.idempotency import KeyStore, restore
 from services.ingress.own_output import OwnOutput
-from shared.kafka import FatalKafkaError, administering, read_range
-from shared.settings import Settings
-from shared.undecided import Progress, read_since
+from shared.kafka.client import FatalKafkaError, administering, read_range
+from shared.membership.replay_guard import Progress, read_since
+from shared.process.settings import Settings
 
 
 async def require_log_append_time(settings: Settings, topics: Iterable[str]) -> None:

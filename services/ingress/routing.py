@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from schemas.gateway_config import Account, AppliedConfig, Route
 from schemas.wire import Lane
-from shared.connector_profile import profile_of
+from shared.messages.connector_profile import profile_of
 from shared.sms.message import ConnectorProfile
 
 RouteReason: TypeAlias = str

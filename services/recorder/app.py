@@ -13,10 +13,10 @@ from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable
 from services.recorder.migrations import BOOTSTRAP, Migration, ordered, pending
 from services.recorder.recording import SERVICE, Patience, record
 from services.recorder.rollup import DIRTY_HOURS, REFRESH_HOUR, RollupPlan
-from shared.clock import now_ms
-from shared.records import Out
-from shared.service import Service, run_service
-from shared.stage import GivenUp, Stage, StageConfig, StageHandler
+from shared.kafka.records import Out
+from shared.membership.stage import GivenUp, Stage, StageConfig, StageHandler
+from shared.process.clock import now_ms
+from shared.process.service import Service, run_service
 
 log = logging.getLogger(__name__)
 

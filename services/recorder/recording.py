@@ -8,8 +8,8 @@ from typing import Final, Protocol, TypeVar
 
 from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable, RowsRefused
 from services.recorder.rows import Problem, problem_of
-from shared.records import In, Out, dead_letter
-from shared.stage import GivenUp
+from shared.kafka.records import In, Out, dead_letter
+from shared.membership.stage import GivenUp
 
 T = TypeVar("T")
 
@@ -23,7 +23,7 @@ SAME_ANSWERS: Final = 3
 
 
 class Host(Protocol):
-    """What recording needs of the process around it (shared.service.Service has it)."""
+    """What recording needs of the process around it (shared.process.service.Service has it)."""
 
     last_error: str
 

@@ -18,7 +18,7 @@ from services.simulator.scenario import Mo, Scenario
 from services.simulator.session import SimulatorSession
 from services.simulator.submit_log import SubmitLog
 from services.simulator.timer import Timer
-from shared.clock import now_ms
+from shared.process.clock import now_ms
 from shared.smpp import pdu
 from shared.smpp.codec import response_to
 from shared.smpp.config import SmscConfig

@@ -1,7 +1,7 @@
 """Edge: wiring of the throttler."""
 
 from services.throttler.loop import Throttler
-from shared.service import Service, run_service
+from shared.process.service import Service, run_service
 
 
 async def run(service: Service) -> None:

@@ -12,7 +12,7 @@ from aiokafka.cluster import ClusterMetadata
 from aiokafka.coordinator.assignors.abstract import AbstractPartitionAssignor
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment, ConsumerProtocolMemberMetadata
 
-from services.throttler.places import connector_of
+from services.throttler.connector_topics import connector_of
 
 
 def assignor_of(identity: str) -> "type[ConnectorAssignor]":

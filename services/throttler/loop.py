@@ -18,14 +18,12 @@ from aiokafka.errors import KafkaError
 
 from schemas.connector_states import ConnectorState
 from schemas.topics import CONNECTOR_STATES, dispatch_topic
-from services.throttler.arrivals import Arrivals
 from services.throttler.assignor import assignor_of
-from services.throttler.connector_state import Brain
-from services.throttler.places import TOPIC_PATTERN, connector_of, lane_of
-from services.throttler.takeover import Takeover
-from shared.clock import monotonic_s, now_ms
-from shared.fetch_pace import FetchPace
-from shared.kafka import (
+from services.throttler.connector.scheduler import Brain
+from services.throttler.connector_topics import TOPIC_PATTERN, connector_of, lane_of
+from services.throttler.lanes.arrivals import Arrivals
+from services.throttler.restore.takeover import Takeover
+from shared.kafka.client import (
     BATCH_BYTES,
     BatchProducer,
     FatalKafkaError,
@@ -39,10 +37,12 @@ from shared.kafka import (
     position_of,
     rebalancing,
 )
-from shared.records import Out
-from shared.service import Service
-from shared.tables import TableReader
-from shared.telemetry import BATCH_SECONDS, count_records_out
+from shared.kafka.fetch_pace import FetchPace
+from shared.kafka.records import Out
+from shared.kafka.tables import TableReader
+from shared.process.clock import monotonic_s, now_ms
+from shared.process.service import Service
+from shared.process.telemetry import BATCH_SECONDS, count_records_out
 
 log = logging.getLogger(__name__)
 

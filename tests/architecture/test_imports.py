@@ -9,7 +9,7 @@ from tests.architecture.modules import imports_any, is_pure, modules
 SERVICES = sorted({name.split(".")[1] for name in modules() if name.startswith("services.") and name.count(".") > 1})
 IMPURE = (
     "asyncio", "aiokafka", "faststream", "clickhouse_connect", "opentelemetry", "socket", "random", "secrets", "time",
-    "datetime.datetime.now", "uuid.uuid4", "uuid.uuid1", "os", "subprocess", "threading", "shared.clock",
+    "datetime.datetime.now", "uuid.uuid4", "uuid.uuid1", "os", "subprocess", "threading", "shared.process.clock",
 )  # fmt: skip
 PURE_PARTS_OF_IMPURE = {"aiokafka.partitioner.murmur2", "os.path"}
 """Functions without I/O that live in a package of the list."""
@@ -51,7 +51,7 @@ def test_the_protocol_parts_know_neither_kafka_nor_clickhouse(part: str) -> None
         ("aiosmpplib", ("shared.smpp",)),
         ("clickhouse_connect", ("services.recorder", "services.cli", "shared.local")),
         ("chdb", ("shared.local",)),
-        ("faststream", ("shared.stage",)),
+        ("faststream", ("shared.membership.stage",)),
     ],
 )
 def test_risky_libraries_have_one_home(library: str, homes: tuple[str, ...]) -> None:

@@ -16,9 +16,9 @@ from uuid import uuid4
 
 import psutil
 
-from shared.clock import monotonic_s
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import free_port
+from shared.process.clock import monotonic_s
 from shared.smpp.pdu import DeliverSm
 from tests.integration.binder_rig import Rig, connector
 from tests.integration.smsc_double import SmscDouble

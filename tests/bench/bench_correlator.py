@@ -19,11 +19,11 @@ from pathlib import Path
 import psutil
 
 from schemas.topics import JOINS
-from services.correlator.fold import FoldPartition
-from services.correlator.fold_cycle import FoldCycle
-from services.correlator.join import JoinPartition
-from services.correlator.join_cycle import JoinCycle
-from shared.records import In
+from services.correlator.fold.cycle import FoldCycle
+from services.correlator.fold.partition import FoldPartition
+from services.correlator.join.cycle import JoinCycle
+from services.correlator.join.partition import JoinPartition
+from shared.kafka.records import In
 from tests.unit.correlator.making import (
     DEADLINE_MS,
     EVENTS,

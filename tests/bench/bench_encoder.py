@@ -24,12 +24,12 @@ from schemas.segments import SegmentedMessage
 from schemas.submissions import Submission
 from schemas.topics import MT_SUBMISSIONS, segments_topic
 from schemas.wire import LANES
-from shared.clock import monotonic_s, now_ms
-from shared.ids import message_id_of
-from shared.kafka import make_consumer, partitions_of
+from shared.kafka.client import make_consumer, partitions_of
+from shared.kafka.records import Out
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import free_port
-from shared.records import Out
+from shared.messages.ids import message_id_of
+from shared.process.clock import monotonic_s, now_ms
 from tests.integration.flow_rig import Rig
 from tests.unit.ingress.scene import applied
 

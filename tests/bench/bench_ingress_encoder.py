@@ -23,8 +23,8 @@ from services.ingress.idempotency import KeyStore, key_hash
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import OwnOutput
 from services.ingress.routing import GatewayView
-from shared.events import EventMaker
-from shared.records import Out
+from shared.kafka.records import Out
+from shared.messages.events import EventMaker
 from shared.sms.concat_ref import RecentRefs
 
 AT_MS = 1_790_000_000_000

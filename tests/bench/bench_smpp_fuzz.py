@@ -11,8 +11,8 @@ import random
 import time
 from typing import Any, Final, get_args
 
-from services.binder.received_record import Receiver, received_record
-from shared.records import Out
+from services.binder.receive.received_record import Receiver, received_record
+from shared.kafka.records import Out
 from shared.smpp import pdu
 from shared.smpp.codec import FramingLost, NeedMore, UnparsablePdu, decode_next, encode
 from shared.smpp.config import EsmeConfig, SmscConfig

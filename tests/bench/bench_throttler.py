@@ -10,8 +10,8 @@ import time
 
 from schemas.feedback import Answer, Feedback
 from schemas.topics import feedback_topic, segments_topic
-from services.throttler.connector_state import Brain
-from shared.events import EventMaker
+from services.throttler.connector.scheduler import Brain
+from shared.messages.events import EventMaker
 from tests.unit.throttler.world import CONNECTOR, START_MS, Rec, message, policy
 
 PER_CYCLE = 100

@@ -25,11 +25,11 @@ from services.cli.health import look
 from services.cli.stack import Stack, StackOptions
 from services.cli.topic_admin import partition_counts
 from services.cli.traffic import StatusFollower
-from shared.clock import monotonic_s, now_ms
-from shared.kafka import BatchProducer, read_range
+from shared.kafka.client import BatchProducer, read_range
+from shared.kafka.records import Out
 from shared.local.child import ChildSpec
 from shared.local.ports import free_port
-from shared.records import Out
+from shared.process.clock import monotonic_s, now_ms
 from tests.bench.aims import MESSAGES_PER_S
 
 HERE = Path(__file__).parent

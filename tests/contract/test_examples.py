@@ -30,15 +30,16 @@ from schemas.topics import (
     dispatch_topic,
     segments_topic,
 )
-from services.binder.dispatch_record import Segment, read_dispatch
+from services.binder.submit.dispatch_record import Segment, read_dispatch
 from services.cli.schema import schemas
-from services.correlator import fold, join_entries
-from services.correlator.join_entries import read_result
-from services.correlator.receipts import read_receipt
+from services.correlator.fold import partition as fold
+from services.correlator.join import entries as join_entries
+from services.correlator.join.entries import read_result
+from services.correlator.join.receipts import read_receipt
 from services.ingress.admission import Admitted, admit
 from services.ingress.place import home_partition
 from services.recorder.rows import problem_of
-from services.throttler.inflight import read_run
+from services.throttler.connector.stay import read_run
 from tests.unit.ingress.scene import Record, applied, decider
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"

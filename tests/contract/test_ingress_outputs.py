@@ -13,7 +13,7 @@ from schemas.statuses import Status
 from schemas.submissions import Submission
 from schemas.topics import TOPICS
 from schemas.wire import Wire
-from shared.records import Out
+from shared.kafka.records import Out
 from tests.unit.ingress.scene import AT_MS, Record, decider, request
 
 CASES: list[dict[str, Any]] = [

@@ -14,8 +14,8 @@ from aiokafka.structs import RecordMetadata
 from schemas.statuses import Status
 from schemas.topics import MT_REQUESTS
 from services.cli.traffic import StatusFollower
-from shared.ids import message_id_of
-from shared.kafka import connection_options
+from shared.kafka.client import connection_options
+from shared.messages.ids import message_id_of
 from tests.e2e.gateway import Gateway, messages_to, rows, statuses_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]

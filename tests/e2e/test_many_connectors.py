@@ -7,9 +7,9 @@ from itertools import pairwise
 import pytest
 
 from services.cli.health import look
-from shared.clock import monotonic_s
 from shared.local.ports import free_port
-from shared.settings import SettingsError
+from shared.process.clock import monotonic_s
+from shared.process.settings import SettingsError
 from tests.e2e.gateway import Gateway, messages_to, steadily, traffic, until_submits
 
 pytestmark = [pytest.mark.kafka, pytest.mark.e2e]

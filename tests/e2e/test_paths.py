@@ -9,7 +9,7 @@ import pytest
 
 from schemas.mo_messages import InboundMessage
 from schemas.topics import MO_MESSAGES
-from shared.kafka import EARLIEST, make_consumer
+from shared.kafka.client import EARLIEST, make_consumer
 from tests.e2e.gateway import Gateway, messages_to, rows, settle, statuses_of, traffic
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]

@@ -6,10 +6,10 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.feedback import Feedback
 from schemas.topics import dispatch_topic, feedback_topic
-from services.binder.journal import Mark, read_mark
+from services.binder.submit.journal import Mark, read_mark
 from services.cli.topics import GROUPS
-from shared.kafka import EARLIEST, committed_with_metadata, make_consumer
-from shared.settings import Settings
+from shared.kafka.client import EARLIEST, committed_with_metadata, make_consumer
+from shared.process.settings import Settings
 
 BINDER = "binder"
 LOOKED_AT_THROUGH: Mapping[str, str] = {"simulator": BINDER, "clickhouse": "recorder"}

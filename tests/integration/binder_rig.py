@@ -23,11 +23,11 @@ from schemas.topics import (
     shared_topics,
 )
 from services.binder.loop import Binder
-from shared.clock import now_ms
-from shared.kafka import BatchProducer, make_consumer
-from shared.records import Out
-from shared.service import Service
-from shared.settings import Settings
+from shared.kafka.client import BatchProducer, make_consumer
+from shared.kafka.records import Out
+from shared.process.clock import now_ms
+from shared.process.service import Service
+from shared.process.settings import Settings
 
 
 def settings_for(bootstrap: str, instance: str) -> Settings:

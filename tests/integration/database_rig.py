@@ -13,8 +13,8 @@ from clickhouse_connect.driver.client import Client
 from schemas.lifecycle_events import EventWord
 from services.recorder.app import migrate
 from services.recorder.clickhouse import ClickHouse
-from shared.events import EventMaker
-from shared.ids import derived_id
+from shared.messages.events import EventMaker
+from shared.messages.ids import derived_id
 
 Row = dict[str, Any]
 

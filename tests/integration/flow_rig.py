@@ -12,10 +12,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from schemas.gateway_config import AppliedConfig
 from schemas.topics import CONFIG_GATEWAY
 from services.cli.config_apply import create_topics
-from shared.kafka import BatchProducer, make_consumer, partitions_of
-from shared.records import Out
-from shared.service import Service
-from shared.settings import Settings
+from shared.kafka.client import BatchProducer, make_consumer, partitions_of
+from shared.kafka.records import Out
+from shared.process.service import Service
+from shared.process.settings import Settings
 
 Job = Callable[[Service], Awaitable[None]]
 

@@ -27,11 +27,12 @@ from schemas.topics import (
 )
 from schemas.trace_requests import TraceRequest
 from schemas.traces import TraceLine
-from services.binder import lease, submitter
-from services.binder.backoff import AccountBackoff
-from shared import kafka
-from shared.clock import monotonic_s, now_ms
-from shared.records import Out
+from services.binder.lease import lease
+from services.binder.lease.backoff import AccountBackoff
+from services.binder.submit import submitter
+from shared.kafka import client as kafka
+from shared.kafka.records import Out
+from shared.process.clock import monotonic_s, now_ms
 from shared.smpp.pdu import DeliverSm
 from tests.integration.binder_rig import Rig, RunningBinder, connector
 from tests.integration.smsc_double import Answered, SmscDouble

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.binder.dispatch_record import Segment, read_dispatch
-from services.binder.link import EsmeConnection, Link, NotBound
-from services.binder.link_plan import link_plan
+from services.binder.smpp.link import EsmeConnection, Link, NotBound
+from services.binder.smpp.link_plan import link_plan
+from services.binder.submit.dispatch_record import Segment, read_dispatch
 from shared.smpp.codec import encode_body
 from shared.smpp.events import DeliverReceived
 from shared.smpp.pdu import AlertNotification, DataSm, DeliverSm, Outbind, SubmitSmResp

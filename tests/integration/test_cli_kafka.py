@@ -23,7 +23,7 @@ from services.cli.errors import CliError
 from services.cli.runtime import KAFKA_VARIABLE, producing
 from services.cli.topic_admin import partition_counts
 from services.throttler.assignor import ConnectorAssignor
-from shared.kafka import (
+from shared.kafka.client import (
     SESSION_TIMEOUT_MS,
     BatchProducer,
     consuming,
@@ -32,10 +32,10 @@ from shared.kafka import (
     make_consumer,
     poll,
 )
+from shared.kafka.records import Out
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import free_port
-from shared.records import Out
-from shared.settings import Settings
+from shared.process.settings import Settings
 
 pytestmark = pytest.mark.kafka
 

@@ -12,7 +12,7 @@ import pytest
 
 from services.cli.runtime import kafka_answers
 from shared.local.ports import free_port
-from shared.settings import Settings
+from shared.process.settings import Settings
 
 pytestmark = pytest.mark.kafka
 

@@ -17,8 +17,8 @@ from services.cli.health import clickhouse_problem
 from services.recorder.app import RecorderHandler, known_migrations, migrate
 from services.recorder.recording import Patience
 from services.recorder.rollup import REFRESH_HOUR, RollupPlan
-from shared.events import EventMaker
-from shared.settings import ClickHouseSettings
+from shared.messages.events import EventMaker
+from shared.process.settings import ClickHouseSettings
 from tests.integration.database_rig import Database, Story
 from tests.unit.recorder.test_recording import FakeHost
 

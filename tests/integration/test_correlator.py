@@ -20,14 +20,14 @@ from schemas.topics import (
     dlq_of,
 )
 from services.correlator.app import run
-from services.correlator.changelog import Changelog
-from services.correlator.join import JoinPartition
-from shared.clock import now_ms
-from shared.events import EventMaker
-from shared.ids import derived_id
-from shared.kafka import BatchProducer, FatalKafkaError
-from shared.records import Out
-from shared.settings import Settings
+from services.correlator.join.partition import JoinPartition
+from services.correlator.state.changelog import Changelog
+from shared.kafka.client import BatchProducer, FatalKafkaError
+from shared.kafka.records import Out
+from shared.messages.events import EventMaker
+from shared.messages.ids import derived_id
+from shared.process.clock import now_ms
+from shared.process.settings import Settings
 from tests.integration.flow_rig import Rig, Watch
 from tests.unit.correlator.making import outcome, raw_inbound, raw_receipt, submit_result
 

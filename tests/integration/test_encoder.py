@@ -11,11 +11,11 @@ from schemas.reroutes import Reroute
 from schemas.segments import SegmentedMessage
 from schemas.submissions import Submission
 from services.encoder.app import run
-from shared.clock import now_ms
-from shared.ids import message_id_of
-from shared.records import Out
+from shared.kafka.records import Out
+from shared.membership.stage import Stage
+from shared.messages.ids import message_id_of
+from shared.process.clock import now_ms
 from shared.sms.concat_ref import concat_ref
-from shared.stage import Stage
 from tests.integration.flow_rig import Rig, Watch, events
 from tests.unit.ingress.scene import applied
 

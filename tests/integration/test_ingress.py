@@ -19,12 +19,12 @@ from services.ingress.app import run
 from services.ingress.idempotency import changelog_value, key_hash
 from services.ingress.place import home_partition
 from services.ingress.restore import require_log_append_time
-from shared.clock import now_ms
-from shared.ids import derived_id
-from shared.kafka import FatalKafkaError, committed_with_metadata, read_range
-from shared.records import Out
-from shared.service import Service
-from shared.stage import Stage
+from shared.kafka.client import FatalKafkaError, committed_with_metadata, read_range
+from shared.kafka.records import Out
+from shared.membership.stage import Stage
+from shared.messages.ids import derived_id
+from shared.process.clock import now_ms
+from shared.process.service import Service
 from tests.integration.flow_rig import Rig, Watch, events
 from tests.unit.ingress.scene import applied, request
 from tests.unit.shared.test_header_names import CraftedBuilder
@@ -232,7 +232,7 @@ async def test_a_restore_that_takes_longer_than_a_dead_loop_may_comes_to_its_end
             await rig.producer.send_all(keys[start : start + 20_000])
         await rig.send("mt.requests", *(request(account_id=account, text=f"n {n}") for n in range(20)))
         monkeypatch.setattr(restore, "read_range", slowly)
-        monkeypatch.setattr("shared.service.STUCK_MS", stuck_ms)
+        monkeypatch.setattr("shared.process.service.STUCK_MS", stuck_ms)
         began_ms = now_ms()
         service = Service("ingress", rig.settings)
         worst = 0

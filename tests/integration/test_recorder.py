@@ -14,11 +14,11 @@ import pytest
 from schemas.topics import LIFECYCLE_EVENTS
 from services.recorder.app import run
 from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable
-from shared.events import EventMaker
-from shared.ids import derived_id
+from shared.kafka.records import Out
 from shared.local.ports import free_port
-from shared.records import Out
-from shared.service import Service
+from shared.messages.events import EventMaker
+from shared.messages.ids import derived_id
+from shared.process.service import Service
 from tests.fixtures_clickhouse import ClickHouseProcess
 from tests.integration.flow_rig import Rig, Watch
 

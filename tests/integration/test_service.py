@@ -8,9 +8,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import UnknownError
 
-from shared.kafka import FatalKafkaError
-from shared.service import CannotServe, Service, read_service_states
-from shared.settings import Settings
+from shared.kafka.client import FatalKafkaError
+from shared.process.service import CannotServe, Service, read_service_states
+from shared.process.settings import Settings
 from tests.integration.flow_rig import Rig
 
 pytestmark = [pytest.mark.kafka]

@@ -10,9 +10,8 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as KafkaTopic
 
-from shared import kafka
-from shared.clock import now_ms
-from shared.kafka import (
+from shared.kafka import client as kafka
+from shared.kafka.client import (
     MAX_POLL_INTERVAL_MS,
     BatchProducer,
     FatalKafkaError,
@@ -20,10 +19,11 @@ from shared.kafka import (
     committed_with_metadata,
     read_range,
 )
-from shared.records import Out
-from shared.service import Service
-from shared.settings import Settings
-from shared.stage import Stage, StageConfig, StageHandler
+from shared.kafka.records import Out
+from shared.membership.stage import Stage, StageConfig, StageHandler
+from shared.process.clock import now_ms
+from shared.process.service import Service
+from shared.process.settings import Settings
 
 pytestmark = [pytest.mark.kafka]
 
@@ -395,7 +395,7 @@ async def test_what_waits_for_a_busy_handler_is_not_left_out_of_a_long_poll(
     """The second record is fetched with the first and read late. A fetch for the quiet partition alone would have the
     third one wait for its end, which is made longer here than the test may take.
     """
-    monkeypatch.setattr("shared.stage.FETCH_WAIT_MS", 35_000)
+    monkeypatch.setattr("shared.membership.stage.FETCH_WAIT_MS", 35_000)
     source, target = topics
     service = _service(kafka_bootstrap, tmp_path)
     handler = Busy(target)

@@ -27,14 +27,14 @@ from schemas.topics import (
     segments_topic,
 )
 from services.throttler.app import run
-from services.throttler.arrivals import AHEAD_MAX, Arrivals
 from services.throttler.assignor import owner_of
+from services.throttler.connector_topics import connector_of
+from services.throttler.lanes.arrivals import AHEAD_MAX, Arrivals
 from services.throttler.loop import GROUP, Throttler
-from services.throttler.places import connector_of
-from shared.clock import now_ms
-from shared.kafka import committed_with_metadata, make_consumer
-from shared.records import Out
-from shared.service import Service
+from shared.kafka.client import committed_with_metadata, make_consumer
+from shared.kafka.records import Out
+from shared.process.clock import now_ms
+from shared.process.service import Service
 from tests.integration.flow_rig import Rig, Watch
 from tests.unit.throttler.world import message
 

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.correlator.cold_map import KEY_MAX, ROW_MAX, ColdMap
-from services.correlator.deadlines import Calendar
+from services.correlator.join.deadlines import Calendar
+from services.correlator.state.cold_map import KEY_MAX, ROW_MAX, ColdMap
 
 KEYS = st.binary(max_size=3) | st.binary(min_size=KEY_MAX - 1, max_size=KEY_MAX)
 STEPS = st.lists(st.tuples(KEYS, st.none() | st.binary(max_size=40)), max_size=60)

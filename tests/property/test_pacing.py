@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.topics import SEGMENT_LANES
-from services.throttler.credits import AnswerTime, bind_limit, credit_limit
-from services.throttler.lanes import LanePicker
-from services.throttler.pacing import SECOND_US, TokenBucket, grant, share_of, spacing_us, split_tps
+from services.throttler.connector.credits import AnswerTime, bind_limit, credit_limit
+from services.throttler.connector.pacing import SECOND_US, TokenBucket, grant, share_of, spacing_us, split_tps
+from services.throttler.lanes.picker import LanePicker
 from tests.unit.throttler.world import World, message, policy
 
 RATES = st.integers(1, 20_000)

@@ -20,11 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from schemas.outcomes import Outcome
 from schemas.submit_results import SubmitResult
 from schemas.topics import FOLDS, JOINS, LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES, RECEIPTS, SUBMIT_RESULTS
-from services.correlator.fold import FoldPartition
-from services.correlator.fold_cycle import FoldCycle
-from services.correlator.join import EARLY_MAX, JoinPartition
-from services.correlator.join_cycle import JoinCycle
-from shared.records import Out
+from services.correlator.fold.cycle import FoldCycle
+from services.correlator.fold.partition import FoldPartition
+from services.correlator.join.cycle import JoinCycle
+from services.correlator.join.partition import EARLY_MAX, JoinPartition
+from shared.kafka.records import Out
 from tests.unit.correlator.making import EVENTS, T0, Record, context, message_id, raw_receipt, submit_result
 
 RECEIPT_EVENTS = ("receipt", "intermediate_receipt", "late_receipt", "orphan_receipt")

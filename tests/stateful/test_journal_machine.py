@@ -20,12 +20,12 @@ from hypothesis.stateful import (
 )
 
 from schemas.feedback import Feedback
-from services.binder.dispatch_record import read_dispatch
-from services.binder.feedback_record import Answer, Origin, answers_record, fence_record
-from services.binder.journal import Journal, Mark, read_mark
-from services.binder.judgement import Judgement
-from services.binder.status_policy import status_policy
-from services.binder.submissions import Submissions
+from services.binder.lease.doubt_judgement import Judgement
+from services.binder.smpp.status_policy import status_policy
+from services.binder.submit.dispatch_record import read_dispatch
+from services.binder.submit.feedback_record import Answer, Origin, answers_record, fence_record
+from services.binder.submit.journal import Journal, Mark, read_mark
+from services.binder.submit.submissions import Submissions
 from tests.integration.binder_rig import dispatch_record
 
 WINDOW = 3

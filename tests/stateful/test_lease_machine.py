@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from schemas.connector_states import ConnectorState
-from services.binder.lease import DROP_AFTER_S, Command, Do, Happening, Lease, LeaseState, Watch, holder
+from services.binder.lease.lease import DROP_AFTER_S, Command, Do, Happening, Lease, LeaseState, Watch, holder
 
 SESSION_TIMEOUT_S = 10.0
 FRESH_S = SESSION_TIMEOUT_S / 2

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 
-from shared.records import Out
+from shared.kafka.records import Out
 
 
 class FakeProducer:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.binder.classify import Inbound, Receipt, classify
+from services.binder.smpp.classify import Inbound, Receipt, classify
 from shared.smpp.pdu import DataSm, DeliverSm
 from shared.smpp.tlv import Tlv
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.binder.dispatch_record import Segment, SegmentId, Unreadable, read_dispatch, read_id
+from services.binder.submit.dispatch_record import Segment, SegmentId, Unreadable, read_dispatch, read_id
 from shared.smpp.tlv import Tlv
 from tests.integration.binder_rig import dispatch_record
 from tests.stateful.test_journal_machine import Record

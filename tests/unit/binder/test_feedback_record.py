@@ -1,7 +1,7 @@
 """Pure: answers and fences fit the schema."""
 
 from schemas.feedback import Feedback
-from services.binder.feedback_record import Answer, Origin, answers_record, fence_record
+from services.binder.submit.feedback_record import Answer, Origin, answers_record, fence_record
 
 
 def test_answers_and_fences_fit_the_schema() -> None:

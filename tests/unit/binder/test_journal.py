@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.binder.journal import COMMIT_EVERY_S, SETTLE_EVERY_S, Journal, Mark, commit_due_s, read_mark
+from services.binder.submit.journal import COMMIT_EVERY_S, SETTLE_EVERY_S, Journal, Mark, commit_due_s, read_mark
 
 
 def fresh(committed: int = 0, *, waiting: bool = False) -> Journal:

@@ -3,8 +3,8 @@
 from typing import Literal
 
 from schemas.feedback import Answer, AnswerWord, Feedback
-from services.binder.journal import Mark
-from services.binder.judgement import Judgement, mark_of_unknown
+from services.binder.lease.doubt_judgement import Judgement, mark_of_unknown
+from services.binder.submit.journal import Mark
 
 
 def answers(epoch: int, *offsets: int, word: AnswerWord = "accepted") -> Feedback:

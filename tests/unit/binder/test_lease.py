@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.connector_states import BindState, ConnectorState
-from services.binder.lease import (
+from services.binder.lease.lease import (
     DROP_AFTER_S,
     SILENT_FOR_S,
     TRANSITIONS,

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.binder.link_plan import esme_config, link_plan, over_long, peculiarities, vendor_tlvs
+from services.binder.smpp.link_plan import esme_config, link_plan, over_long, peculiarities, vendor_tlvs
 from shared.smpp.constants import BindMode
 from shared.smpp.tls import ClientTls
 from shared.smpp.tlv import Tlv

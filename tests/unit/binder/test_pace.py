@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.binder.pace import LATENESS_NS, Pace
+from services.binder.submit.pace import LATENESS_NS, Pace
 
 SECOND_NS = 1_000_000_000
 

@@ -5,12 +5,12 @@ from typing import cast
 
 import pytest
 
-from services.binder import receiving as module
-from services.binder.link import EsmeConnection
 from services.binder.outbox import Outbox
-from services.binder.received_record import Receiver
-from services.binder.receiving import Receiving
-from shared.kafka import BatchProducer
+from services.binder.receive import receiving as module
+from services.binder.receive.received_record import Receiver
+from services.binder.receive.receiving import Receiving
+from services.binder.smpp.link import EsmeConnection
+from shared.kafka.client import BatchProducer
 from shared.smpp.pdu import DeliverSm
 from tests.unit.binder.fakes import FakeConnection, FakeProducer
 

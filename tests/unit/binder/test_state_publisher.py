@@ -6,9 +6,9 @@ from typing import cast
 import pytest
 
 from schemas.connector_states import BindState, ConnectorState
+from services.binder.lease.board import Place, StateBoard
 from services.binder.outbox import Outbox
-from services.binder.state_publisher import Place, StateBoard
-from shared.kafka import BatchProducer
+from shared.kafka.client import BatchProducer
 from tests.unit.binder.fakes import FakeProducer
 
 PLACE = ("acme-1", 2)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.binder.status_policy import status_policy
+from services.binder.smpp.status_policy import status_policy
 from shared.smpp.constants import SmppCommandStatus
 
 

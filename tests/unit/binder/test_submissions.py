@@ -1,8 +1,8 @@
 """Pure: segments on their way through a bind."""
 
-from services.binder.journal import Journal, Mark
-from services.binder.status_policy import status_policy
-from services.binder.submissions import Submissions
+from services.binder.smpp.status_policy import status_policy
+from services.binder.submit.journal import Journal, Mark
+from services.binder.submit.submissions import Submissions
 from tests.integration.binder_rig import dispatch_record
 from tests.stateful.test_journal_machine import Record
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from services.binder import trace_files
-from services.binder.trace_files import SLICE, TraceFiles
+from services.binder.trace import files as trace_files
+from services.binder.trace.files import SLICE, TraceFiles
 
 AT_MS = 1_790_000_000_123
 

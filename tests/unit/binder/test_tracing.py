@@ -12,13 +12,13 @@ import pytest
 from schemas.topics import TRACES
 from schemas.trace_requests import TraceRequest
 from schemas.traces import TraceLine
-from services.binder import tracing as module
-from services.binder.dispatch_record import Segment, read_dispatch
-from services.binder.link_plan import esme_config
 from services.binder.outbox import Outbox
-from services.binder.trace_files import TraceFiles
-from services.binder.tracing import RING_OCTETS_MIN, RINGS_OCTETS, LinkTrace, Tracing
-from shared.kafka import BatchProducer
+from services.binder.smpp.link_plan import esme_config
+from services.binder.submit.dispatch_record import Segment, read_dispatch
+from services.binder.trace import tracing as module
+from services.binder.trace.files import TraceFiles
+from services.binder.trace.tracing import RING_OCTETS_MIN, RINGS_OCTETS, LinkTrace, Tracing
+from shared.kafka.client import BatchProducer
 from shared.smpp import pdu
 from shared.smpp.constants import BindMode
 from shared.smpp.session import EsmeSession

@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 from schemas.dead_letters import DLQ_HEADERS, REPLAYED_FROM
 from services.cli.dlq import as_row, replayed
 from services.cli.errors import Invalid
-from shared.records import Out
+from shared.kafka.records import Out
 
 DLQ = {
     "dlq_topic": b"mt.segments.acme.otp", "dlq_partition": b"2", "dlq_offset": b"17",

@@ -8,7 +8,7 @@ import psutil
 import pytest
 
 from services.cli.run_file import NAME, RunFile, read_run_file, remove_run_file, write_run_file
-from shared.clock import now_ms
+from shared.process.clock import now_ms
 
 RUN = RunFile(
     os.getpid(), "0", "127.0.0.1:9092", "http://127.0.0.1:8123", started_at_ms=now_ms(),

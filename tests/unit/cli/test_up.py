@@ -9,7 +9,7 @@ from services.cli.errors import Invalid
 from services.cli.run_file import RunFile, write_run_file
 from services.cli.stack import ALL, SIMULATOR, Stack, StackOptions
 from services.cli.up import options_of
-from shared.clock import now_ms
+from shared.process.clock import now_ms
 
 
 @pytest.fixture(autouse=True)

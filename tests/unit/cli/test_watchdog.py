@@ -8,10 +8,10 @@ import pytest
 from schemas.service_states import ServiceState
 from services.cli import watchdog as module
 from services.cli.watchdog import CHECK_S, GRACE_AFTER_OUTAGE_MS, Watchdog, stuck_services
-from shared.clock import now_ms
-from shared.kafka import MissingTopics
-from shared.service import STUCK_MS
-from shared.settings import Settings
+from shared.kafka.client import MissingTopics
+from shared.process.clock import now_ms
+from shared.process.service import STUCK_MS
+from shared.process.settings import Settings
 
 AT_MS = 1_790_000_000_000
 LIMIT_MS = STUCK_MS + int(CHECK_S * 1000)

@@ -11,9 +11,9 @@ from schemas.receipts import RawReceipt
 from schemas.smsc_inbound import RawInbound
 from schemas.submit_results import SubmitResult
 from schemas.topics import LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES, RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
-from services.correlator.join_entries import Accepted, read_result
-from shared.events import EventMaker
-from shared.records import Headers, Out
+from services.correlator.join.entries import Accepted, read_result
+from shared.kafka.records import Headers, Out
+from shared.messages.events import EventMaker
 
 T0 = 1_700_000_000_000
 HOUR_MS = 3_600_000

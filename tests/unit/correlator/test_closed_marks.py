@@ -4,9 +4,10 @@ import pytest
 
 from schemas.folds import ClosedFold, OpenFold
 from schemas.joins import ClosedEntry
-from services.correlator import fold, join_entries
-from services.correlator.closed_marks import FOLD_MARKS, JOIN_MARKS
-from services.correlator.join_entries import closed_entry
+from services.correlator.fold import partition as fold
+from services.correlator.join import entries as join_entries
+from services.correlator.join.entries import closed_entry
+from services.correlator.state.closed_marks import FOLD_MARKS, JOIN_MARKS
 from tests.unit.correlator.making import T0, submitted
 
 CLOSED = closed_entry(submitted(attempt=3, route_no=2).entry, "delivered")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.correlator.deadlines import Calendar, LogClock
+from services.correlator.join.deadlines import Calendar, LogClock
 
 
 def test_a_record_proves_everything_before_its_own_millisecond() -> None:

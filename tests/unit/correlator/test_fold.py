@@ -8,8 +8,8 @@ from schemas.folds import FoldEntry, OpenFold
 from schemas.outcomes import Outcome
 from schemas.statuses import Status
 from schemas.topics import FOLDS, LIFECYCLE_EVENTS, MT_STATUSES
-from services.correlator.fold import CLOSED_KEEP_MS, FORGET_WIDTH_MS, FoldPartition
-from shared.records import Out
+from services.correlator.fold.partition import CLOSED_KEEP_MS, FORGET_WIDTH_MS, FoldPartition
+from shared.kafka.records import Out
 from tests.unit.correlator.making import EVENTS, T0, events, message_id, of_topic, outcome, statuses
 
 

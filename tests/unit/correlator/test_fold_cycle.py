@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.topics import MT_OUTCOMES
-from services.correlator.fold import CLOSED_KEEP_MS, FoldPartition
-from services.correlator.fold_cycle import FoldCycle
+from services.correlator.fold.cycle import FoldCycle
+from services.correlator.fold.partition import CLOSED_KEEP_MS, FoldPartition
 from tests.unit.correlator.making import EVENTS, T0, Record, of_topic, outcome, outcome_record, statuses
 
 

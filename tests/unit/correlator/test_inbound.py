@@ -8,8 +8,8 @@ import pytest
 from schemas.gateway_config import Options
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.mo_messages import InboundMessage
-from services.correlator.inbound import REMEMBER_MS, REMEMBERED_MAX, InboundReader
-from shared.connector_profile import profile_of
+from services.correlator.inbound.messages import REMEMBER_MS, REMEMBERED_MAX, InboundReader
+from shared.messages.connector_profile import profile_of
 from tests.unit.correlator.making import EVENTS, T0, Record, inbound_record, raw_inbound
 
 

@@ -9,8 +9,8 @@ from schemas.lifecycle_events import LifecycleEvent
 from schemas.outcomes import Outcome
 from schemas.statuses import Status
 from schemas.topics import JOINS, LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES
-from services.correlator.deadlines import WATERMARK_MARGIN_MS
-from services.correlator.join import (
+from services.correlator.join.deadlines import WATERMARK_MARGIN_MS
+from services.correlator.join.partition import (
     CLOSED_KEEP_MS,
     EARLY_KEEP_MS,
     EARLY_MAX,
@@ -19,9 +19,9 @@ from services.correlator.join import (
     FORGET_WIDTH_MS,
     JoinPartition,
 )
-from services.correlator.receipts import Seen, read_receipt
-from shared.ids import status_id_of
-from shared.records import Out
+from services.correlator.join.receipts import Seen, read_receipt
+from shared.kafka.records import Out
+from shared.messages.ids import status_id_of
 from tests.unit.correlator.making import (
     DEADLINE_MS,
     EVENTS,

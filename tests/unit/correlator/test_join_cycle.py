@@ -3,10 +3,10 @@
 import pytest
 
 from schemas.topics import RECEIPTS, SUBMIT_RESULTS
-from services.correlator.deadlines import WATERMARK_MARGIN_MS
-from services.correlator.join import JoinPartition
-from services.correlator.join_cycle import JoinCycle
-from shared.records import In
+from services.correlator.join.cycle import JoinCycle
+from services.correlator.join.deadlines import WATERMARK_MARGIN_MS
+from services.correlator.join.partition import JoinPartition
+from shared.kafka.records import In
 from tests.unit.correlator.making import (
     DEADLINE_MS,
     EVENTS,

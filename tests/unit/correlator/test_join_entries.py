@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.joins import ClosedEntry, EarlyEntry, JoinEntries, OpenEntry
-from services.correlator.join_entries import Entries, closed_entry, may_be_open, pack, read_result, unpack
+from services.correlator.join.entries import Entries, closed_entry, may_be_open, pack, read_result, unpack
 from tests.unit.correlator.making import DEADLINE_MS, T0, Record, message_id, result_record, submit_result, submitted
 
 

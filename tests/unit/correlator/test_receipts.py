@@ -7,7 +7,7 @@ import pytest
 
 from schemas.joins import EarlyEntry
 from schemas.wire import ReceiptWish
-from services.correlator.receipts import Seen, read_receipt
+from services.correlator.join.receipts import Seen, read_receipt
 from tests.unit.correlator.making import T0, Record, raw_receipt, receipt_record
 
 

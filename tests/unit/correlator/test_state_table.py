@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from services.correlator.state_table import ColdForm, StateTable
-from shared.records import Out
+from services.correlator.state.table import ColdForm, StateTable
+from shared.kafka.records import Out
 
 
 def _table() -> StateTable[list[int]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.correlator.statuses import ENDS, STAYS_OPEN, end_of, upper_map
+from services.correlator.join.receipt_states import ENDS, STAYS_OPEN, end_of, upper_map
 from shared.sms.receipt_text import FINAL_WORDS
 
 

@@ -8,7 +8,7 @@ from schemas.folds import SegmentOutcome
 from schemas.outcomes import OutcomeWord
 from schemas.statuses import StatusWord
 from schemas.wire import ReceiptWish
-from services.correlator.verdict import Verdict, verdict_of
+from services.correlator.fold.verdict import Verdict, verdict_of
 
 _REASONS: dict[OutcomeWord, str] = {
     "undeliverable": "smsc_refused",

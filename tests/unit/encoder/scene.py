@@ -6,8 +6,8 @@ from schemas.gateway_config import Connector, Options, SecretRef
 from schemas.submissions import Submission
 from services.encoder.encode import Encoder
 from services.encoder.plan import plan_of
-from shared.events import EventMaker
-from shared.records import Out
+from shared.kafka.records import Out
+from shared.messages.events import EventMaker
 
 AT_MS = 1_790_000_000_000
 EVENTS = EventMaker("encoder", "0")

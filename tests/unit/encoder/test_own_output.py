@@ -3,7 +3,7 @@
 import orjson
 
 from services.encoder.own_output import IN_LANE, REROUTED, Ended, OwnOutput
-from shared.ids import derived_id
+from shared.messages.ids import derived_id
 
 ONE, TWO = derived_id(1, "one"), derived_id(1, "two")
 

@@ -10,7 +10,7 @@ import pytest
 from schemas.submissions import Submission
 from services.encoder.encode import Encoder, may_be_long
 from services.encoder.plan import plan_of
-from shared.records import Out
+from shared.kafka.records import Out
 from shared.sms.concat_ref import RecentRefs, concat_ref
 from tests.unit.encoder.scene import AT_MS, EVENTS, connector, encoded, submission
 

@@ -12,8 +12,8 @@ from services.ingress.decision import RequestDecider
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import OwnOutput
 from services.ingress.routing import GatewayView
-from shared.events import EventMaker
-from shared.records import Out
+from shared.kafka.records import Out
+from shared.messages.events import EventMaker
 
 AT_MS = 1_790_000_000_000
 COUNTRIES = CountryTable({"44": "GB", "49": "DE", "1": "US"})

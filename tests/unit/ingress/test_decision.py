@@ -13,7 +13,7 @@ from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import OwnOutput
 from services.ingress.place import home_key, home_partition
 from services.ingress.routing import GatewayView
-from shared.ids import message_id_of
+from shared.messages.ids import message_id_of
 from tests.unit.ingress.scene import AT_MS, Record, applied, decider, event, only, request, topics
 
 MESSAGE_ID = message_id_of(AT_MS, "mt.requests", 0, 7)

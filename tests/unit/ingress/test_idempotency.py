@@ -11,7 +11,7 @@ from services.ingress.idempotency import (
     key_hash,
     restore,
 )
-from shared.ids import message_id_of
+from shared.messages.ids import message_id_of
 from tests.unit.ingress.scene import AT_MS, request
 
 BODY, OTHER_BODY = b"b" * 16, b"o" * 16

@@ -5,7 +5,7 @@ import pytest
 
 from schemas.lifecycle_events import LifecycleEvent
 from services.recorder.rows import DAY_MS, Problem, insert_body, problem_of
-from shared.events import EventMaker
+from shared.messages.events import EventMaker
 
 NOW = 1_800_000_000_000
 EVENT = {

@@ -1,7 +1,7 @@
 """What the encoding core is told of a connector's options."""
 
 from schemas.gateway_config import Options
-from shared.connector_profile import map_problem, profile_of
+from shared.messages.connector_profile import map_problem, profile_of
 
 
 def test_a_data_coding_map_that_cannot_be_read_counts_as_absent() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from shared.fetch_pace import FetchPace
+from shared.kafka.fetch_pace import FetchPace
 
 PAUSE_S = 0.25
 

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchBuilderPy
 
-from shared.header_names import tolerate_any_header_name
+from shared.kafka.header_names import tolerate_any_header_name
 
 tolerate_any_header_name()
 

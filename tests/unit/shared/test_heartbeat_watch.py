@@ -7,8 +7,8 @@ import pytest
 from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.protocol.commit import OffsetCommitRequest
 
-from shared import kafka
-from shared.kafka import FatalKafkaError, HeartbeatWatch
+from shared.kafka import client as kafka
+from shared.kafka.client import FatalKafkaError, HeartbeatWatch
 
 
 class Group:

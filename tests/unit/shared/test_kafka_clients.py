@@ -11,9 +11,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared.kafka import BatchProducer, administering, consuming, leave_for_good, make_consumer, read_range
-from shared.log_reader import LogReader
-from shared.settings import Settings
+from shared.kafka.client import BatchProducer, administering, consuming, leave_for_good, make_consumer, read_range
+from shared.kafka.replay import LogReader
+from shared.process.settings import Settings
 
 API_VERSIONS: Final = 18
 METADATA: Final = 3

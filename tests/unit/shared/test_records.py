@@ -5,7 +5,7 @@ from typing import NamedTuple
 import pytest
 
 from schemas.dead_letters import DLQ_HEADERS
-from shared.records import Headers, dead_letter, trace_headers, traceparent_of
+from shared.kafka.records import Headers, dead_letter, trace_headers, traceparent_of
 
 TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.settings import SettingsError, read_clickhouse_settings, read_settings
+from shared.process.settings import SettingsError, read_clickhouse_settings, read_settings
 
 
 @pytest.fixture(autouse=True)

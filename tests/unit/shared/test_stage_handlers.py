@@ -16,10 +16,10 @@ from services.encoder.app import EncoderHandler
 from services.ingress import app as ingress_app
 from services.ingress.app import IngressHandler
 from services.ingress.opt_outs import OptOuts
-from shared.gateway import GatewayTable
-from shared.settings import read_settings
-from shared.stage import StageHandler
-from shared.turns import TURN_EVERY_S, Turns
+from shared.membership.stage import StageHandler
+from shared.process.gateway import GatewayTable
+from shared.process.settings import read_settings
+from shared.process.yielding import TURN_EVERY_S, Turns
 from tests.unit.encoder.scene import EVENTS, submission
 from tests.unit.ingress.scene import AT_MS, COUNTRIES, Record, applied, request
 

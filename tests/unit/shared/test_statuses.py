@@ -4,9 +4,9 @@ import orjson
 
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.statuses import Status
-from shared.events import EventMaker
-from shared.ids import status_id_of
-from shared.statuses import status_outs
+from shared.messages.events import EventMaker
+from shared.messages.ids import status_id_of
+from shared.messages.statuses import status_outs
 from tests.unit.encoder.scene import AT_MS, submission
 
 EVENTS = EventMaker("encoder", "0")

@@ -7,7 +7,7 @@ from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
 from schemas.topics import connector_topics
 from services.throttler.assignor import ConnectorAssignor, owner_of
-from services.throttler.places import connector_of
+from services.throttler.connector_topics import connector_of
 
 
 class Cluster:

@@ -16,7 +16,7 @@ from schemas.topics import (
     feedback_topic,
     segments_topic,
 )
-from shared.records import Out
+from shared.kafka.records import Out
 from tests.unit.throttler.world import CONNECTOR, START_MS, World, events_of, message, of_topic, policy
 
 RETRY = segments_topic(CONNECTOR, "retry")

@@ -4,9 +4,9 @@ import orjson
 import pytest
 
 from schemas.topics import segments_topic
-from services.throttler.intake import take_in
-from services.throttler.ledger import Ledger
-from shared.events import EventMaker
+from services.throttler.lanes.intake import take_in
+from services.throttler.lanes.ledger import Ledger
+from shared.messages.events import EventMaker
 from tests.unit.throttler.world import CONNECTOR, START_MS, Rec, message
 
 EVENTS = EventMaker("throttler", "0")

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.throttler.ledger import STEPS, Ledger
+from services.throttler.lanes.ledger import STEPS, Ledger
 
 
 @given(size=st.integers(1, 40), numbers=st.lists(st.integers(0, 60), max_size=200))

@@ -6,8 +6,8 @@ import pytest
 
 from schemas.topics import SEGMENT_LANES, connector_topics
 from schemas.wire import LANES, Lane
-from services.throttler.places import TOPIC_PATTERN, connector_of, lane_of
-from shared.routes import route_of
+from services.throttler.connector_topics import TOPIC_PATTERN, connector_of, lane_of
+from shared.messages.routes import route_of
 from tests.unit.throttler.world import message
 
 

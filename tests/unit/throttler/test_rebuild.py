@@ -3,8 +3,8 @@
 import pytest
 
 from schemas.topics import dispatch_topic, feedback_topic
-from services.throttler.rebuild import rebuild
-from services.throttler.under_way import Mark
+from services.throttler.connector.under_way import Mark
+from services.throttler.restore.rebuild import rebuild
 from tests.unit.throttler.world import CONNECTOR, Rec, World, message, policy
 
 

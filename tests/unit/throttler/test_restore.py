@@ -3,9 +3,9 @@
 from aiokafka import TopicPartition
 
 from schemas.topics import connector_topics
-from services.throttler.ledger import LEDGER_SIZE
-from services.throttler.places import connector_of
-from services.throttler.restore import ledger_ranges, owned_connectors
+from services.throttler.connector_topics import connector_of
+from services.throttler.lanes.ledger import LEDGER_SIZE
+from services.throttler.restore.remains import ledger_ranges, owned_connectors
 
 PLACES = [
     TopicPartition(topic.name, partition)

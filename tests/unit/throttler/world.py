@@ -18,14 +18,14 @@ from schemas.segments import SegmentedMessage, SegmentState
 from schemas.submissions import Submission
 from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
 from schemas.wire import Lane, ReceiptWish
-from services.throttler.connector_state import Brain
-from services.throttler.ledger import Ledger
-from services.throttler.policy import Policy
-from services.throttler.rebuild import rebuild
-from services.throttler.under_way import Mark
-from shared.events import EventMaker
-from shared.ids import message_id_of
-from shared.records import Out, partition_of
+from services.throttler.connector.policy import Policy
+from services.throttler.connector.scheduler import Brain
+from services.throttler.connector.under_way import Mark
+from services.throttler.lanes.ledger import Ledger
+from services.throttler.restore.rebuild import rebuild
+from shared.kafka.records import Out, partition_of
+from shared.messages.events import EventMaker
+from shared.messages.ids import message_id_of
 
 START_MS = 1_700_000_000_000
 CONNECTOR = "acme-1"

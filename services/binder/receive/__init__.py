@@ -1,0 +1,1 @@
+"""Edge: what comes in over a bind, on its way to Kafka."""

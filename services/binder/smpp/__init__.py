@@ -1,0 +1,1 @@
+"""Edge: everything of a bind that is SMPP."""

@@ -1,0 +1,65 @@
+"""Pure: answers and fences as records of `mt.feedback.<connector>`; the partition number is that of the dispatch."""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import orjson
+
+from schemas.feedback import AnswerWord
+from schemas.topics import feedback_topic
+from shared.kafka.records import Out
+
+ANSWERS_MAX: Final = 500
+"""Answers in one record: below the size of a produce batch, whatever the SMSC's ids look like."""
+
+# Reasons of answers that are no statuses: why nothing was sent.
+NO_LINK: Final = "no_link"
+EXPIRED: Final = "validity_passed"
+UNREADABLE: Final = "invalid_record"
+IN_DOUBT: Final = "in_doubt"
+NO_RESPONSE: Final = "no_submit_response"
+
+
+class Answer(NamedTuple):
+    """What became of the segment dispatched at `offset`; fields of `schemas.feedback.Answer`."""
+
+    id: str
+    offset: int
+    outcome: AnswerWord
+    answered_at_ms: int
+    reason: str | None = None
+    command_status: int | None = None
+    smsc_message_id: str | None = None
+    submitted_at_ms: int | None = None
+
+
+class Origin(NamedTuple):
+    """Who answers: the lease."""
+
+    connector_id: str
+    partition: int
+    epoch: int
+    owner: str
+
+
+def answers_record(origin: Origin, answers: Sequence[Answer]) -> Out:
+    """One record for all of `answers` (at most `ANSWERS_MAX`)."""
+    return _record(origin, "answers", [{k: v for k, v in a._asdict().items() if v is not None} for a in answers])
+
+
+def fence_record(origin: Origin) -> Out:
+    """Behind this record feedback of epochs older than `origin.epoch` is void."""
+    return _record(origin, "fence", [])
+
+
+def _record(origin: Origin, kind: str, answers: list[dict[str, object]]) -> Out:
+    value = {
+        "schema_version": 1,
+        "kind": kind,
+        "connector_id": origin.connector_id,
+        "partition": origin.partition,
+        "epoch": origin.epoch,
+        "owner": origin.owner,
+        "answers": answers,
+    }
+    return Out(feedback_topic(origin.connector_id), None, orjson.dumps(value), partition=origin.partition)

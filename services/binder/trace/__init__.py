@@ -1,0 +1,1 @@
+"""Edge: the PDUs of a bind as people look at them."""

@@ -1,0 +1,391 @@
+"""Edge: the PDUs of this process's binds: kept for the case that one dies, and shown to whoever looks just now.
+
+Every connection has a ring of its last PDUs; that is all there is while nobody looks. A request in
+`smsc.trace_requests` taps the connections of its connector: what its filter wants goes, decoded and redacted, to
+`smsc.traces`. A bind that dies leaves its rings in a file.
+"""
+
+import asyncio
+import heapq
+import logging
+from collections import deque
+from collections.abc import Coroutine, Iterator
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+from weakref import WeakSet
+
+import orjson
+from aiokafka import ConsumerRecord
+
+from schemas.gateway_config import Connector
+from schemas.topics import TRACES
+from schemas.trace_requests import TraceRequest
+from services.binder.outbox import Outbox
+from services.binder.smpp.link_plan import Address
+from services.binder.submit.dispatch_record import Segment, read_id
+from services.binder.trace.files import TraceFiles, utc
+from services.binder.trace.filter import SmscIds, TraceFilter
+from shared.kafka.records import Out
+from shared.process.clock import now_ms
+from shared.smpp.config import EsmeConfig
+from shared.smpp.constants import HEADER_LENGTH, RESPONSE_BIT, BindMode
+from shared.smpp.session import EsmeSession
+from shared.smpp.trace import BLOCK, Described, TracedPdu, TraceRing, describe
+
+log = logging.getLogger(__name__)
+
+RINGS_OCTETS: Final = 64 * 1024 * 1024
+"""Memory for the rings of a process; its open connections share it. On one that carries 5,000 PDUs a second it holds
+the last minute."""
+RING_OCTETS_MIN: Final = 1024 * 1024
+
+REQUESTS_MAX: Final = 20
+LINES_PER_S: Final = 500
+LINES_BURST: Final = 1000
+"""More than a person can read, and of no weight for the bind: what is above is counted and not shown."""
+
+HELD_MAX: Final = 20_000
+"""PDUs that pass while an earlier part of the trace is still being shown."""
+
+CLEAN: Final = "unbound"
+"""How a bind ends that we have ended."""
+
+_RESPONSE_OCTET: Final = RESPONSE_BIT >> 24
+_SHORT: Final = {BindMode.TRANSCEIVER: "trx", BindMode.TRANSMITTER: "tx", BindMode.RECEIVER: "rx"}
+
+
+class LinkTrace:
+    """The PDUs of one bind: a ring for each of its connections. Sessions of the bind are made here."""
+
+    def __init__(self, tracing: "Tracing", connector: Connector, partition: int, address: Address) -> None:
+        self.connector: Final = connector
+        self.peer: Final = f"{address[0]}:{address[1]}"
+        self.partition: Final = partition
+        self.connections: list[TracedConnection] = []
+        self._tracing = tracing
+
+    def session(self, config: EsmeConfig, now: float, jitter: float) -> EsmeSession:
+        """A session whose PDUs are traced."""
+        ring = TraceRing()
+        session = EsmeSession(config, now=now, jitter=jitter, trace=ring)
+        self.connections.append(TracedConnection(self, session, ring))
+        self._tracing.opened(self.connections[-1])
+        return session
+
+    def open_connections(self) -> list["TracedConnection"]:
+        return [connection for connection in self.connections if not connection.session.is_closed]
+
+
+@dataclass(slots=True, eq=False)
+class TracedConnection:
+    """One connection, and who looks at it, by the key of the request."""
+
+    link: LinkTrace
+    session: EsmeSession
+    ring: TraceRing
+    views: dict[str, "View"] = field(default_factory=dict)
+
+    @property
+    def mode(self) -> BindMode:
+        return self.session.config.bind_mode
+
+    def submission(self, direction: str, frame: bytes) -> str:
+        """The id of the segment that a submit_sm, or the answer to one, belongs to, as long as the session knows; else
+        "".
+        """
+        if len(frame) < HEADER_LENGTH or (direction == "in") is not bool(frame[4] & _RESPONSE_OCTET):
+            return ""
+        token = self.session.token_of(int.from_bytes(frame[12:16], "big"))
+        return token.id if isinstance(token, Segment) else ""
+
+
+@dataclass(slots=True, eq=False)
+class Watch:
+    """One request at work in this process."""
+
+    request: TraceRequest
+    timer: asyncio.TimerHandle
+    over: bool = False
+    smsc_ids: dict[str, SmscIds] = field(default_factory=dict)
+
+    def ids(self, connector: Connector) -> SmscIds:
+        """The ids it follows; one set for all binds, because a receipt may come on any of them."""
+        ids = self.smsc_ids.setdefault(connector.id, SmscIds(connector.options.message_id_format))
+        for one in self.request.smsc_message_ids:
+            ids.add(one)
+        return ids
+
+
+@dataclass(slots=True, eq=False)
+class View:
+    """What one request sees of one connection. `held`: PDUs that wait until what was before them has been shown."""
+
+    watch: Watch
+    filter: TraceFilter
+    offset_ms: float
+    """Wall clock less the session's time."""
+    began: bool = False
+    held: deque[tuple[float, str, bytes, str]] | None = None
+    allowance: float = LINES_BURST
+    allowed_at: float = 0.0
+    skipped: int = 0
+
+    def may_show(self, at: float) -> bool:
+        """Whether there is room for one more line now; what has none is counted."""
+        self.allowance = min(LINES_BURST, self.allowance + max(0.0, at - self.allowed_at) * LINES_PER_S)
+        self.allowed_at = max(at, self.allowed_at)
+        if self.allowance < 1:
+            self.skipped += 1
+            return False
+        self.allowance -= 1
+        return True
+
+
+class Tracing:
+    """All traces of a process. `read` gets the records of `smsc.trace_requests`."""
+
+    def __init__(self, outbox: Outbox, owner: str, files: TraceFiles) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._outbox = outbox
+        self._owner = owner
+        self._files = files
+        self._links: WeakSet[LinkTrace] = WeakSet()
+        self._watches: dict[str, Watch] = {}
+        self._writing: set[asyncio.Task[None]] = set()
+        self._showing: set[asyncio.Task[None]] = set()
+
+    # -- binds ------------------------------------------------------------------------------------------------------
+
+    def link(self, connector: Connector, partition: int, address: Address) -> LinkTrace:
+        """The trace of a new bind; it is forgotten with the bind."""
+        link = LinkTrace(self, connector, partition, address)
+        self._links.add(link)
+        return link
+
+    def opened(self, connection: TracedConnection) -> None:
+        """A connection of a link begins."""
+        connections = [c for link in self._links for c in link.open_connections()]
+        for one in connections:
+            one.ring.octets_max = max(RING_OCTETS_MIN, RINGS_OCTETS // len(connections))
+        for key, watch in self._watches.items():
+            if watch.request.connector_id == connection.link.connector.id:
+                self._attach(key, watch, connection)
+
+    def ended(self, link: LinkTrace, reason: str) -> Path | None:
+        """The bind is gone. Returns the file in which its last PDUs will stand; None when we ended it ourselves, or
+        there can be no file."""
+        at_ms = now_ms()
+        path = self._files.create(link.connector.id, link.partition, at_ms) if reason != CLEAN else None
+        if path is not None:
+            self._spawn(self._files.write(path, self._story(link, reason, at_ms)), self._writing)
+        self.forget(link)
+        return path
+
+    def forget(self, link: LinkTrace) -> None:
+        """The bind is gone, or never came up."""
+        for connection in link.connections:
+            connection.ring.tap = None
+        link.connections.clear()  # a cycle, and megabytes: not for the garbage collector to find
+        self._links.discard(link)
+
+    def _story(self, link: LinkTrace, reason: str, at_ms: int) -> Iterator[str]:
+        """The lines of the file: made only as fast as they are written."""
+        rings = [(_SHORT[c.mode], c.ring.blocks()) for c in link.connections]
+        offset_ms = at_ms - self._loop.time() * 1000
+
+        def told() -> Iterator[str]:
+            count = sum(len(block) for _, blocks in rings for block in blocks)
+            yield f"# connector {link.connector.id}, bind {link.partition} at {link.peer}: {reason}"
+            yield f"# {utc(at_ms)} UTC; the last {count} PDUs, numbers and texts redacted"
+            for at, mode, direction, frame in heapq.merge(*map(_named, rings), key=lambda one: one[0]):
+                yield f"{utc(round(at * 1000 + offset_ms))} {mode:3} {describe(direction, frame).line()}"
+
+        return told()
+
+    async def finish(self, timeout_s: float) -> None:
+        """Show nothing any more, and let files that are being written come to their end."""
+        for key in list(self._watches):
+            self._end(key)
+        for task in self._showing:
+            task.cancel()
+        if self._writing:
+            await asyncio.wait(self._writing, timeout=timeout_s)
+        for task in self._writing:
+            task.cancel()
+        await asyncio.gather(*self._showing, *self._writing, return_exceptions=True)
+
+    def _spawn(self, work: Coroutine[Any, Any, None], among: set[asyncio.Task[None]]) -> None:
+        async def guarded() -> None:
+            try:
+                await work
+            except Exception:
+                log.exception("a trace was given up: a mistake of ours")
+
+        task = asyncio.create_task(guarded())
+        among.add(task)
+        task.add_done_callback(among.discard)
+        task.add_done_callback(lambda _: work.close())  # one that is cancelled may never have begun
+
+    # -- requests ---------------------------------------------------------------------------------------------------
+
+    def read(self, record: ConsumerRecord) -> None:
+        """A record of `smsc.trace_requests`. An old one, that a restart reads, lives for its ttl once more."""
+        key = (record.key or b"").decode()
+        if record.value is None:
+            self._end(key)
+            return
+        request = TraceRequest.from_json(record.value)
+        watch = self._watches.get(key)
+        if watch is not None:
+            watch.timer.cancel()
+            watch.request = request
+            watch.timer = self._loop.call_later(request.ttl_s, self._end, key)
+            for link in self._of(request.connector_id):
+                watch.ids(link.connector)
+        elif len(self._watches) < REQUESTS_MAX:
+            self._begin(key, request)
+        else:
+            log.warning("more than %d traces at a time: %s is not served", REQUESTS_MAX, key)
+
+    def _of(self, connector_id: str) -> list[LinkTrace]:
+        return [link for link in self._links if link.connector.id == connector_id]
+
+    def _begin(self, key: str, request: TraceRequest) -> None:
+        log.info("connector %s is traced for %s", request.connector_id, request.request_id)
+        watch = Watch(request, self._loop.call_later(request.ttl_s, self._end, key))
+        self._watches[key] = watch
+        for link in self._of(request.connector_id):
+            for connection in link.open_connections():
+                self._begin_view(connection, self._attach(key, watch, connection))
+
+    def _begin_view(self, connection: TracedConnection, view: View) -> None:
+        """Say that this connection is traced: one that is still being made may come to nothing, so at its first PDU."""
+        if not view.began:
+            view.began = True
+            fields = {"kind": "began", "at_ms": now_ms(), "peer": connection.link.peer}
+            self._post(connection, view.watch.request, fields)
+
+    def _end(self, key: str) -> None:
+        watch = self._watches.pop(key, None)
+        if watch is None:
+            return
+        watch.timer.cancel()
+        watch.over = True
+        for link in self._of(watch.request.connector_id):
+            for connection in link.connections:
+                connection.views.pop(key, None)
+                if not connection.views:
+                    connection.ring.tap = None
+
+    def _attach(self, key: str, watch: Watch, connection: TracedConnection) -> View:
+        request, connector = watch.request, connection.link.connector
+        wanted = TraceFilter(
+            request.msisdn, request.message_id, watch.ids(connector), dlr_by_text=connector.options.dlr_by_text
+        )
+        now_s = self._loop.time()
+        view = View(watch, wanted, offset_ms=now_ms() - now_s * 1000, allowed_at=now_s)
+        connection.views[key] = view
+        connection.ring.tap = partial(self._tapped, connection)
+        before = connection.ring.blocks(now_s - request.since_s) if request.since_s else []
+        if before:
+            self._begin_view(connection, view)
+            view.held = deque()
+            self._spawn(self._catch_up(connection, view, before), self._showing)
+        return view
+
+    # -- PDUs -------------------------------------------------------------------------------------------------------
+
+    def _tapped(self, connection: TracedConnection, at: float, direction: str, frame: bytes) -> None:
+        """Called in the middle of a session: whatever goes wrong here must not reach it."""
+        try:
+            submission = connection.submission(direction, frame)
+            for view in connection.views.values():
+                self._begin_view(connection, view)
+                if view.held is None:
+                    self._see(connection, view, (at, direction, frame), submission)
+                elif len(view.held) < HELD_MAX:
+                    view.held.append((at, direction, frame, submission))
+                else:
+                    view.skipped += 1
+        except Exception:
+            log.exception("connector %s is not traced any more: a mistake of ours", connection.link.connector.id)
+            connection.ring.tap = None
+
+    def _see(self, connection: TracedConnection, view: View, traced: TracedPdu, submission: str) -> None:
+        at, direction, frame = traced
+        if view.filter.wants(direction, frame, message_id_of(submission)) and view.may_show(at):
+            self._show(connection, view, traced, submission)
+
+    async def _catch_up(self, connection: TracedConnection, view: View, before: list[list[TracedPdu]]) -> None:
+        """Show what passed before the request came, then what passed meanwhile; no faster than Kafka takes it."""
+        for block in before:
+            for _, direction, frame in block:
+                view.filter.recall(direction, frame)
+            await asyncio.sleep(0)
+        for block in before:
+            for traced in block:
+                _, direction, frame = traced
+                submission = connection.submission(direction, frame)
+                if view.filter.wants(direction, frame, message_id_of(submission)):
+                    self._show(connection, view, traced, submission)
+            await self._outbox.flushed()
+            if view.watch.over:
+                return
+        while view.held:
+            at, direction, frame, submission = view.held.popleft()
+            self._see(connection, view, (at, direction, frame), submission)
+            if not len(view.held) % BLOCK:
+                await asyncio.sleep(0)
+        view.held = None
+
+    def _show(self, connection: TracedConnection, view: View, traced: TracedPdu, submission: str) -> None:
+        at, direction, frame = traced
+        request, segment = view.watch.request, read_id(submission)
+        shown = describe(direction, frame, redact=not request.unredacted, with_hex=request.with_octets)
+        fields = {
+            "kind": "pdu",
+            "at_ms": round(at * 1000 + view.offset_ms),
+            "direction": direction,
+            "command": shown.command,
+            "status": shown.status,
+            "sequence_number": shown.sequence_number,
+            "fields": unique_names(shown),
+            "skipped": view.skipped,
+        }
+        if segment is not None:
+            fields |= {"message_id": segment.message_id, "segment_index": segment.index}
+        view.skipped = 0
+        self._post(connection, request, fields)
+
+    def _post(self, connection: TracedConnection, request: TraceRequest, fields: dict[str, Any]) -> None:
+        """One record, a `schemas.traces.TraceLine`, made by hand: there may be hundreds a second."""
+        line = {
+            "schema_version": 1,
+            "connector_id": request.connector_id,
+            "request_id": request.request_id,
+            "partition": connection.link.partition,
+            "bind": connection.mode.value,
+            "owner": self._owner,
+        }
+        line |= {name: value for name, value in fields.items() if value}
+        self._outbox.post(Out(TRACES, request.connector_id.encode(), orjson.dumps(line)))
+
+
+def _named(ring: tuple[str, list[list[TracedPdu]]]) -> Iterator[tuple[float, str, str, bytes]]:
+    mode, blocks = ring
+    return ((at, mode, direction, frame) for block in blocks for at, direction, frame in block)
+
+
+def message_id_of(submission: str) -> str:
+    """The first part of a segment's id."""
+    return submission.partition("/")[0]
+
+
+def unique_names(shown: Described) -> dict[str, str]:
+    """The fields by name; a parameter that is there twice has its place behind it."""
+    found: dict[str, str] = {}
+    for place, (name, text) in enumerate(shown.fields):
+        found[f"{name}#{place}" if name in found else name] = text
+    return found

@@ -1,0 +1,1 @@
+"""Pure: step two: the segments of a message and its one status."""

@@ -1,0 +1,1 @@
+"""Pure: messages from handsets."""

@@ -1,0 +1,1 @@
+"""Pure: step one: accepted segments and their receipts."""

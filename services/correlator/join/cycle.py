@@ -1,0 +1,96 @@
+"""Pure: one cycle of step one over all partitions held: records in, everything that follows from them out."""
+
+from collections.abc import Callable, Sequence
+from typing import Final
+
+from schemas.topics import RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
+from services.correlator.inbound.messages import InboundReader, Profiles
+from services.correlator.join.entries import read_result
+from services.correlator.join.partition import JoinPartition
+from services.correlator.join.receipts import ReceiptMaps, read_receipt
+from shared.kafka.records import In, Out, dead_letter_of_error
+from shared.messages.events import EventMaker
+
+SERVICE: Final = "correlator"
+
+
+class JoinCycle:
+    """The partitions of the join, and how the records of each input topic are read.
+
+    `receipt_maps` and `profiles` follow the configuration: whoever reads it sets them anew.
+    """
+
+    def __init__(self, events: EventMaker) -> None:
+        self.partitions: dict[int, JoinPartition] = {}
+        self.receipt_maps: ReceiptMaps = {}
+        self.profiles: Profiles = {}
+        self._inbound: Final = InboundReader(events)
+        self._readers: Final[dict[str, Callable[[In], list[Out]]]] = {
+            SUBMIT_RESULTS: self._read_result,
+            RECEIPTS: self._read_receipt,
+            SMSC_INBOUND: self._read_inbound,
+        }
+
+    def take(self, records: Sequence[In], at_ms: int) -> list[Out]:
+        """Read `records`; returns what needs no state (dead letters, inbound). The rest comes with `flush`.
+
+        Results go first: a receipt that comes in one batch with its result then never has to wait as an early one.
+        """
+        outs: list[Out] = []
+        for record in sorted(records, key=_results_first):
+            try:
+                outs += self._readers[record.topic](record)
+            except ValueError as error:
+                outs.append(dead_letter_of_error(record, error, at_ms=at_ms, service=SERVICE))
+        return outs
+
+    def unproven(self, at_ms: int) -> list[int]:
+        """The partitions in which something is due at `at_ms` that only a high watermark can decide."""
+        return [number for number, partition in self.partitions.items() if partition.needs_proof(at_ms)]
+
+    def read_to_watermark(self, topic: str, number: int, fetched_at_ms: int) -> None:
+        """The position in an input partition has reached a high watermark asked for at `fetched_at_ms`."""
+        partition = self.partitions[number]
+        clock = partition.receipts_clock if topic == RECEIPTS else partition.results_clock
+        clock.read_to_watermark(fetched_at_ms)
+
+    def expire(self) -> None:
+        """Decide what the log has decided."""
+        for partition in self.partitions.values():
+            partition.expire()
+
+    def flush(self) -> list[Out]:
+        """Everything that follows from this cycle, the changelog included."""
+        return [out for partition in self.partitions.values() for out in partition.flush()]
+
+    def next_due_ms(self) -> int | None:
+        """When to look for due deadlines without a record, wall clock."""
+        times = [due for p in self.partitions.values() if (due := p.next_due_ms()) is not None]
+        return min(times, default=None)
+
+    def _read_result(self, record: In) -> list[Out]:
+        accepted = read_result(record)
+        partition = self.partitions[record.partition]
+        if partition.table.read_to(record.topic, record.offset):
+            partition.result(_join_key(record), accepted)
+        return []
+
+    def _read_receipt(self, record: In) -> list[Out]:
+        seen = read_receipt(record, self.receipt_maps)
+        partition = self.partitions[record.partition]
+        if partition.table.read_to(record.topic, record.offset):
+            partition.receipt(_join_key(record), seen)
+        return []
+
+    def _read_inbound(self, record: In) -> list[Out]:
+        return list(self._inbound.read(record, self.profiles))
+
+
+def _results_first(record: In) -> bool:
+    return record.topic != SUBMIT_RESULTS
+
+
+def _join_key(record: In) -> bytes:
+    if not record.key or b"|" not in record.key:
+        raise ValueError("the record key is not provider|smsc_id")
+    return record.key

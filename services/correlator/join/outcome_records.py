@@ -1,0 +1,45 @@
+"""Pure: what one segment of a longer message came to, as a record of `mt.outcomes`."""
+
+from typing import Any
+
+import orjson
+
+from schemas.joins import OpenEntry
+from schemas.outcomes import OutcomeWord
+from schemas.topics import MT_OUTCOMES
+from shared.kafka.records import Headers, Out
+
+
+def outcome_out(
+    entry: OpenEntry,
+    outcome: OutcomeWord,
+    *,
+    occurred_at_ms: int,
+    reason: str = "",
+    smsc_error: str = "",
+    headers: Headers = (),
+) -> Out:
+    """The outcome of the segment `entry`, for the fold (schemas/outcomes.py)."""
+    record: dict[str, Any] = {
+        "schema_version": 1,
+        "message_id": entry.message_id,
+        "route_no": entry.route_no,
+        "account_id": entry.account_id,
+        "to": entry.to,
+        "sender": entry.sender,
+        "country": entry.country,
+        "lane": entry.lane,
+        "receipt": entry.receipt,
+        "encoding": entry.encoding,
+        "connector_id": entry.connector_id,
+        "segments": entry.segments,
+        "accepted_at_ms": entry.accepted_at_ms,
+        "metadata": entry.metadata,
+        "index": entry.segment_index,
+        "attempt": entry.attempt,
+        "outcome": outcome,
+        "occurred_at_ms": occurred_at_ms,
+    }
+    optional = {"idempotency_key": entry.idempotency_key, "reason": reason, "smsc_error": smsc_error}
+    record.update((name, value) for name, value in optional.items() if value)
+    return Out(MT_OUTCOMES, entry.message_id.encode(), orjson.dumps(record), headers)

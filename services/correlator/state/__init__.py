@@ -1,0 +1,1 @@
+"""Edge: state in compacted changelogs."""

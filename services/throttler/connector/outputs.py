@@ -1,0 +1,166 @@
+"""Pure: the records that the throttler writes. No decision is taken here, only what follows from one is spelled out."""
+
+from collections.abc import Iterable
+from typing import Final, Literal, NamedTuple
+
+import orjson
+
+from schemas.feedback import Answer, Feedback
+from schemas.segments import SegmentedMessage
+from schemas.statuses import StatusWord
+from schemas.topics import (
+    MT_OUTCOMES,
+    MT_REROUTES,
+    RETRY_LANE,
+    SUBMIT_RESULTS,
+    dispatch_topic,
+    feedback_topic,
+    segments_topic,
+)
+from services.throttler.connector.pacing import spacing_us
+from services.throttler.connector.policy import Policy
+from services.throttler.connector.stay import Piece, Run
+from shared.kafka.records import Headers, Out
+from shared.messages.events import EventMaker
+from shared.messages.statuses import status_outs
+from shared.sms.smsc_message_id import response_key
+
+EndWord = Literal["undeliverable", "expired", "outcome_unknown"]
+
+
+class End(NamedTuple):
+    """What a segment, or an untouched route, comes to: a word and a reason of the public status."""
+
+    outcome: EndWord
+    reason: str
+    smsc_error: str = ""
+
+
+VALIDITY_PASSED: Final = End("expired", "validity_passed")
+CONNECTOR_REMOVED: Final = End("undeliverable", "connector_removed")
+
+
+def smsc_error_of(answer: Answer | None) -> str:
+    """The command_status as the specification writes it; empty where there is none (or ESME_ROK)."""
+    return f"0x{answer.command_status:08x}" if answer is not None and answer.command_status else ""
+
+
+def join_key(policy: Policy, run: Run, piece: Piece, smsc_message_id: str) -> bytes:
+    """Where the receipt of an accepted segment will be looked for: `provider|normalised id`.
+
+    A response without an id (quirk Q27) has no receipt to join: `provider|-|message_id/index` keeps its deadline apart.
+    """
+    if key := response_key(smsc_message_id, policy.message_id_format):
+        return f"{policy.provider}|{key}".encode()
+    return f"{policy.provider}|-|{run.message.message_id}/{piece.index}".encode()
+
+
+def dispatch(run: Run, piece: Piece, partition: int, *, with_message: bool) -> Out:
+    """The dispatch of `piece` as it stands now (attempt and share are those of this dispatch)."""
+    message = run.message
+    record = {
+        "schema_version": 1,
+        "id": run.dispatch_id(piece),
+        "message_id": message.message_id,
+        "route_no": message.route_no,
+        "run": message.run,
+        "index": piece.index,
+        "attempt": piece.attempt,
+        "lane": message.lane,
+        "accepted_at_ms": message.accepted_at_ms,
+        "expires_at_ms": message.expires_at_ms,
+        "spacing_us": spacing_us(piece.share),
+        "source_addr": message.source_addr,
+        "source_addr_ton": message.source_addr_ton,
+        "source_addr_npi": message.source_addr_npi,
+        "destination_addr": message.destination_addr,
+        "dest_addr_ton": message.dest_addr_ton,
+        "dest_addr_npi": message.dest_addr_npi,
+        "esm_class": message.esm_class,
+        "data_coding": message.data_coding,
+        "registered_delivery": message.registered_delivery,
+        "send_validity": message.send_validity,
+        "octets": piece.octets,
+    }
+    if piece.tlvs:
+        record["tlvs"] = piece.tlvs
+    if with_message:
+        record["message"] = run.value.decode()
+    return Out(
+        dispatch_topic(message.connector_id),
+        message.message_id.encode(),
+        orjson.dumps(record),
+        run.headers,
+        partition,
+    )
+
+
+def submit_result(policy: Policy, run: Run, piece: Piece, answer: Answer) -> Out:
+    """An accepted segment, for the join with its receipt."""
+    smsc_message_id = answer.smsc_message_id or ""
+    record = run.context | {
+        "provider": policy.provider,
+        "index": piece.index,
+        "attempt": piece.attempt,
+        "smsc_message_id": smsc_message_id,
+        "submitted_at_ms": answer.submitted_at_ms or answer.answered_at_ms,
+        "answered_at_ms": answer.answered_at_ms,
+        "deadline_at_ms": answer.answered_at_ms + policy.receipt_deadline_ms,
+    }
+    return Out(SUBMIT_RESULTS, join_key(policy, run, piece, smsc_message_id), orjson.dumps(record), run.headers)
+
+
+def outcome(run: Run, piece: Piece, end: End, at_ms: int) -> Out:
+    """The end of a segment of a message that was dispatched: the correlator folds it."""
+    record = run.context | {
+        "index": piece.index,
+        "attempt": piece.attempt,
+        "outcome": end.outcome,
+        "reason": end.reason,
+        "occurred_at_ms": at_ms,
+    }
+    if end.smsc_error:
+        record["smsc_error"] = end.smsc_error
+    return Out(MT_OUTCOMES, run.message.message_id.encode(), orjson.dumps(record), run.headers)
+
+
+def retry(message: SegmentedMessage, headers: Headers) -> Out:
+    """A message's next stay, by way of the retry lane."""
+    topic = segments_topic(message.connector_id, RETRY_LANE)
+    return Out(topic, message.account_id.encode(), message.to_json(), headers)
+
+
+def reroute(run: Run, end: End, at_ms: int) -> Out:
+    """A message that may go another way, back to ingress; `end` is its status when there is none."""
+    message = run.message
+    record = {
+        "schema_version": 1,
+        "submission": orjson.Fragment(message.submission),
+        "status": end.outcome,
+        "reason": end.reason,
+        "occurred_at_ms": at_ms,
+    }
+    return Out(MT_REROUTES, message.message_id.encode(), orjson.dumps(record), run.headers)
+
+
+def closed_runs(connector_id: str, partition: int, epoch: int, owner: str, runs: list[str]) -> Out:
+    """The mark that tells a successor which runs were ended without an answer."""
+    feedback = Feedback(
+        kind="closed", connector_id=connector_id, partition=partition, epoch=epoch, owner=owner, closed=runs
+    )
+    return Out(feedback_topic(connector_id), None, feedback.to_json(), (), partition)
+
+
+def status(events: EventMaker, run: Run, word: StatusWord, end: End | None, at_ms: int) -> Iterable[Out]:
+    """A status that the throttler writes itself, and its event: `queued`, or (with `end`) the final of a route of
+    which nothing was dispatched."""
+    return status_outs(
+        events,
+        run.about,
+        word,
+        final=end is not None,
+        occurred_at_ms=at_ms,
+        reason=end.reason if end is not None else "",
+        segments=len(run.message.segments),
+        headers=run.headers,
+    )

@@ -1,0 +1,317 @@
+"""Pure: the runs that are under way: a message's stay in the throttler, from its first dispatch until it is decided.
+
+Theory. A run is one stay, named message_id/route_no/run; all its dispatches lie in one dispatch partition, so that its
+whole story is in the dispatch and the feedback log of that partition. Each of its segments is
+
+    waiting --dispatch--> in_flight --accepted-------------------> accepted
+       ^                      |-------not_sent, RTHROTTLED------> waiting
+       |                      |-------other temporary-----------> delayed
+       |                      `-------permanent, unknown--------> failed
+       `--- (a run begins with its unfinished segments waiting)
+
+A run is *held* once a segment is delayed or failed: nothing more of it is dispatched. It is *over* when nothing is in
+flight and it is held or nothing waits; what becomes of the rest is decided at that moment (`connector_state`), in the
+transaction that consumes the answer. Whether it is over is a function of the set of its dispatches and answers, not of
+how the two logs were interleaved: that is what lets `rebuild` derive it again.
+"""
+
+from enum import Enum
+from typing import Any, Final, NamedTuple
+
+import orjson
+
+from schemas.feedback import Answer
+from schemas.segments import SegmentedMessage
+from schemas.topics import RETRY_LANE
+from shared.kafka.records import Headers
+
+ESME_RTHROTTLED: Final = 0x58
+"""SMPP 3.4 section 5.1.3: the throughput limit was exceeded."""
+
+
+class Step(Enum):
+    """How far a segment is in its run."""
+
+    WAITING = "waiting"
+    IN_FLIGHT = "in_flight"
+    ACCEPTED = "accepted"
+    DELAYED = "delayed"
+    FAILED = "failed"
+
+
+class Verdict(Enum):
+    """What an answer means for the one segment."""
+
+    ACCEPTED = "accepted"
+    NOT_SENT = "not_sent"
+    THROTTLED = "throttled"
+    TEMPORARY = "temporary"
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+
+
+_NEXT_STEP: Final = {
+    Verdict.ACCEPTED: Step.ACCEPTED,
+    Verdict.NOT_SENT: Step.WAITING,
+    Verdict.THROTTLED: Step.WAITING,
+    Verdict.TEMPORARY: Step.DELAYED,
+    Verdict.REFUSED: Step.FAILED,
+    Verdict.UNKNOWN: Step.FAILED,
+}
+_VERDICTS: Final = {
+    "accepted": Verdict.ACCEPTED,
+    "not_sent": Verdict.NOT_SENT,
+    "permanent": Verdict.REFUSED,
+    "outcome_unknown": Verdict.UNKNOWN,
+}
+
+
+def verdict_of(answer: Answer) -> Verdict:
+    """A function of the answer alone: the binder has applied the connector's `status_map` to the word."""
+    if answer.outcome == "temporary":
+        return Verdict.THROTTLED if answer.command_status == ESME_RTHROTTLED else Verdict.TEMPORARY
+    return _VERDICTS[answer.outcome]
+
+
+class About(NamedTuple):
+    """A `shared.messages.statuses.About`."""
+
+    message_id: str
+    route_no: int
+    account_id: str
+    idempotency_key: str | None
+    to: str
+    sender: str
+    country: str
+    lane: str
+    connector_id: str
+    accepted_at_ms: int
+    metadata: dict[str, str]
+
+
+class Piece:
+    """One segment in its run."""
+
+    __slots__ = ("answer", "attempt", "first", "index", "octets", "offset", "share", "step", "tlvs", "tries")
+
+    def __init__(self, index: int, octets: str, tlvs: list[tuple[int, str]], step: Step, attempt: int, tries: int):
+        self.index = index
+        self.octets = octets
+        self.tlvs = tlvs
+        self.step = step
+        self.attempt = attempt
+        self.tries = tries
+        self.answer: Answer | None = None
+        self.offset = -1
+        """Of its last dispatch, -1 until Kafka has told."""
+        self.share = 0
+        """Tokens a second that its last dispatch allowed its bind."""
+
+
+class Run:
+    """A message's stay. `partition` is None until its first dispatch; `value` is `message` as JSON."""
+
+    __slots__ = (
+        "_context",
+        "_event_members",
+        "feedback_epoch",
+        "feedback_from",
+        "first_offset",
+        "headers",
+        "held",
+        "in_flight",
+        "key",
+        "lane",
+        "message",
+        "partition",
+        "pieces",
+        "queued",
+        "value",
+        "waiting",
+    )
+
+    def __init__(self, message: SegmentedMessage, value: bytes, headers: Headers = ()) -> None:
+        self.message = message
+        self.value = value
+        self.headers = headers
+        self.key = f"{message.message_id}/{message.route_no}/{message.run}"
+        self.lane: str = RETRY_LANE if message.due_at_ms else message.lane
+        self.partition: int | None = None
+        self.first_offset = -1
+        self.feedback_from = 0
+        """Position and epoch of the partition's feedback when the run began: its answers lie behind it."""
+        self.feedback_epoch = 0
+        self.held = False
+        self.queued = False
+        """Stands among the begun runs of its lane."""
+        self.in_flight = 0
+        self.pieces = {
+            s.index: Piece(s.index, s.octets, s.tlvs, _STEPS[s.step], s.attempt, s.tries) for s in message.segments
+        }
+        self.waiting = sum(1 for piece in self.pieces.values() if piece.step is Step.WAITING)
+        self._event_members: bytes | None = None
+        self._context: dict[str, Any] | None = None
+
+    @property
+    def over(self) -> bool:
+        return self.in_flight == 0 and (self.held or self.waiting == 0)
+
+    @property
+    def dispatchable(self) -> bool:
+        return self.waiting > 0 and not self.held
+
+    @property
+    def untouched(self) -> bool:
+        """Nothing of this route was ever dispatched: whoever stops it ends the message."""
+        return all(piece.attempt == 0 for piece in self.pieces.values())
+
+    @property
+    def bound_to_route(self) -> bool:
+        """A segment is in flight, accepted or in doubt: the message must be finished on this connector."""
+        return any(piece.step in _BINDING for piece in self.pieces.values())
+
+    def is_in_flight(self, piece: Piece) -> bool:
+        return piece.step is Step.IN_FLIGHT
+
+    def next_waiting(self) -> Piece:
+        """The waiting segment with the lowest index; only where `waiting` > 0."""
+        for piece in self.pieces.values():
+            if piece.step is Step.WAITING:
+                return piece
+        raise LookupError(f"{self.key}: nothing waits")
+
+    def dispatch_id(self, piece: Piece) -> str:
+        return f"{self.message.message_id}/{self.message.route_no}/{piece.index}/{piece.attempt}"
+
+    def sent(self, piece: Piece, attempt: int, share: int) -> None:
+        """A dispatch of `piece` is (or was) written."""
+        if piece.step is Step.WAITING:
+            self.waiting -= 1
+        if piece.step is not Step.IN_FLIGHT:
+            self.in_flight += 1
+        piece.step = Step.IN_FLIGHT
+        piece.attempt = attempt
+        piece.share = share
+        piece.offset = -1
+
+    def answered(self, piece: Piece, answer: Answer) -> Verdict:
+        """Apply the answer to the dispatch that is in flight of `piece`."""
+        verdict = verdict_of(answer)
+        piece.step = _NEXT_STEP[verdict]
+        piece.answer = answer
+        self.in_flight -= 1
+        if piece.step is Step.WAITING:
+            self.waiting += 1
+        elif piece.step is Step.DELAYED:
+            piece.tries += 1
+            self.held = True
+        elif piece.step is Step.FAILED:
+            self.held = True
+        return verdict
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What results, outcomes and statuses tell of the message (`schemas.status_context`), without empty fields."""
+        if self._context is None:
+            self._context = _context_of(self.message)
+        return self._context
+
+    @property
+    def about(self) -> About:
+        """The message as a status tells of it. For the few that end here."""
+        message, context = self.message, self.context
+        return About(
+            message_id=message.message_id,
+            route_no=message.route_no,
+            account_id=message.account_id,
+            idempotency_key=context.get("idempotency_key"),
+            to=context["to"],
+            sender=context.get("sender", ""),
+            country=context.get("country", ""),
+            lane=message.lane,
+            connector_id=message.connector_id,
+            accepted_at_ms=message.accepted_at_ms,
+            metadata=context.get("metadata", {}),
+        )
+
+    @property
+    def pinned(self) -> bool:
+        """The request named the connector."""
+        return bool(orjson.loads(self.message.submission).get("pinned"))
+
+    @property
+    def event_members(self) -> bytes:
+        """The columns that all events of the message share, as JSON members."""
+        if self._event_members is None:
+            message = self.message
+            columns = {
+                "connector_id": message.connector_id,
+                "account_id": message.account_id,
+                "lane": message.lane,
+                "segments": len(self.pieces),
+            }
+            self._event_members = orjson.dumps(columns)[1:-1]
+        return self._event_members
+
+    def next_stay(self, due_at_ms: int) -> SegmentedMessage:
+        """The message as the next run of it begins with: what is neither accepted nor failed waits again."""
+        segments = [
+            state.model_copy(
+                update={
+                    "step": piece.step.value if piece.step in _KEPT else "waiting",
+                    "attempt": piece.attempt,
+                    "tries": piece.tries,
+                }
+            )
+            for state, piece in zip(self.message.segments, self.pieces.values(), strict=True)
+        ]
+        return self.message.model_copy(
+            update={"run": self.message.run + 1, "due_at_ms": due_at_ms, "segments": segments}
+        )
+
+
+_STEPS: Final = {"waiting": Step.WAITING, "accepted": Step.ACCEPTED, "failed": Step.FAILED}
+_KEPT: Final = frozenset({Step.ACCEPTED, Step.FAILED})
+_BINDING: Final = frozenset({Step.IN_FLIGHT, Step.ACCEPTED, Step.FAILED})
+
+
+def _context_of(message: SegmentedMessage) -> dict[str, Any]:
+    """Read without a model: only the few fields that are used, on the way of every message."""
+    admitted = orjson.loads(message.submission)
+    if not isinstance(admitted, dict) or not isinstance(admitted.get("to"), str):
+        raise ValueError("the submission inside is none")
+    context: dict[str, Any] = {
+        "schema_version": 1,
+        "message_id": message.message_id,
+        "route_no": message.route_no,
+        "account_id": message.account_id,
+        "to": admitted["to"],
+        "lane": message.lane,
+        "receipt": message.receipt,
+        "encoding": message.encoding,
+        "connector_id": message.connector_id,
+        "segments": len(message.segments),
+        "accepted_at_ms": message.accepted_at_ms,
+    }
+    for name in ("idempotency_key", "sender", "country"):
+        if value := admitted.get(name):
+            context[name] = value
+    if isinstance(metadata := admitted.get("metadata"), dict) and metadata:
+        context["metadata"] = metadata
+    return context
+
+
+def read_run(value: bytes | None, connector_id: str | None, headers: Headers = ()) -> Run:
+    """The run that a record of this connector's lane begins. Raises `ValueError` for anything else."""
+    message = SegmentedMessage.from_json(value or b"")
+    if message.connector_id != connector_id:
+        raise ValueError(f"a message for connector {message.connector_id!r} in a topic of {connector_id!r}")
+    if not message.segments:
+        raise ValueError("a message without segments")
+    if len({segment.index for segment in message.segments}) != len(message.segments):
+        raise ValueError("two segments have the same index")
+    run = Run(message, value or b"", headers)
+    if run.waiting == 0:
+        raise ValueError("no segment waits to be dispatched")
+    _ = run.context
+    return run

@@ -1,0 +1,1 @@
+"""Edge: what a predecessor left, read back from the logs."""

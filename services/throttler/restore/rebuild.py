@@ -1,0 +1,99 @@
+"""Pure: what is in flight, derived again from the logs of one dispatch partition by whoever takes the connector over.
+
+Every committed transaction of the predecessor consumed feedback up to the committed offset and wrote what follows from
+it. So answers below that offset are only marked: the runs they made over are dropped, because what followed from them
+is written. What is left is acted on as if nothing had happened. Answers behind the committed offset come through the
+front door.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from schemas.dispatch import Dispatch
+from schemas.feedback import Feedback
+from schemas.topics import dispatch_topic
+from services.throttler.connector.pacing import share_of
+from services.throttler.connector.stay import Run, read_run
+from services.throttler.connector.under_way import Mark
+from shared.kafka.records import In, trace_headers
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuilt:
+    """The open runs of a partition in the order of their first dispatch, and where its logs stand.
+
+    `next_offset` is behind the last dispatch, `position` the committed feedback offset, `epoch` the highest before it.
+    """
+
+    runs: tuple[Run, ...]
+    position: int
+    epoch: int
+    next_offset: int
+
+
+def rebuild(mark: Mark, dispatches: Iterable[In], dispatch_end: int, feedback: Iterable[In], committed: int) -> Rebuilt:
+    """`dispatches`: from `mark.dispatch_from` to the partition's end; `feedback`: from `mark.feedback_from` to its end.
+
+    Dispatches of a run whose first one lies before the mark are passed over: the run is finished. `closed` records
+    count wherever they lie, also behind `committed`: each stands in the transaction that ended its runs.
+    """
+    runs: dict[str, Run] = {}
+    for record in dispatches:
+        _dispatched(runs, mark, record)
+    flying = _Flying(runs.values())
+    epoch = mark.epoch
+    for record in feedback:
+        found = _feedback(record)
+        if found is None:
+            continue
+        if found.kind == "closed":
+            for key in found.closed:
+                runs.pop(key, None)
+        elif record.offset < committed:
+            if found.epoch >= epoch:
+                flying.answered(found)
+            epoch = max(epoch, found.epoch)
+    return Rebuilt(tuple(run for run in runs.values() if not run.over), committed, epoch, dispatch_end)
+
+
+def _dispatched(runs: dict[str, Run], mark: Mark, record: In) -> None:
+    try:
+        dispatch = Dispatch.from_json(record.value or b"")
+        key = f"{dispatch.message_id}/{dispatch.route_no}/{dispatch.run}"
+        run = runs.get(key)
+        if run is None:
+            if dispatch.message is None:
+                return
+            connector_id = record.topic.removeprefix(dispatch_topic(""))
+            run = read_run(dispatch.message.encode(), connector_id, trace_headers(record))
+            run.first_offset = record.offset
+            run.feedback_from = mark.feedback_from
+            run.feedback_epoch = mark.epoch
+            runs[key] = run
+        piece = run.pieces[dispatch.index]
+    except (ValueError, KeyError):
+        return  # not ours; its bind answers it as permanent and keeps it as a dead letter
+    run.sent(piece, dispatch.attempt, share_of(dispatch.spacing_us))
+    piece.offset = record.offset
+
+
+def _feedback(record: In) -> Feedback | None:
+    try:
+        return Feedback.from_json(record.value or b"")
+    except ValueError:
+        return None
+
+
+class _Flying:
+    """The last dispatch of every segment, by its id and by its offset."""
+
+    def __init__(self, runs: Iterable[Run]) -> None:
+        places = [(run, piece) for run in runs for piece in run.pieces.values() if piece.offset >= 0]
+        self._by_id = {run.dispatch_id(piece): (run, piece) for run, piece in places}
+        self._by_offset = {piece.offset: (run, piece) for run, piece in places}
+
+    def answered(self, feedback: Feedback) -> None:
+        for answer in feedback.answers:
+            found = self._by_id.get(answer.id) if answer.id else self._by_offset.get(answer.offset)
+            if found is not None and found[0].is_in_flight(found[1]):
+                found[0].answered(found[1], answer)

@@ -1,0 +1,94 @@
+"""Edge: makes the brains of the connectors that are ours, from Kafka's logs and the running configuration."""
+
+import logging
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import IllegalStateError
+
+from services.throttler.connector.policy import Policy
+from services.throttler.connector.scheduler import Brain
+from services.throttler.restore.remains import Owned, Remains, owned_connectors
+from shared.kafka.client import committed_with_metadata
+from shared.kafka.replay import LogReader
+from shared.process.clock import now_ms
+from shared.process.service import Service
+
+log = logging.getLogger(__name__)
+
+
+class Takeover:
+    """One attempt, for one assignment and one configuration."""
+
+    def __init__(self, service: Service, group: str, consumer: AIOKafkaConsumer) -> None:
+        self._service = service
+        self._group = group
+        self._consumer = consumer
+        self._new: list[Owned] = []
+        self._committed: dict[TopicPartition, tuple[int, str]] = {}
+        self._begins: dict[TopicPartition, int] = {}
+
+    async def brains(self, held: frozenset[TopicPartition], existing: dict[str, Brain]) -> dict[str, Brain]:
+        """The brain of every connector that is held whole and configured; `existing` ones are kept, and configured.
+        New ones know of no bind yet.
+
+        A connector that is not configured has none: its records wait, and an id that comes back takes up where it was.
+        """
+        found: dict[str, Brain] = {}
+        policies: dict[str, Policy] = {}
+        for owned in owned_connectors(held, lambda topic: len(self._consumer.partitions_for_topic(topic) or ())):
+            policy = self._policy(owned.connector_id)
+            if policy is None:
+                continue
+            policies[owned.connector_id] = policy
+            brain = existing.get(owned.connector_id)
+            if brain is None:
+                self._new.append(owned)
+            else:
+                brain.configure(policy, now_ms())
+                found[owned.connector_id] = brain
+        if self._new:
+            async with LogReader(self._service.settings, self._service.progress) as reader:
+                found |= await self._restored(reader, policies)
+        return found
+
+    def _policy(self, connector_id: str) -> Policy | None:
+        connector = self._service.gateway.connector(connector_id)
+        if connector is None:
+            return None
+        return Policy.of(connector, draining=self._service.gateway.draining(connector_id) is not None)
+
+    async def _restored(self, reader: LogReader, policies: dict[str, Policy]) -> dict[str, Brain]:
+        """Read until what is committed was the same before and after.
+
+        Reading waits for the end of a transaction that a predecessor left open, and that may move its offsets.
+        """
+        places = [tp for owned in self._new for tp in owned.partitions]
+        self._begins = await reader.begins(places)
+        committed = await self._commits(places)
+        while True:
+            remains = Remains(self._new, committed)
+            await remains.read(reader)
+            self._committed = await self._commits(places)
+            if self._committed == committed:
+                return {owned.connector_id: self._brain(owned.connector_id, policies, remains) for owned in self._new}
+            committed = self._committed
+
+    async def _commits(self, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
+        found = await committed_with_metadata(self._service.settings, self._group)
+        return {tp: found[tp] for tp in places if tp in found}
+
+    def _brain(self, connector_id: str, policies: dict[str, Policy], remains: Remains) -> Brain:
+        ledger = remains.ledger(connector_id)
+        brain = Brain(policies[connector_id], self._service.events, self._service.owner, now_ms(), ledger)
+        remains.restore(brain)
+        log.info("%s: %d segments in flight, ledger of %d", connector_id, brain.binds.unanswered, len(ledger))
+        return brain
+
+    def seek(self) -> None:
+        """Read the new brains' partitions from their committed offsets, whatever was read of them before."""
+        for owned in self._new:
+            for tp in owned.partitions:
+                try:
+                    self._consumer.seek(tp, self._committed[tp][0] if tp in self._committed else self._begins[tp])
+                except IllegalStateError:
+                    return  # given away just now: it will be taken over again

@@ -1,0 +1,1 @@
+"""Pure: what a message is to all services: identity, statuses, events, the routes it was given."""

@@ -1,0 +1,345 @@
+"""Edge: what every service process does besides its job: settings, configuration, beat, health, signals, exit codes."""
+
+import asyncio
+import contextlib
+import gc
+import logging
+import os
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import psutil
+from aiokafka import ConsumerRecord
+
+from schemas.lifecycle_events import EventWord
+from schemas.service_states import ServiceState
+from schemas.topics import SERVICE_STATES, shared_topics
+from shared.kafka.client import (
+    BatchProducer,
+    FatalKafkaError,
+    KafkaUnavailable,
+    MissingTopics,
+    consuming,
+    partitions_of,
+)
+from shared.kafka.records import Out
+from shared.kafka.tables import TableReader
+from shared.messages.events import EventMaker
+from shared.process.clock import now_ms
+from shared.process.gateway import GatewayTable
+from shared.process.settings import Settings, SettingsError, read_settings
+from shared.process.telemetry import LAG, HealthServer, configure_logging
+
+log = logging.getLogger(__name__)
+
+EXIT_DONE: Final = 0
+EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
+EXIT_UNREACHABLE: Final = 3
+EXIT_INSTANCE_IN_USE: Final = 75
+
+GC_THRESHOLDS: Final = (200_000, 20, 50)
+"""Records make no cycles; looking for some after every 700 allocations costs a few percent of everything."""
+
+BEAT_S: Final = 2.0
+LAST_BEAT_S: Final = 2.0
+BEAT_FRESH_MS: Final = 10_000
+STUCK_MS: Final = 30_000
+"""A loop that has not advanced for this long counts as dead."""
+
+
+class CannotServe(Exception):
+    """The health port cannot be listened on. Retryable when whoever has it lets go: exit code 1."""
+
+
+class InstanceInUse(Exception):
+    """Another process beats under this instance id. Not to be restarted: exit code 75."""
+
+
+class Service:
+    """One running process. Made by `run_service`; the service's own loop gets it and keeps `progress` fresh.
+
+    `owner` is "instance|pid". `control` is a producer for beats and other records outside the service's transactions.
+    """
+
+    def __init__(self, name: str, settings: Settings) -> None:
+        self.name: Final = name
+        self.settings: Final = settings
+        self.pid: Final = os.getpid()
+        self.instance: Final = settings.instance or f"{socket.gethostname()}-{self.pid}"
+        self.owner: Final = f"{self.instance}|{self.pid}"
+        self.stopping: Final = asyncio.Event()
+        self.events: Final = EventMaker(name, self.instance)
+        self._failure: asyncio.Future[None] | None = None
+        self._failed: Exception | None = None
+        self.gateway: Final = GatewayTable(settings, self.fail)
+        self.control: Final = BatchProducer(settings, client_id=f"{name}-control")
+        self.last_error = ""
+        self.lags: Final[dict[str, Callable[[], int]]] = {}
+        self._ready_parts: dict[str, bool] = {}
+        self._assignments: dict[str, list[str]] = {}
+        self._started_at_ms = now_ms()
+        self._progress_at_ms: dict[str, int] = {}
+        self._health: HealthServer | None = None
+        self._beating = asyncio.Lock()
+
+    def fail(self, error: Exception) -> None:
+        """What the job rests on has ended: `run` cuts the job off and raises `error`. The first one counts."""
+        self._failed = self._failed or error
+        if self._failure is not None and not self._failure.done():
+            self._failure.set_exception(self._failed)
+
+    def progress(self, part: str = "") -> None:
+        """The loop `part` has advanced. Call it at least every few seconds, also when there is nothing to do.
+
+        A process with several loops is as far as the one that stays behind.
+        """
+        self._progress_at_ms[part] = now_ms()
+
+    @property
+    def progress_at_ms(self) -> int:
+        """When the last of the loops advanced."""
+        return min(self._progress_at_ms.values(), default=self._started_at_ms)
+
+    def expect(self, part: str) -> None:
+        """The process is not ready before `part` (one of its consumers) has reported its assignment."""
+        self._ready_parts.setdefault(part, False)
+
+    def set_assignment(self, part: str, partitions: list[str], *, ready: bool = True) -> None:
+        """What the consumer `part` holds now ("topic:partition"); an empty assignment is a spare, and ready."""
+        self._assignments[part] = partitions
+        self._ready_parts[part] = ready
+
+    @property
+    def ready(self) -> bool:
+        return all(self._ready_parts.values()) and bool(self._ready_parts)
+
+    def state(self, at_ms: int) -> ServiceState:
+        lag = sum(lag_of() for lag_of in self.lags.values())
+        LAG.set(lag)
+        return ServiceState(
+            service=self.name,
+            instance=self.instance,
+            pid=self.pid,
+            host=socket.gethostname(),
+            beat_at_ms=at_ms,
+            started_at_ms=self._started_at_ms,
+            ready=self.ready,
+            assignment=sorted(p for parts in self._assignments.values() for p in parts),
+            lag=lag,
+            config_hash=self.gateway.hash,
+            progress_at_ms=self.progress_at_ms,
+            http_port=self._health.port if self._health else 0,
+            last_error=self.last_error or self.gateway.error,
+        )
+
+    def health(self) -> tuple[bool, str]:
+        """For the probe: healthy, and a sentence."""
+        stuck_ms = now_ms() - self.progress_at_ms
+        if stuck_ms > STUCK_MS:
+            return False, f"{self.name} {self.instance}: the loop has not advanced for {stuck_ms // 1000} s"
+        if not self.ready:
+            return False, f"{self.name} {self.instance}: starting"
+        return True, f"{self.name} {self.instance}: ok"
+
+    async def announce(self, event: EventWord, detail: str = "") -> None:
+        """An event without a message, about this process."""
+        at_ms = now_ms()
+        await self.control.send_all(
+            [self.events.out(event, occurred_at_ms=at_ms, identity=(self.owner, at_ms), detail=detail)]
+        )
+
+    async def _beat(self) -> None:
+        key = f"{self.name}|{self.instance}|{self.pid}".encode()
+        async with self._beating:
+            await self.control.send_all([Out(SERVICE_STATES, key, self.state(now_ms()).to_json())])
+
+    async def _beat_for_the_last_time(self, error: Exception) -> None:
+        """So that `smsgw status` says why it is not there, also while it dies again and again."""
+        self.last_error = self.last_error or (str(error) if isinstance(error, FatalKafkaError) else repr(error))[:200]
+        self._ready_parts[""] = False
+        with contextlib.suppress(Exception):
+            async with asyncio.timeout(LAST_BEAT_S):
+                await self._beat()
+
+    async def _beat_for_ever(self) -> None:
+        while True:
+            await self._beat()
+            await asyncio.sleep(BEAT_S)
+
+    async def _tombstone(self) -> None:
+        key = f"{self.name}|{self.instance}|{self.pid}".encode()
+        async with self._beating:
+            await self.control.send_all([Out(SERVICE_STATES, key, None)])
+
+    async def run(self, job: Callable[["Service"], Awaitable[None]]) -> None:
+        """Start everything, do the job until it returns or fails, stop everything. Raises what the job raised."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stopping.set)
+        await self.control.start()
+        beats: asyncio.Task[None] | None = None
+        try:
+            await check_topics(self.settings)
+            await refuse_used_instance(self)
+            await self.gateway.start()
+            self._health = self._serve_health()
+            await self.announce("service_started")
+            gc.collect()
+            gc.freeze()
+            gc.set_threshold(*GC_THRESHOLDS)
+            beats = asyncio.create_task(self._beat_for_ever(), name="beat")
+            working = asyncio.ensure_future(job(self))
+            self._failure = loop.create_future()
+            if self._failed is not None:
+                self._failure.set_exception(self._failed)
+            await asyncio.wait([working, beats, self._failure], return_when=asyncio.FIRST_COMPLETED)
+            for ended in (self._failure, beats):
+                if ended.done() and not working.done():
+                    working.cancel()
+                    await asyncio.gather(working, return_exceptions=True)
+                    ended.result()
+            await working
+            await self.announce("service_stopped")
+            await self._stop_beats(beats)
+            await self._tombstone()
+        except Exception as error:
+            await self._beat_for_the_last_time(error)
+            raise
+        finally:
+            if beats is not None:
+                await self._stop_beats(beats)
+            if self._health is not None:
+                self._health.stop()
+            await self.gateway.stop()
+            with contextlib.suppress(Exception):
+                await self.control.stop()
+
+    def _serve_health(self) -> HealthServer:
+        host, port = self.settings.http_host, self.settings.http_port
+        try:
+            server = HealthServer(host, port, self.health)
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise CannotServe(f"SMSGW_HTTP_PORT: {host or 'any address'}, port {port}: {reason}") from error
+        server.start()
+        return server
+
+    async def _stop_beats(self, beats: asyncio.Task[None]) -> None:
+        beats.cancel()
+        await asyncio.gather(beats, return_exceptions=True)
+
+
+async def check_topics(settings: Settings) -> None:
+    """Raise `MissingTopics` unless every shared topic exists: a consumer of a missing topic would hang in silence."""
+    async with consuming(settings) as consumer:
+        await partitions_of(consumer, *(topic.name for topic in shared_topics()))
+
+
+async def read_service_states(settings: Settings) -> dict[str, ServiceState]:
+    """The last beat of every process that has not stopped cleanly, by record key."""
+    states: dict[str, ServiceState] = {}
+
+    def on_record(record: ConsumerRecord) -> None:
+        key = (record.key or b"").decode()
+        if record.value is None:
+            states.pop(key, None)
+        else:
+            states[key] = ServiceState.from_json(record.value)
+
+    reader = TableReader(settings, {SERVICE_STATES: on_record})
+    await reader.start()
+    await reader.stop()
+    return states
+
+
+def rivals(service: Service, states: dict[str, ServiceState], at_ms: int) -> list[ServiceState]:
+    """Other processes that beat lately under this process's name and instance."""
+    return [
+        state
+        for state in states.values()
+        if (state.service, state.instance) == (service.name, service.instance)
+        and state.pid != service.pid
+        and at_ms - state.beat_at_ms < BEAT_FRESH_MS
+    ]
+
+
+def _lives_here(state: ServiceState) -> bool:
+    """Whether the process of a beat runs on this very machine (a dead one may still have a fresh beat)."""
+    if state.host != socket.gethostname():
+        return False
+    try:
+        return psutil.Process(state.pid).create_time() * 1000 <= state.started_at_ms
+    except psutil.Error:
+        return False
+
+
+async def refuse_used_instance(service: Service) -> None:
+    """Raise `InstanceInUse` when a living process on this machine already works under this instance id.
+
+    Across machines two such processes evict each other, which ends in `FatalKafkaError`; see `exit_code_of`.
+    """
+    if not service.settings.static:
+        return
+    for state in rivals(service, await read_service_states(service.settings), now_ms()):
+        if _lives_here(state):
+            raise InstanceInUse(f"another process uses instance {service.instance} (pid {state.pid})")
+
+
+async def _exit_code_after(service: Service, error: FatalKafkaError) -> int:
+    """Evicted by a process with the same instance id (75: must not be restarted), or anything else (1)."""
+    log.error("%s", error)
+    if service.settings.static:
+        with contextlib.suppress(Exception):
+            fresh = rivals(service, await read_service_states(service.settings), now_ms())
+            alive = [s for s in fresh if s.host != socket.gethostname() or _lives_here(s)]
+            if alive:
+                log.error("another process uses instance %s (pid %d)", service.instance, alive[0].pid)
+                return EXIT_INSTANCE_IN_USE
+    return EXIT_FAILED
+
+
+async def _run(name: str, settings: Settings, job: Callable[[Service], Awaitable[None]]) -> int:
+    service = Service(name, settings)
+    try:
+        await service.run(job)
+    except KafkaUnavailable as error:
+        log.error("%s", error)
+        return EXIT_UNREACHABLE
+    except InstanceInUse as error:
+        log.error("%s", error)
+        return EXIT_INSTANCE_IN_USE
+    except (MissingTopics, CannotServe) as error:
+        log.error("%s", error)
+        return EXIT_FAILED
+    except FatalKafkaError as error:
+        return await _exit_code_after(service, error)
+    except Exception:
+        log.exception("%s ends: a mistake of ours", name)
+        return EXIT_FAILED
+    return EXIT_DONE
+
+
+def run_service(name: str, job: Callable[[Service], Awaitable[None]]) -> int:
+    """Run one service to its end; returns the process's exit code. Never raises for what can go wrong in the field."""
+    try:
+        settings = read_settings()
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_USAGE
+    configure_logging(name, settings.log_level)
+    with asyncio.Runner(loop_factory=loop_factory()) as runner:
+        return runner.run(_run(name, settings, job))
+
+
+def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop where it is installed, else asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory
