@@ -17,7 +17,9 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import IllegalStateError
 
+from schemas.commit_marks import BinderMark
 from schemas.gateway_config import Connector
+from schemas.groups import BINDER_GROUP
 from schemas.service_states import ServiceState
 from schemas.topics import CONNECTOR_STATES, SERVICE_STATES, TRACE_REQUESTS
 from services.binder.lease.backoff import AccountBackoff
@@ -30,7 +32,6 @@ from services.binder.outbox import Outbox
 from services.binder.receive.receiving import Receiving
 from services.binder.smpp.link_plan import Account
 from services.binder.submit.committing import Committer, NotOwner
-from services.binder.submit.journal import Mark, read_mark
 from services.binder.submit.submitter import QUEUE_HIGH
 from services.binder.trace.files import TraceFiles
 from services.binder.trace.tracing import Tracing
@@ -53,7 +54,6 @@ from shared.process.telemetry import RECORDS_IN
 
 log = logging.getLogger(__name__)
 
-GROUP: Final = "binder"
 DISPATCH_PATTERN: Final = r"^mt\.dispatch\.(?!dlq$).*"
 DISPATCH_PREFIX: Final = "mt.dispatch."
 POLL_MS: Final = 1_000
@@ -86,12 +86,12 @@ class Binder:
         self._turned = asyncio.Event()
         self._consumer = make_consumer(
             service.settings,
-            **group_options(service.settings, GROUP),
+            **group_options(service.settings, BINDER_GROUP),
             partition_assignment_strategy=(RoundRobinPartitionAssignor,),
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
             max_partition_fetch_bytes=1 << 20,
         )
-        self._producer = BatchProducer(service.settings, client_id=GROUP)
+        self._producer = BatchProducer(service.settings, client_id=BINDER_GROUP)
         self._outbox = Outbox(self._producer)
         self._committer = Committer(self._consumer, self._workers.values)
         self._board = StateBoard(self._outbox, service.owner, self._on_lease_record)
@@ -127,8 +127,8 @@ class Binder:
             gone=self._on_gone,
             failed=self._failed,
         )
-        service.expect(GROUP)
-        service.lags[GROUP] = self._lag
+        service.expect(BINDER_GROUP)
+        service.lags[BINDER_GROUP] = self._lag
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -307,22 +307,22 @@ class Binder:
         self._committer.poke()
         self._turn()
         names = [f"{tp.topic}:{tp.partition}" for tp in assigned]
-        self._service.set_assignment(GROUP, names)
+        self._service.set_assignment(BINDER_GROUP, names)
         log.info("assigned %s (kept %d)", ", ".join(sorted(names)) or "nothing", len(kept))
         self._spawn(self._sync([self._workers[tp] for tp in fresh if tp in self._workers]))
 
-    async def _committed_marks(self, partitions: set[TopicPartition]) -> dict[TopicPartition, tuple[Mark, int]]:
-        committed = await committed_with_metadata(self._service.settings, GROUP)
+    async def _committed_marks(self, partitions: set[TopicPartition]) -> dict[TopicPartition, tuple[BinderMark, int]]:
+        committed = await committed_with_metadata(self._service.settings, BINDER_GROUP)
         unknown = [tp for tp in partitions if tp not in committed]
         begins = await self._consumer.beginning_offsets(unknown) if unknown else {}
         marks = {}
         for tp in partitions:
             offset, text = committed.get(tp, (begins.get(tp, 0), ""))
             last = self._board.last((connector_of(tp.topic), tp.partition))
-            marks[tp] = (read_mark(text) or mark_of_unknown(offset, last.epoch if last else 0), offset)
+            marks[tp] = (BinderMark.from_text(text) or mark_of_unknown(offset, last.epoch if last else 0), offset)
         return marks
 
-    def _begin(self, tp: TopicPartition, found: Mark, committed: int, predecessor: LeaseWorker | None) -> None:
+    def _begin(self, tp: TopicPartition, found: BinderMark, committed: int, predecessor: LeaseWorker | None) -> None:
         connector_id = connector_of(tp.topic)
         connector = self._service.gateway.connector(connector_id)
         if predecessor is None:
@@ -361,7 +361,7 @@ class Binder:
 
     def _on_beat(self, record: ConsumerRecord) -> None:
         service, _, owner = (record.key or b"").decode().partition("|")
-        if service != GROUP:
+        if service != BINDER_GROUP:
             return
         if owner != self._service.owner:
             self._watch.beat(owner, monotonic_s())

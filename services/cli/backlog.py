@@ -4,20 +4,18 @@ Offsets are not dense (transaction markers take some), so what is left between a
 where it is little, and taken for full where it is much.
 """
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from schemas.commit_marks import BinderMark
+from schemas.groups import BINDER_GROUP, THROTTLER_GROUP
 from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
 from services.cli.runtime import ranges_of
 from shared.kafka.client import committed_with_metadata, consuming
 from shared.process.settings import Settings
-
-THROTTLER_GROUP: Final = "throttler"
-BINDER_GROUP: Final = "binder"
 
 READ_AT_MOST: Final = 500
 """Offsets of one partition that are read rather than believed; a few transactions leave no more than that."""
@@ -78,11 +76,8 @@ def answered_below(committed: Mapping[TopicPartition, tuple[int, str]]) -> dict[
     """The binder's commits say what is claimed; their metadata, from where on answers are missing (L)."""
     found = {}
     for tp, (offset, text) in committed.items():
-        try:
-            low = json.loads(text)["L"]
-        except (ValueError, TypeError, KeyError):
-            low = offset
-        found[tp] = min(offset, low) if isinstance(low, int) else offset
+        mark = BinderMark.from_text(text)
+        found[tp] = min(offset, mark.answered_below) if mark else offset
     return found
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from schemas.gateway_config import AppliedConfig
+from schemas.groups import CONSUMER_GROUPS
 from schemas.topics import TOPICS, Topic, connector_topics, dispatch_topic
 from services.cli.backlog import backlog_of
 from services.cli.config_apply import (
@@ -27,18 +28,6 @@ from shared.process.settings import Settings
 
 FORGET_S = 15.0
 """How long services may take to read that a connector is gone, before its topics go too."""
-
-GROUPS = (
-    "ingress",
-    "ingress-otp",
-    "encoder",
-    "encoder-otp",
-    "throttler",
-    "binder",
-    "correlator-join",
-    "correlator-fold",
-    "recorder",
-)
 
 
 def registered(name: str) -> Topic | None:
@@ -198,7 +187,7 @@ async def members(remove: str | None, data_dir: Path | None, *, as_json: bool) -
     """The members of our groups; or make one that is gone for good leave."""
     settings = find_runtime(data_dir).settings
     async with kafka_errors(settings):
-        found = await group_members(settings, GROUPS)
+        found = await group_members(settings, CONSUMER_GROUPS)
         if remove is not None:
             return await _remove(settings, found, remove, as_json=as_json)
     if as_json:

@@ -6,6 +6,7 @@ from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from schemas.groups import FOLD_GROUP, JOIN_GROUP
 from schemas.topics import FOLDS, JOINS, MT_OUTCOMES, RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
 from services.correlator.fold.cycle import FoldCycle
 from services.correlator.fold.partition import FoldPartition
@@ -27,9 +28,9 @@ PROOF_RETRY_MS: Final = 500
 """When the receipts of a due deadline were not read to their end, it is looked at again after this."""
 
 JOIN: Final = StageConfig(
-    "correlator-join", (SUBMIT_RESULTS, RECEIPTS, SMSC_INBOUND), CADENCE_MS, MAX_RECORDS, transactional=True
+    JOIN_GROUP, (SUBMIT_RESULTS, RECEIPTS, SMSC_INBOUND), CADENCE_MS, MAX_RECORDS, transactional=True
 )
-FOLD: Final = StageConfig("correlator-fold", (MT_OUTCOMES,), CADENCE_MS, MAX_RECORDS, transactional=True)
+FOLD: Final = StageConfig(FOLD_GROUP, (MT_OUTCOMES,), CADENCE_MS, MAX_RECORDS, transactional=True)
 
 
 class JoinHandler(StageHandler):

@@ -10,6 +10,7 @@ from typing import Final
 from aiokafka import ConsumerRecord, TopicPartition
 from pydantic import ValidationError
 
+from schemas.groups import ENCODER_GROUP, ENCODER_OTP_GROUP
 from schemas.submissions import Submission
 from schemas.topics import MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from schemas.wire import Lane
@@ -42,8 +43,8 @@ REMEMBERED_MAX: Final = 2_500
 nothing is encoded before."""
 
 FLOWS: Final = (
-    StageConfig("encoder", (MT_SUBMISSIONS,), CADENCE_MS),
-    StageConfig("encoder-otp", (MT_SUBMISSIONS_OTP,), OTP_CADENCE_MS),
+    StageConfig(ENCODER_GROUP, (MT_SUBMISSIONS,), CADENCE_MS),
+    StageConfig(ENCODER_OTP_GROUP, (MT_SUBMISSIONS_OTP,), OTP_CADENCE_MS),
 )
 _LANES_OF: Final[dict[str, tuple[Lane, ...]]] = {MT_SUBMISSIONS: ("txn", "bulk"), MT_SUBMISSIONS_OTP: ("otp",)}
 

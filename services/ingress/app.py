@@ -11,6 +11,7 @@ from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from schemas.groups import INGRESS_GROUP, INGRESS_OTP_GROUP
 from schemas.topics import (
     CONFIG_OPTOUTS,
     INGRESS_KEYS,
@@ -57,8 +58,8 @@ class _Flow:
 
 
 FLOWS: Final = (
-    _Flow("ingress", MT_REQUESTS, INGRESS_KEYS, CADENCE_MS, reroutes=True),
-    _Flow("ingress-otp", MT_REQUESTS_OTP, INGRESS_KEYS_OTP, OTP_CADENCE_MS, reroutes=False),
+    _Flow(INGRESS_GROUP, MT_REQUESTS, INGRESS_KEYS, CADENCE_MS, reroutes=True),
+    _Flow(INGRESS_OTP_GROUP, MT_REQUESTS_OTP, INGRESS_KEYS_OTP, OTP_CADENCE_MS, reroutes=False),
 )
 
 

@@ -8,6 +8,7 @@ from typing import Final
 
 from aiokafka import ConsumerRecord
 
+from schemas.groups import RECORDER_GROUP
 from schemas.topics import LIFECYCLE_EVENTS
 from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable
 from services.recorder.migrations import BOOTSTRAP, Migration, ordered, pending
@@ -112,7 +113,11 @@ async def run(service: Service) -> None:
             log.info("migrations applied: %s", ", ".join(names))
         service.set_assignment(_CLICKHOUSE, [])
         config = StageConfig(
-            SERVICE, (LIFECYCLE_EVENTS,), max_records=MAX_RECORDS, collect_ms=COLLECT_MS, collect_bytes=COLLECT_BYTES
+            RECORDER_GROUP,
+            (LIFECYCLE_EVENTS,),
+            max_records=MAX_RECORDS,
+            collect_ms=COLLECT_MS,
+            collect_bytes=COLLECT_BYTES,
         )
         await Stage(service, config, RecorderHandler(clickhouse, patience, RollupPlan(now_ms()))).run()
     except GivenUp as reason:

@@ -17,6 +17,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
 from schemas.connector_states import ConnectorState
+from schemas.groups import THROTTLER_GROUP, transactional_id
 from schemas.topics import CONNECTOR_STATES, dispatch_topic
 from services.throttler.assignor import assignor_of
 from services.throttler.connector.scheduler import Brain
@@ -46,7 +47,6 @@ from shared.process.telemetry import BATCH_SECONDS, count_records_out
 
 log = logging.getLogger(__name__)
 
-GROUP: Final = "throttler"
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50
 FETCH_CADENCE_MS: Final = 10
@@ -85,10 +85,12 @@ class Throttler:
         self._woken = asyncio.Event()
         self._watch: HeartbeatWatch | None = None
         self._producer = BatchProducer(
-            service.settings, client_id=GROUP, transactional_id=f"{GROUP}-{service.instance}"
+            service.settings,
+            client_id=THROTTLER_GROUP,
+            transactional_id=transactional_id(THROTTLER_GROUP, service.instance),
         )
         self._tables = TableReader(service.settings, {CONNECTOR_STATES: self._on_lease}, service.fail)
-        service.expect(GROUP)
+        service.expect(THROTTLER_GROUP)
 
     # -- life -------------------------------------------------------------------------------------------------------
 
@@ -96,7 +98,7 @@ class Throttler:
         """Until the service is asked to stop. Raises what makes going on impossible."""
         consumer = make_consumer(
             self._service.settings,
-            **group_options(self._service.settings, GROUP),
+            **group_options(self._service.settings, THROTTLER_GROUP),
             partition_assignment_strategy=(assignor_of(self._service.instance),),
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
             max_partition_fetch_bytes=FETCH_BYTES,
@@ -129,10 +131,10 @@ class Throttler:
             raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
         self._watch = HeartbeatWatch(consumer)
         if not any(connector_of(topic) for topic in topics):
-            self._service.set_assignment(GROUP, [])  # no connector yet: as ready as can be
+            self._service.set_assignment(THROTTLER_GROUP, [])  # no connector yet: as ready as can be
         arrivals = Arrivals(consumer, self._wake)
         FetchPace(consumer, FETCH_CADENCE_MS / 1000)
-        self._service.lags[GROUP] = lambda: self._lag(consumer, arrivals)
+        self._service.lags[THROTTLER_GROUP] = lambda: self._lag(consumer, arrivals)
         consumer.subscribe(pattern=TOPIC_PATTERN, listener=_Listener(self, consumer, arrivals))
         return arrivals
 
@@ -227,7 +229,7 @@ class Throttler:
             self._due_ms[connector_id] = brain.wake_at_ms(at_ms)
         await self._commit(outs)
         self._ended_at_s = monotonic_s()
-        BATCH_SECONDS.labels(GROUP).observe(self._ended_at_s - started_s)
+        BATCH_SECONDS.labels(THROTTLER_GROUP).observe(self._ended_at_s - started_s)
 
     def _due(self, at_ms: int) -> list[str]:
         return [name for name, due_ms in self._due_ms.items() if due_ms is not None and due_ms <= at_ms]
@@ -245,7 +247,7 @@ class Throttler:
 
     async def _look(self, consumer: AIOKafkaConsumer) -> None:
         """Poll, although nothing came: the membership hangs on it (max.poll.interval), and errors are told in it."""
-        quiet = TopicPartition(GROUP, 0)  # never fetched: nothing is read by this
+        quiet = TopicPartition(THROTTLER_GROUP, 0)  # never fetched: nothing is read by this
         if not rebalancing(consumer):  # else it would wait for the revoke callback, which waits for this cycle
             await poll(consumer, quiet, timeout_ms=0, max_records=1)
         self._ended_at_s = monotonic_s()
@@ -262,7 +264,7 @@ class Throttler:
                 topic = dispatch_topic(connector_id)
                 brain.placed({partition: offset for (name, partition), offset in first.items() if name == topic})
             offsets = self._offsets()
-        await self._producer.add_offsets(offsets, GROUP)
+        await self._producer.add_offsets(offsets, THROTTLER_GROUP)
         if self._watch is not None:
             self._watch.check()
         await self._producer.commit()
@@ -292,7 +294,7 @@ class Throttler:
             await self._watch.until_fresh()
         if generation != self._generation or self._rebalancing:
             return  # shared out again meanwhile
-        takeover = Takeover(self._service, GROUP, consumer)
+        takeover = Takeover(self._service, THROTTLER_GROUP, consumer)
         try:
             brains = await takeover.brains(held, self._brains)
         except (KafkaError, ValueError) as error:
@@ -310,7 +312,7 @@ class Throttler:
         self._producer.forget_counts()
         self._config_hash = config_hash
         self._taken_over = True
-        self._service.set_assignment(GROUP, sorted(f"{tp.topic}:{tp.partition}" for tp in held))
+        self._service.set_assignment(THROTTLER_GROUP, sorted(f"{tp.topic}:{tp.partition}" for tp in held))
         await arrivals.read()
 
     def _on_lease(self, record: ConsumerRecord) -> None:

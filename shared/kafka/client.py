@@ -19,6 +19,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, ProducerFence
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.structs import OffsetAndMetadata
 
+from schemas.groups import static_member
 from shared.kafka.bootstrap import close_what_bootstrap_leaves
 from shared.kafka.committed_offsets import UnstableOffsets, stable_offsets
 from shared.kafka.header_names import tolerate_any_header_name
@@ -86,7 +87,7 @@ def connection_options(settings: Settings) -> dict[str, Any]:
     return options
 
 
-def group_options(settings: Settings, group: str, suffix: str = "") -> dict[str, Any]:
+def group_options(settings: Settings, group: str) -> dict[str, Any]:
     """Options of a consumer in a group: manual commits, static membership where the process has an instance id.
 
     `auto_offset_reset` is none: a partition without a committed offset is begun at its beginning by `poll`, and an
@@ -104,7 +105,7 @@ def group_options(settings: Settings, group: str, suffix: str = "") -> dict[str,
         "fetch_max_wait_ms": FETCH_WAIT_MS,
     }
     if settings.static:
-        options["group_instance_id"] = f"{group}-{settings.instance}{suffix}"
+        options["group_instance_id"] = static_member(group, settings.instance)
     return options
 
 

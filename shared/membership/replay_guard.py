@@ -12,6 +12,7 @@ from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from schemas.commit_marks import CommitTime
 from shared.kafka.client import consuming, read_range
 from shared.kafka.records import In
 from shared.kafka.replay import LogReader
@@ -36,7 +37,7 @@ class Undecided:
 
 def commit_time() -> str:
     """The metadata of a commit made now."""
-    return str(now_ms())
+    return CommitTime(now_ms()).to_text()
 
 
 async def undecided(
@@ -56,8 +57,9 @@ async def undecided(
             first_ms = await _first_timestamp(settings, tp, offset, ends[tp])
             progress()
             if first_ms is not None:
-                commit_ms = int(text) if text.isdigit() else 0
-                found[tp] = Undecided(ends[tp], max(commit_ms, first_ms) - MARGIN_MS)
+                committed_at = CommitTime.from_text(text)
+                begun_ms = max(committed_at.at_ms, first_ms) if committed_at else first_ms
+                found[tp] = Undecided(ends[tp], begun_ms - MARGIN_MS)
     return found
 
 

@@ -31,6 +31,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
+from schemas.groups import static_member, transactional_id
 from shared.kafka.client import (
     FETCH_WAIT_MS,
     HEARTBEAT_MS,
@@ -123,10 +124,8 @@ class Stage:
         self._service = service
         self._config = config
         self._handler = handler
-        transactional_id = f"{config.group}-{service.instance}" if config.transactional else None
-        self.producer: Final = BatchProducer(
-            service.settings, client_id=config.group, transactional_id=transactional_id
-        )
+        writer_id = transactional_id(config.group, service.instance) if config.transactional else None
+        self.producer: Final = BatchProducer(service.settings, client_id=config.group, transactional_id=writer_id)
         self._cycle = asyncio.Lock()
         self._generation = 0
         self._batch_generation = 0
@@ -448,7 +447,7 @@ class _Drain(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is un
 def _subscriber_options(settings: Settings, group: str) -> dict[str, Any]:
     return {
         "group_id": group,
-        "group_instance_id": f"{group}-{settings.instance}" if settings.static else None,
+        "group_instance_id": static_member(group, settings.instance) if settings.static else None,
         "ack_policy": AckPolicy.MANUAL,
         "no_reply": True,
         "batch_timeout_ms": 1,

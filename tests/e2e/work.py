@@ -4,10 +4,10 @@ from collections.abc import Mapping
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from schemas.commit_marks import BinderMark
 from schemas.feedback import Feedback
+from schemas.groups import GROUPS_OF
 from schemas.topics import dispatch_topic, feedback_topic
-from services.binder.submit.journal import Mark, read_mark
-from services.cli.topics import GROUPS
 from shared.kafka.client import EARLIEST, committed_with_metadata, make_consumer
 from shared.process.settings import Settings
 
@@ -19,9 +19,8 @@ LOOKED_AT_THROUGH: Mapping[str, str] = {"simulator": BINDER, "clickhouse": "reco
 async def committed(settings: Settings, service: str) -> dict[TopicPartition, tuple[int, str]]:
     """Offset and metadata of every commit of the service's groups."""
     found: dict[TopicPartition, tuple[int, str]] = {}
-    for group in GROUPS:
-        if group == service or group.startswith(f"{service}-"):
-            found |= await committed_with_metadata(settings, group)
+    for group in GROUPS_OF[service]:
+        found |= await committed_with_metadata(settings, group)
     return found
 
 
@@ -40,9 +39,9 @@ async def unfinished(settings: Settings, process: str) -> int:
 
 
 async def _unanswered(settings: Settings, marks: Mapping[TopicPartition, tuple[int, str]]) -> int:
-    journals: dict[TopicPartition, Mark] = {}
+    journals: dict[TopicPartition, BinderMark] = {}
     for tp, (_, text) in marks.items():
-        if mark := read_mark(text):
+        if mark := BinderMark.from_text(text):
             journals[tp] = mark
     feedback = {tp: _feedback_of(tp) for tp in journals}
     starts = {tp: mark.answered_below for tp, mark in journals.items()}

@@ -14,6 +14,7 @@ from schemas.connector_states import BindState, ConnectorState
 from schemas.dispatch import Dispatch
 from schemas.feedback import Answer, Feedback
 from schemas.gateway_config import AppliedConfig, Connector, Draining, Gateway, Options, SecretRef
+from schemas.groups import THROTTLER_GROUP
 from schemas.segments import SegmentedMessage
 from schemas.submissions import Submission
 from schemas.topics import (
@@ -30,7 +31,7 @@ from services.throttler.app import run
 from services.throttler.assignor import owner_of
 from services.throttler.connector_topics import connector_of
 from services.throttler.lanes.arrivals import AHEAD_MAX, Arrivals
-from services.throttler.loop import GROUP, Throttler
+from services.throttler.loop import Throttler
 from shared.kafka.client import committed_with_metadata, make_consumer
 from shared.kafka.records import Out
 from shared.process.clock import now_ms
@@ -207,7 +208,7 @@ async def test_messages_of_all_lanes_are_dispatched_once_and_their_answers_follo
         assert len(played.all_seen) == 180
         assert all(played.seen[p] for p in (0, 1))
         assert {d.spacing_us for d in played.all_seen} == {4_000}
-        committed = await committed_with_metadata(rig.settings, GROUP)
+        committed = await committed_with_metadata(rig.settings, THROTTLER_GROUP)
         for lane in all_lanes:
             assert committed[TopicPartition(segments_topic(connector_id, lane), 0)][0] == 30
 
@@ -409,7 +410,7 @@ async def test_a_cycle_ends_although_a_rebalance_began_in_it(rig: Rig, connector
     """The revoke callback waits for the cycle in progress, so nothing in a cycle may wait for the rebalance."""
     await rig.apply(config(connector(connector_id)))
     lane = TopicPartition(segments_topic(connector_id, "bulk"), 0)
-    group = f"{GROUP}-{connector_id}"
+    group = f"{THROTTLER_GROUP}-{connector_id}"
     consumer: AIOKafkaConsumer = make_consumer(
         rig.settings, group_id=group, auto_offset_reset="earliest", heartbeat_interval_ms=100
     )

@@ -19,18 +19,19 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from schemas.commit_marks import BinderMark
 from schemas.feedback import Feedback
 from services.binder.lease.doubt_judgement import Judgement
 from services.binder.smpp.status_policy import status_policy
 from services.binder.submit.dispatch_record import read_dispatch
 from services.binder.submit.feedback_record import Answer, Origin, answers_record, fence_record
-from services.binder.submit.journal import Journal, Mark, read_mark
+from services.binder.submit.journal import Journal
 from services.binder.submit.submissions import Submissions
 from tests.integration.binder_rig import dispatch_record
 
 WINDOW = 3
 POLICY = status_policy({})
-FIRST_MARK = Mark(0, 0, 0, 0)
+FIRST_MARK = BinderMark(0, 0, 0, 0)
 
 
 @dataclass
@@ -69,13 +70,13 @@ class JournalMachine(RuleBasedStateMachine):
         self.end = 0
         self.serial = 0
         self.committed = 0
-        self.mark_text = FIRST_MARK.text()
+        self.mark_text = FIRST_MARK.to_text()
         self.feedback: list[Feedback] = []
         self.sent: dict[int, int] = {}
         self.owner = 0
         self.judging: Judgement | None = None
         self.judged = False
-        self.pending_commit: tuple[int, Mark] | None = None
+        self.pending_commit: tuple[int, BinderMark] | None = None
         self.taken: list[tuple[Submissions, Origin, list[Answer]]] = []
         self.pending_answers: list[tuple[Submissions, list[Answer], int]] = []
         self.submissions = self.submissions_class(Journal(FIRST_MARK, 0, waiting=True))
@@ -132,7 +133,7 @@ class JournalMachine(RuleBasedStateMachine):
         """Kafka takes the commit; the process does not know it yet."""
         point = self.submissions.journal.to_commit()
         self.pending_commit = point
-        self.committed, self.mark_text = point[0], point[1].text()
+        self.committed, self.mark_text = point[0], point[1].to_text()
 
     @precondition(lambda self: self.pending_commit is not None)
     @rule()
@@ -225,7 +226,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.pending_commit, self.judging, self.judged = None, None, False
         self.taken.clear()
         self.pending_answers.clear()
-        mark = read_mark(self.mark_text)
+        mark = BinderMark.from_text(self.mark_text)
         assert mark is not None
         assert len(self.mark_text) < 100
         self.submissions = self.submissions_class(Journal(mark, self.committed, waiting=True))
@@ -236,10 +237,10 @@ class JournalMachine(RuleBasedStateMachine):
     def takeover_begins(self) -> None:
         """All refusals of the waiting time are in Kafka, then the epoch is committed."""
         self.feedback_told()
-        mark = read_mark(self.mark_text)
+        mark = BinderMark.from_text(self.mark_text)
         assert mark is not None
         self.judging = Judgement(mark, self.committed)
-        self.mark_text = self.judging.mark.text()
+        self.mark_text = self.judging.mark.to_text()
 
     @precondition(lambda self: self.judging is not None)
     @rule()

@@ -8,29 +8,30 @@ same one with a higher epoch: the next owner judges again and finds what was alr
 
 from collections.abc import Iterable
 
+from schemas.commit_marks import BinderMark
 from schemas.feedback import Feedback
-from services.binder.submit.journal import Journal, Mark
+from services.binder.submit.journal import Journal
 
-NEVER_COMMITTED = Mark(0, 0, 0, 0)
+NEVER_COMMITTED = BinderMark(0, 0, 0, 0)
 
 
-def mark_of_unknown(committed: int, epoch: int) -> Mark:
+def mark_of_unknown(committed: int, epoch: int) -> BinderMark:
     """The mark where the commit has none of ours (none yet, or by a tool): nothing below X is ours to judge, every
     answer that was ever written may count. `epoch` is the greatest one known from elsewhere.
     """
-    return Mark(committed, epoch, 0, 0)
+    return BinderMark(committed, epoch, 0, 0)
 
 
 class Judgement:
     """One takeover. `found` is the mark that the last owner committed, `committed` its X."""
 
-    def __init__(self, found: Mark, committed: int) -> None:
+    def __init__(self, found: BinderMark, committed: int) -> None:
         self._found = found
         self._committed = committed
         self._epoch_seen = found.oldest_epoch
         self._answered: set[int] = set()
         self._places: list[tuple[int, int]] = []
-        self.mark = Mark(found.answered_below, found.epoch + 1, found.feedback_from, found.oldest_epoch)
+        self.mark = BinderMark(found.answered_below, found.epoch + 1, found.feedback_from, found.oldest_epoch)
 
     def read(self, feedback: Feedback, feedback_offset: int) -> None:
         """A record of the feedback partition between `mark.feedback_from` and the own fence, in order.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from schemas.commit_marks import BinderMark
 from schemas.feedback import Feedback
 from schemas.topics import feedback_topic
 from services.binder.lease.doubt_judgement import Judgement
@@ -13,7 +14,7 @@ from services.binder.outbox import Outbox
 from services.binder.submit.committing import Committer
 from services.binder.submit.dispatch_record import Segment, Unreadable, read_dispatch
 from services.binder.submit.feedback_record import Origin, fence_record
-from services.binder.submit.journal import Journal, Mark
+from services.binder.submit.journal import Journal
 from shared.kafka.client import BatchProducer, read_range
 from shared.process.settings import Settings
 
@@ -38,7 +39,7 @@ class Takeover:
     committer: Committer
     owner: str
 
-    async def judge(self, connector_id: str, tp: TopicPartition, found: Mark, committed: int) -> Verdict:
+    async def judge(self, connector_id: str, tp: TopicPartition, found: BinderMark, committed: int) -> Verdict:
         """Take the partition over from the owner who left `found` at `committed`.
 
         Raises `NotOwner` when the partition is lost meanwhile, `FatalKafkaError` when Kafka fails.

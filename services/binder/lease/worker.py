@@ -9,6 +9,7 @@ from typing import Any, Final
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
+from schemas.commit_marks import BinderMark
 from schemas.gateway_config import Connector
 from services.binder.credentials import MissingSecret, fingerprint, read_secret
 from services.binder.lease.backoff import AccountBackoff, Failure, failure_of
@@ -20,7 +21,7 @@ from services.binder.receive.receiving import Receiving
 from services.binder.smpp.link import Link, NotBound
 from services.binder.smpp.link_plan import Account, link_plan, over_long, peculiarities
 from services.binder.submit.committing import Committer, NotOwner, Point
-from services.binder.submit.journal import Journal, Mark
+from services.binder.submit.journal import Journal
 from services.binder.submit.submitter import Intent, Submitter
 from services.binder.trace.tracing import LinkTrace, Tracing
 from shared.messages.events import EventMaker
@@ -68,7 +69,7 @@ class LeaseWorker:
         self,
         tp: TopicPartition,
         connector: Connector,
-        found: Mark,
+        found: BinderMark,
         committed: int,
         around: Surroundings,
         *,

@@ -9,13 +9,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalStateError
 from aiokafka.structs import OffsetAndMetadata
 
-from services.binder.submit.journal import Mark, commit_due_s
+from schemas.commit_marks import BinderMark
+from services.binder.submit.journal import commit_due_s
 from shared.kafka.client import FatalKafkaError
 from shared.process.clock import monotonic_s
 
 log = logging.getLogger(__name__)
 
-Point = tuple[int, Mark]
+Point = tuple[int, BinderMark]
 
 
 class Committed(Protocol):
@@ -108,7 +109,7 @@ class Committer:
             await self._commit({tp: point})
 
     async def _commit(self, points: Mapping[TopicPartition, Point]) -> None:
-        marks = {tp: OffsetAndMetadata(offset, mark.text()) for tp, (offset, mark) in points.items()}
+        marks = {tp: OffsetAndMetadata(offset, mark.to_text()) for tp, (offset, mark) in points.items()}
         try:
             await self._consumer.commit(marks)
         except (CommitFailedError, IllegalStateError) as error:

@@ -16,10 +16,9 @@ Offsets are not dense (transaction markers take some), so an end is always "offs
 
 from collections import deque
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Final
 
-import orjson
+from schemas.commit_marks import BinderMark
 
 COMMIT_EVERY_S: Final = 0.02
 """Least time between two commits of a process, unless an OTP waits: what waits for one is at most so late."""
@@ -30,40 +29,6 @@ SETTLE_EVERY_S: Final = 1.0
 WINDOWS_CLAIMED: Final = 2
 """Claimed and unanswered segments per bind, in windows: one on the wire and one ready, so that an answer is followed by
 the next submit without waiting for a commit."""
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """The metadata of a commit.
-
-    `oldest_epoch`: feedback of older epochs that stands at `feedback_from` or behind it is void. It differs from
-    `epoch` only while an owner judges what an older one left.
-    """
-
-    answered_below: int
-    epoch: int
-    feedback_from: int
-    oldest_epoch: int
-
-    def text(self) -> str:
-        """As it is committed: less than 100 bytes."""
-        fields = {"L": self.answered_below, "e": self.epoch, "f": self.feedback_from}
-        if self.oldest_epoch != self.epoch:
-            fields["v"] = self.oldest_epoch
-        return orjson.dumps(fields).decode()
-
-
-def read_mark(text: str) -> Mark | None:
-    """The mark that `text` holds; None when it is not one of ours (a commit by a tool, or none yet)."""
-    try:
-        fields = orjson.loads(text)
-        low, epoch, feedback_from = fields["L"], fields["e"], fields["f"]
-        oldest = fields.get("v", epoch)
-    except (ValueError, TypeError, KeyError, AttributeError):
-        return None
-    if not all(type(number) is int and number >= 0 for number in (low, epoch, feedback_from, oldest)):
-        return None
-    return Mark(low, epoch, feedback_from, oldest)
 
 
 class Journal:
@@ -95,7 +60,7 @@ class Journal:
         "epoch",
     )
 
-    def __init__(self, mark: Mark, committed: int, *, waiting: bool, own_from: int | None = None) -> None:
+    def __init__(self, mark: BinderMark, committed: int, *, waiting: bool, own_from: int | None = None) -> None:
         """`own_from`: where this epoch's fence stands in the feedback partition (an owner who has judged)."""
         self.epoch: Final = mark.epoch
         self._mark = mark
@@ -112,7 +77,7 @@ class Journal:
         self._answers: deque[tuple[int, int]] = deque()
         self._elsewhere: set[int] = set()
         self._on_the_way: set[int] = set()
-        self._told: tuple[int, Mark] | None = None
+        self._told: tuple[int, BinderMark] | None = None
 
     # -- what a judgement leaves ------------------------------------------------------------------------------------
 
@@ -179,13 +144,13 @@ class Journal:
         """Whether a commit would say anything new."""
         return self.to_commit() != self._told
 
-    def to_commit(self) -> tuple[int, Mark]:
+    def to_commit(self) -> tuple[int, BinderMark]:
         """Offset and mark to commit now."""
         self._advance()
         low = self._order[0] if self._order else self._claimed
         return max(self._wanted, low), self._mark if self._waiting else self._current_mark(low)
 
-    def committed(self, point: tuple[int, Mark]) -> int:
+    def committed(self, point: tuple[int, BinderMark]) -> int:
         """Kafka acknowledged `point`; returns the offset below which claims may be written to a socket."""
         self._told = point
         self._committed = max(self._committed, point[0])
@@ -218,10 +183,10 @@ class Journal:
         self._wanted = self._committed
         return dropped[::-1]
 
-    def _current_mark(self, low: int) -> Mark:
+    def _current_mark(self, low: int) -> BinderMark:
         start = next((place for place, highest in self._answers if highest >= low), self._feedback_end)
         oldest = self.epoch if start >= self._own_from else self._mark.oldest_epoch
-        return Mark(low, self.epoch, start, oldest)
+        return BinderMark(low, self.epoch, start, oldest)
 
     def _advance(self) -> None:
         order, settled = self._order, self._settled

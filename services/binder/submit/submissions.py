@@ -10,6 +10,7 @@ collected in `answers` until they are written to the feedback partition. Times a
 from collections import deque
 from collections.abc import Iterable, Sequence
 
+from schemas.commit_marks import BinderMark
 from services.binder.smpp.status_policy import StatusPolicy
 from services.binder.submit.dispatch_record import Segment, Unreadable, read_dispatch
 from services.binder.submit.feedback_record import (
@@ -21,7 +22,7 @@ from services.binder.submit.feedback_record import (
     UNREADABLE,
     Answer,
 )
-from services.binder.submit.journal import Journal, Mark
+from services.binder.submit.journal import Journal
 from shared.kafka.records import In
 
 
@@ -117,7 +118,7 @@ class Submissions:
 
     # -- commits ----------------------------------------------------------------------------------------------------
 
-    def committed(self, point: tuple[int, Mark]) -> None:
+    def committed(self, point: tuple[int, BinderMark]) -> None:
         """Kafka acknowledged the commit of `point`: what it covers may be written."""
         below = self.journal.committed(point)
         while self._claimed and self._claimed[0].offset < below:

@@ -2,37 +2,10 @@
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 
-import orjson
-
+from schemas.commit_marks import ThrottlerMark
 from schemas.feedback import Answer
 from services.throttler.connector.stay import Piece, Run
-
-
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Metadata of a feedback commit: where a successor begins to read (architecture section 4, throttler state).
-
-    `dispatch_from`: lowest dispatch offset of an unfinished run of the partition. `feedback_from` and `epoch`: position
-    in the feedback, and the highest binder epoch seen before it, when that run began.
-    """
-
-    dispatch_from: int = 0
-    feedback_from: int = 0
-    epoch: int = 0
-
-    def to_text(self) -> str:
-        return f'{{"L":{self.dispatch_from},"f":{self.feedback_from},"e":{self.epoch}}}'
-
-    @classmethod
-    def from_text(cls, text: str) -> "Mark":
-        """Raises `ValueError` for anything that `to_text` has not written."""
-        try:
-            found = orjson.loads(text)
-            return cls(int(found["L"]), int(found["f"]), int(found["e"]))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"not the metadata of a feedback commit: {text!r}") from error
 
 
 class PartitionLog:
@@ -48,10 +21,10 @@ class PartitionLog:
         self.closed: list[str] = []
         """Runs ended without an answer in this cycle."""
 
-    def mark(self) -> Mark:
+    def mark(self) -> ThrottlerMark:
         for run in self.open.values():
-            return Mark(run.first_offset, run.feedback_from, run.feedback_epoch)
-        return Mark(self.next_offset, self.position, self.epoch)
+            return ThrottlerMark(run.first_offset, run.feedback_from, run.feedback_epoch)
+        return ThrottlerMark(self.next_offset, self.position, self.epoch)
 
 
 class UnderWay:

@@ -9,12 +9,12 @@ front door.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from schemas.commit_marks import ThrottlerMark
 from schemas.dispatch import Dispatch
 from schemas.feedback import Feedback
 from schemas.topics import dispatch_topic
 from services.throttler.connector.pacing import share_of
 from services.throttler.connector.stay import Run, read_run
-from services.throttler.connector.under_way import Mark
 from shared.kafka.records import In, trace_headers
 
 
@@ -31,7 +31,9 @@ class Rebuilt:
     next_offset: int
 
 
-def rebuild(mark: Mark, dispatches: Iterable[In], dispatch_end: int, feedback: Iterable[In], committed: int) -> Rebuilt:
+def rebuild(
+    mark: ThrottlerMark, dispatches: Iterable[In], dispatch_end: int, feedback: Iterable[In], committed: int
+) -> Rebuilt:
     """`dispatches`: from `mark.dispatch_from` to the partition's end; `feedback`: from `mark.feedback_from` to its end.
 
     Dispatches of a run whose first one lies before the mark are passed over: the run is finished. `closed` records
@@ -56,7 +58,7 @@ def rebuild(mark: Mark, dispatches: Iterable[In], dispatch_end: int, feedback: I
     return Rebuilt(tuple(run for run in runs.values() if not run.over), committed, epoch, dispatch_end)
 
 
-def _dispatched(runs: dict[str, Run], mark: Mark, record: In) -> None:
+def _dispatched(runs: dict[str, Run], mark: ThrottlerMark, record: In) -> None:
     try:
         dispatch = Dispatch.from_json(record.value or b"")
         key = f"{dispatch.message_id}/{dispatch.route_no}/{dispatch.run}"

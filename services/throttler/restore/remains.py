@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from schemas.commit_marks import ThrottlerMark
 from schemas.topics import SEGMENT_LANES, dispatch_topic
 from schemas.wire import LANES
 from services.throttler.connector.scheduler import Brain
-from services.throttler.connector.under_way import Mark
 from services.throttler.connector_topics import connector_of, lane_of
 from services.throttler.lanes.ledger import LEDGER_SIZE, Ledger
 from services.throttler.restore.rebuild import rebuild
@@ -59,7 +59,7 @@ class Remains:
         self._owned = list(owned)
         self._committed = committed
         places = [tp for one in self._owned for tp in one.feedback if tp in committed]
-        self._marks = {tp: Mark.from_text(committed[tp][1]) for tp in places}
+        self._marks = {tp: _read_mark(committed[tp][1]) for tp in places}
         self._dispatch_of = {tp: _dispatch_of(tp) for tp in places}
         self._ends: dict[TopicPartition, int] = {}
         self._records: dict[TopicPartition, list[ConsumerRecord]] = {}
@@ -97,6 +97,13 @@ class Remains:
                 position = self._committed[tp][0]
                 rebuilt = rebuild(mark, self._records[dispatch], self._ends[dispatch], self._records[tp], position)
                 brain.restore(tp.partition, rebuilt)
+
+
+def _read_mark(text: str) -> ThrottlerMark:
+    mark = ThrottlerMark.from_text(text)
+    if mark is None:
+        raise ValueError(f"not the metadata of a feedback commit: {text!r}")
+    return mark
 
 
 def _dispatch_of(feedback: TopicPartition) -> TopicPartition:

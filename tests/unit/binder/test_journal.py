@@ -2,30 +2,33 @@
 
 import pytest
 
-from services.binder.submit.journal import COMMIT_EVERY_S, SETTLE_EVERY_S, Journal, Mark, commit_due_s, read_mark
+from schemas.commit_marks import BinderMark
+from services.binder.submit.journal import COMMIT_EVERY_S, SETTLE_EVERY_S, Journal, commit_due_s
 
 
 def fresh(committed: int = 0, *, waiting: bool = False) -> Journal:
-    return Journal(Mark(committed, 3, 7, 3), committed, waiting=waiting)
+    return Journal(BinderMark(committed, 3, 7, 3), committed, waiting=waiting)
 
 
-def commit(journal: Journal) -> tuple[int, Mark]:
+def commit(journal: Journal) -> tuple[int, BinderMark]:
     point = journal.to_commit()
     journal.committed(point)
     return point
 
 
-@pytest.mark.parametrize("mark", [Mark(0, 1, 0, 1), Mark(10**12, 10**6, 10**12, 10**6), Mark(5, 4, 3, 2)])
-def test_a_mark_survives_its_text_in_less_than_100_bytes(mark: Mark) -> None:
-    assert read_mark(mark.text()) == mark
-    assert len(mark.text()) < 100
+@pytest.mark.parametrize(
+    "mark", [BinderMark(0, 1, 0, 1), BinderMark(10**12, 10**6, 10**12, 10**6), BinderMark(5, 4, 3, 2)]
+)
+def test_a_mark_survives_its_text_in_less_than_100_bytes(mark: BinderMark) -> None:
+    assert BinderMark.from_text(mark.to_text()) == mark
+    assert len(mark.to_text()) < 100
 
 
 @pytest.mark.parametrize(
     "text", ["", "x", "{}", "[]", "null", '{"L":1,"e":2}', '{"L":-1,"e":2,"f":3}', '{"L":"1","e":2,"f":3}']
 )
 def test_what_is_no_mark_is_none(text: str) -> None:
-    assert read_mark(text) is None
+    assert BinderMark.from_text(text) is None
 
 
 def test_claims_are_two_windows_at_most() -> None:
@@ -43,12 +46,12 @@ def test_a_commit_covers_claims_at_once_and_answers_when_kafka_has_them() -> Non
     for offset in (0, 1, 4):  # 2 and 3 are transaction markers
         journal.claim(offset)
     pending = [journal.claims_pending]
-    assert commit(journal) == (5, Mark(0, 3, 7, 3))
+    assert commit(journal) == (5, BinderMark(0, 3, 7, 3))
     assert [*pending, journal.claims_pending] == [True, False]
     assert journal.answered(1)
     assert journal.answered(0)
     journal.settled([0, 1], 12)
-    assert commit(journal) == (5, Mark(4, 3, 13, 3)), "answers below L need not be found any more"
+    assert commit(journal) == (5, BinderMark(4, 3, 13, 3)), "answers below L need not be found any more"
     assert not journal.commit_pending
 
 
@@ -60,7 +63,7 @@ def test_f_stays_where_answers_above_l_begin() -> None:
     journal.settled([2], 20)
     journal.answered(1)
     journal.settled([1], 21)
-    assert journal.to_commit()[1] == Mark(0, 3, 20, 3)
+    assert journal.to_commit()[1] == BinderMark(0, 3, 20, 3)
 
 
 def test_what_is_refused_is_passed_only_when_kafka_has_the_answer() -> None:
@@ -78,7 +81,7 @@ def test_a_waiting_owner_leaves_the_mark_alone() -> None:
     journal.refuse(5)
     journal.answered(5)
     journal.settled([5], 40)
-    assert journal.to_commit() == (6, Mark(5, 3, 7, 3))
+    assert journal.to_commit() == (6, BinderMark(5, 3, 7, 3))
 
 
 def test_an_answer_counts_once() -> None:

@@ -1,7 +1,8 @@
 """Pure: segments on their way through a bind."""
 
+from schemas.commit_marks import BinderMark
 from services.binder.smpp.status_policy import status_policy
-from services.binder.submit.journal import Journal, Mark
+from services.binder.submit.journal import Journal
 from services.binder.submit.submissions import Submissions
 from tests.integration.binder_rig import dispatch_record
 from tests.stateful.test_journal_machine import Record
@@ -10,7 +11,7 @@ POLICY = status_policy({})
 
 
 def taken(count: int, *, elsewhere: tuple[int, ...] = (), **changes: object) -> Submissions:
-    journal = Journal(Mark(0, 1, 0, 1), 0, waiting=False)
+    journal = Journal(BinderMark(0, 1, 0, 1), 0, waiting=False)
     journal.inherit([], elsewhere, [])
     submissions = Submissions(journal)
     submissions.take([Record(n, dispatch_record(n, **changes).to_json()) for n in range(count)])

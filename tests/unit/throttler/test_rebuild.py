@@ -1,22 +1,25 @@
 """Edge: tests of what a successor makes of the logs."""
 
 import pytest
+from aiokafka import TopicPartition
 
+from schemas.commit_marks import ThrottlerMark
 from schemas.topics import dispatch_topic, feedback_topic
-from services.throttler.connector.under_way import Mark
 from services.throttler.restore.rebuild import rebuild
+from services.throttler.restore.remains import Owned, Remains
 from tests.unit.throttler.world import CONNECTOR, Rec, World, message, policy
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", "null", '{"L":1}', "noise", '{"L":"x","f":0,"e":0}'])
 def test_metadata_of_others_is_refused(text: str) -> None:
+    tp = TopicPartition(feedback_topic(CONNECTOR), 0)
     with pytest.raises(ValueError):
-        Mark.from_text(text)
+        Remains([Owned(CONNECTOR, feedback=[tp])], {tp: (1, text)})
 
 
 def test_a_mark_is_small_and_comes_back() -> None:
-    mark = Mark(2**53, 2**53, 2**31)
-    assert Mark.from_text(mark.to_text()) == mark
+    mark = ThrottlerMark(2**53, 2**53, 2**31)
+    assert ThrottlerMark.from_text(mark.to_text()) == mark
     assert len(mark.to_text()) < 200
 
 
@@ -29,7 +32,8 @@ def test_the_mark_moves_with_the_oldest_open_message() -> None:
     place = (feedback_topic(CONNECTOR), 0)
 
     def marked() -> tuple[int, int]:
-        mark = Mark.from_text(world.committed[place][1])
+        mark = ThrottlerMark.from_text(world.committed[place][1])
+        assert mark is not None
         return mark.dispatch_from, mark.feedback_from
 
     assert marked() == (0, 0)
@@ -53,7 +57,7 @@ def test_records_that_nobody_can_read_are_passed_over() -> None:
     topic = dispatch_topic(CONNECTOR)
     noise = [Rec(topic, 0, 5, 0, None, value) for value in (None, b"", b"{", b"[]", b"{}")]
     bad_feedback = [Rec(feedback_topic(CONNECTOR), 0, n, 0, None, b"{") for n in range(2)]
-    rebuilt = rebuild(Mark(), [*world.logs[topic, 0], *noise], 6, bad_feedback, 2)
+    rebuilt = rebuild(ThrottlerMark(), [*world.logs[topic, 0], *noise], 6, bad_feedback, 2)
     assert [run.message.message_id for run in rebuilt.runs] == [message(1).message_id]
     assert (rebuilt.position, rebuilt.next_offset) == (2, 6)
 
@@ -66,8 +70,8 @@ def test_an_answer_by_place_alone_counts_in_the_log_too() -> None:
     world.cycle()
     world.answer([0], "permanent", with_id=False)
     feedback = world.logs[feedback_topic(CONNECTOR), 0]
-    assert rebuild(Mark(), world.logs[dispatch_topic(CONNECTOR), 0], 1, feedback, 1).runs == ()
-    assert len(rebuild(Mark(), world.logs[dispatch_topic(CONNECTOR), 0], 1, feedback, 0).runs) == 1
+    assert rebuild(ThrottlerMark(), world.logs[dispatch_topic(CONNECTOR), 0], 1, feedback, 1).runs == ()
+    assert len(rebuild(ThrottlerMark(), world.logs[dispatch_topic(CONNECTOR), 0], 1, feedback, 0).runs) == 1
 
 
 def test_after_a_crash_the_rest_of_the_rate_is_kept() -> None:

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.commit_marks import ThrottlerMark
 from schemas.dispatch import Dispatch
 from schemas.feedback import Answer, AnswerWord, Feedback
 from schemas.segments import SegmentedMessage, SegmentState
@@ -20,7 +21,6 @@ from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segmen
 from schemas.wire import Lane, ReceiptWish
 from services.throttler.connector.policy import Policy
 from services.throttler.connector.scheduler import Brain
-from services.throttler.connector.under_way import Mark
 from services.throttler.lanes.ledger import Ledger
 from services.throttler.restore.rebuild import rebuild
 from shared.kafka.records import Out, partition_of
@@ -217,7 +217,7 @@ class World:
             dispatches = self.logs[dispatch_topic(CONNECTOR), partition]
             feedback = self.logs[feedback_topic(CONNECTOR), partition]
             position, text = self.committed.get((feedback_topic(CONNECTOR), partition), (0, ""))
-            mark = Mark.from_text(text) if text else Mark()
+            mark = ThrottlerMark.from_text(text) or ThrottlerMark()
             rebuilt = rebuild(
                 mark, dispatches[mark.dispatch_from :], len(dispatches), feedback[mark.feedback_from :], position
             )

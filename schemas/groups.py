@@ -1,0 +1,37 @@
+"""Pure: the names under which services are known to Kafka: consumer groups, their static members, transactional ids."""
+
+from itertools import chain
+from typing import Final
+
+INGRESS_GROUP: Final = "ingress"
+INGRESS_OTP_GROUP: Final = "ingress-otp"
+ENCODER_GROUP: Final = "encoder"
+ENCODER_OTP_GROUP: Final = "encoder-otp"
+THROTTLER_GROUP: Final = "throttler"
+BINDER_GROUP: Final = "binder"
+JOIN_GROUP: Final = "correlator-join"
+FOLD_GROUP: Final = "correlator-fold"
+RECORDER_GROUP: Final = "recorder"
+
+GROUPS_OF: Final = {
+    "ingress": (INGRESS_GROUP, INGRESS_OTP_GROUP),
+    "encoder": (ENCODER_GROUP, ENCODER_OTP_GROUP),
+    "throttler": (THROTTLER_GROUP,),
+    "binder": (BINDER_GROUP,),
+    "correlator": (JOIN_GROUP, FOLD_GROUP),
+    "recorder": (RECORDER_GROUP,),
+}
+"""The groups of each service, in flow order."""
+
+CONSUMER_GROUPS: Final = tuple(chain.from_iterable(GROUPS_OF.values()))
+"""Every group, in flow order."""
+
+
+def static_member(group: str, instance: str) -> str:
+    """The `group.instance.id` of a process: its partitions wait for it while it restarts."""
+    return f"{group}-{instance}"
+
+
+def transactional_id(group: str, instance: str) -> str:
+    """The `transactional.id` of a process: one that starts with it fences the one before."""
+    return f"{group}-{instance}"
