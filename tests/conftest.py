@@ -10,6 +10,8 @@ from collections.abc import Iterator
 import hypothesis
 import pytest
 
+from shared.kafka import seam
+
 pytest_plugins = ["tests.fixtures_clickhouse", "tests.fixtures_kafka"]
 
 # A slow machine is no fault of the code: there is no deadline, and no verdict on how long examples take to make.
@@ -18,6 +20,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("fixed", hypothesis.settings.get_profile("explore"), derandomize=True)
 hypothesis.settings.load_profile("fixed")
+
+seam.install()  # as every process of ours does: many tests run services in this one
 
 
 def pytest_collection_finish() -> None:

@@ -12,7 +12,7 @@ import random
 from collections.abc import Awaitable, Coroutine
 from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssignor
 from aiokafka.errors import IllegalStateError
@@ -35,19 +35,13 @@ from services.binder.submit.committing import Committer, NotOwner
 from services.binder.submit.submitter import QUEUE_HIGH
 from services.binder.trace.files import TraceFiles
 from services.binder.trace.tracing import Tracing
-from shared.kafka.client import (
-    BatchProducer,
-    FatalKafkaError,
-    HeartbeatWatch,
-    committed_with_metadata,
-    group_options,
-    joined_blindly,
-    leave_for_good,
-    make_consumer,
-    poll,
-    wait_for_the_reader,
-)
+from shared.kafka.client import group_options, make_consumer, poll, wait_for_the_reader
+from shared.kafka.committed_offsets import committed_with_metadata
+from shared.kafka.errors import FatalKafkaError
+from shared.kafka.produce import BatchProducer
+from shared.kafka.seam import become_dynamic, group_generation, rejoin_if_blind
 from shared.kafka.tables import TableReader
+from shared.membership.heartbeat import HeartbeatWatch
 from shared.process.clock import monotonic_s, now_ms
 from shared.process.service import Service
 from shared.process.telemetry import RECORDS_IN
@@ -184,7 +178,7 @@ class Binder:
         await self._tables.stop()
         await self._tracing.finish(TRACES_GRACE_S)
         if self._service.settings.leave_groups and self._service.stopping.is_set():
-            leave_for_good(self._consumer)
+            become_dynamic(self._consumer)
         await self._consumer.stop()
         await self._producer.stop()
 
@@ -282,9 +276,9 @@ class Binder:
         """What is ours now: keep, let go, begin."""
         if not self._joined:
             self._joined = True
-            if joined_blindly(self._consumer):
+            if rejoin_if_blind(self._consumer):
                 return
-        generation = generation_of(self._consumer)
+        generation = group_generation(self._consumer)
         consecutive = self._generation >= 0 and generation - self._generation in (0, 1)
         self._generation = generation
         kept = {tp for tp in self._workers if consecutive and tp in assigned}
@@ -446,11 +440,6 @@ def made_s(beat_at_ms: int, wall_ms: int, monotonic_now_s: float) -> float:
     back makes it look as young as it can be.
     """
     return monotonic_now_s - max(0, wall_ms - beat_at_ms) / 1000
-
-
-def generation_of(consumer: AIOKafkaConsumer) -> int:
-    """The group's generation that this member is in (aiokafka does not tell)."""
-    return int(consumer._coordinator.generation)
 
 
 def unknown_connector(connector_id: str) -> Connector:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final, NamedTuple, Protocol
 
-from shared.kafka.client import BatchProducer
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 
 GATHER_S: Final = 0.01

@@ -14,7 +14,8 @@ from schemas.commit_marks import BinderMark
 from schemas.groups import BINDER_GROUP, THROTTLER_GROUP
 from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
 from services.cli.runtime import ranges_of
-from shared.kafka.client import committed_with_metadata, consuming
+from shared.kafka.client import consuming
+from shared.kafka.committed_offsets import committed_with_metadata
 from shared.process.settings import Settings
 
 READ_AT_MOST: Final = 500

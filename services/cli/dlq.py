@@ -23,8 +23,8 @@ from services.cli.errors import EXIT_FAILED, CliError, Invalid
 from services.cli.output import clock_time, console, print_json, print_json_lines, table
 from services.cli.runtime import find_runtime, kafka_errors, no_topics, producing
 from services.cli.topic_admin import partition_counts
-from shared.kafka.client import read_range
 from shared.kafka.records import Out
+from shared.kafka.replay import read_range
 from shared.process.settings import Settings
 
 _SHOWN_VALUE = 200

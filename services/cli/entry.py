@@ -10,5 +10,7 @@ def main() -> None:
         sys.stderr.write("error: smsgw runs on Linux and macOS; on Windows use WSL\n")
         sys.exit(1)
     from services.cli.app import main as run
+    from shared.kafka import seam
 
+    seam.install()
     run()

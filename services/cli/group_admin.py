@@ -14,6 +14,7 @@ from aiokafka.errors import NoError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import Array, Boolean, Bytes, Int16, Int32, Schema, String
 
+from shared.kafka import seam
 from shared.kafka.client import administering
 from shared.process.settings import Settings
 
@@ -118,7 +119,7 @@ async def group_members(settings: Settings, groups: Iterable[str]) -> list[Membe
 
 
 async def _members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
-    response = await admin._send_request(_DescribeGroups(group), await admin.find_coordinator(group))
+    response = await seam.ask_coordinator(admin, group, _DescribeGroups(group))
     (code, _, state, _, _, found, _) = response.groups[0]
     _check(code, group)
     members = [Member(group, state, instance or "", name, host.lstrip("/")) for name, instance, _, host, _, _ in found]
@@ -128,8 +129,7 @@ async def _members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
 async def leave_in_the_name_of(settings: Settings, member: Member) -> None:
     """Its partitions are shared out among the others at once. Raises `KafkaError` when the group refuses."""
     async with administering(settings) as admin:
-        coordinator = await admin.find_coordinator(member.group)
-        response = await admin._send_request(_LeaveGroup(member.group, member.instance_id), coordinator)
+        response = await seam.ask_coordinator(admin, member.group, _LeaveGroup(member.group, member.instance_id))
     _check(response.error_code, member.group)
     for _, _, code in response.members:
         _check(code, member.group)

@@ -14,14 +14,10 @@ from dotenv import dotenv_values
 
 from services.cli.errors import CliError, Invalid, Unreachable
 from services.cli.run_file import RunFile, read_run_file
-from shared.kafka.client import (
-    BatchProducer,
-    FatalKafkaError,
-    KafkaUnavailable,
-    MissingTopics,
-    administering,
-    partitions_of,
-)
+from shared.kafka import seam
+from shared.kafka.client import administering, partitions_of
+from shared.kafka.errors import FatalKafkaError, KafkaUnavailable, MissingTopics
+from shared.kafka.produce import BatchProducer
 from shared.kafka.tables import OnRecord, TableReader
 from shared.process.settings import (
     ClickHouseSettings,
@@ -190,7 +186,7 @@ async def read_tables(settings: Settings, tables: Mapping[str, OnRecord]) -> Non
 async def ranges_of(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> dict[TopicPartition, tuple[int, int]]:
     """Beginning and end of every partition of the topics. Raises `MissingTopics`."""
     partitions = await partitions_of(consumer, *topics)
-    await consumer._client.set_topics({tp.topic for tp in partitions})  # else it learns of them one by one, 0.1 s each
+    await seam.know_topics(consumer, {tp.topic for tp in partitions})
     ends = await consumer.end_offsets(partitions)
     starts = await consumer.beginning_offsets(partitions)
     return {tp: (starts[tp], ends[tp]) for tp in partitions}

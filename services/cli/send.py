@@ -13,7 +13,8 @@ from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, MT_STATUSES
 from services.cli.errors import EXIT_FAILED, Invalid
 from services.cli.output import console, print_json
 from services.cli.runtime import find_runtime, kafka_errors
-from shared.kafka.client import MissingTopics, connection_options, consuming, partitions_of
+from shared.kafka.client import connection_options, consuming, partitions_of
+from shared.kafka.errors import MissingTopics
 from shared.messages.ids import message_id_of
 from shared.process.settings import Settings
 

@@ -9,6 +9,7 @@ from aiokafka.admin import NewTopic as KafkaTopic
 from aiokafka.errors import KafkaError, for_code
 
 from schemas.topics import NewTopic
+from shared.kafka import seam
 from shared.kafka.client import administering, consuming
 from shared.process.settings import Settings
 
@@ -54,8 +55,7 @@ async def ensure_topics(settings: Settings, wanted: Iterable[NewTopic]) -> list[
 
 
 async def _led_partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
-    cluster = await consumer._client.fetch_all_metadata()
-    return cluster.available_partitions_for_topic(topic) or set()
+    return (await seam.led_partitions(consumer)).get(topic, set())
 
 
 async def _wait_for_leaders(settings: Settings, topics: list[NewTopic]) -> None:

@@ -32,7 +32,9 @@ from services.cli.health import clickhouse
 from services.cli.output import clock_time, errors, print_json
 from services.cli.report import seconds_of
 from services.cli.runtime import find_runtime, kafka_errors
-from shared.kafka.client import BatchProducer, FatalKafkaError, MissingTopics, make_consumer, partitions_of
+from shared.kafka.client import make_consumer, partitions_of
+from shared.kafka.errors import FatalKafkaError, MissingTopics
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.tables import TableReader
 from shared.process.settings import Settings

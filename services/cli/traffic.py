@@ -16,8 +16,9 @@ from services.cli.health import clickhouse
 from services.cli.reconcile import Published, Reconciliation, Submit, Told, reconcile
 from services.cli.stack import DEMO_DIR
 from services.cli.topic_admin import partition_counts
-from shared.kafka.client import EARLIEST, connection_options, consuming, make_consumer, partitions_of, read_range
+from shared.kafka.client import EARLIEST, connection_options, consuming, make_consumer, partitions_of
 from shared.kafka.fetch_pace import FetchPace
+from shared.kafka.replay import read_range
 from shared.messages.ids import message_id_of
 from shared.process.settings import Settings
 

@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 from schemas.gateway_config import AppliedConfig
 from schemas.service_states import ServiceState
 from schemas.topics import CONFIG_GATEWAY, SERVICE_STATES
-from shared.kafka.client import KafkaUnavailable
+from shared.kafka.errors import KafkaUnavailable
 from shared.kafka.tables import TableReader
 from shared.local.backoff import consecutive_failures, restart_delay_s
 from shared.process.clock import now_ms

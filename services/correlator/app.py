@@ -14,7 +14,7 @@ from services.correlator.join.cycle import JoinCycle
 from services.correlator.join.partition import JoinPartition
 from services.correlator.join.receipt_states import upper_map
 from services.correlator.state.changelog import Changelog
-from shared.kafka.client import FatalKafkaError
+from shared.kafka.errors import FatalKafkaError
 from shared.kafka.records import Out
 from shared.membership.stage import Stage, StageConfig, StageHandler, run_stages
 from shared.messages.connector_profile import profile_of

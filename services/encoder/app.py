@@ -18,8 +18,9 @@ from services.encoder.encode import Encoder, NotBase64
 from services.encoder.own_output import REROUTED, Before, Ended, OwnOutput
 from services.encoder.plan import ConnectorPlan, plan_of
 from services.encoder.restore import read_own_output
-from shared.kafka.client import committed_with_metadata, read_range
+from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.records import Out, dead_letter, dead_letter_of_error, dead_letter_of_mistake, trace_headers
+from shared.kafka.replay import read_range
 from shared.membership.replay_guard import Passing, commit_time, undecided
 from shared.membership.stage import Stage, StageConfig, StageHandler, run_stages
 from shared.process.clock import monotonic_s

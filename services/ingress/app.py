@@ -28,7 +28,7 @@ from services.ingress.own_output import OwnOutput
 from services.ingress.rerouting import RerouteDecider
 from services.ingress.restore import read_keys, read_own_output, require_log_append_time
 from services.ingress.routing import GatewayView
-from shared.kafka.client import committed_with_metadata
+from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.records import Out, dead_letter_of_mistake
 from shared.kafka.tables import TableReader
 from shared.membership.replay_guard import Passing, commit_time, undecided

@@ -10,7 +10,9 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from schemas.topics import MT_STATUSES, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from services.ingress.idempotency import KeyStore, restore
 from services.ingress.own_output import OwnOutput
-from shared.kafka.client import FatalKafkaError, administering, read_range
+from shared.kafka.client import administering
+from shared.kafka.errors import FatalKafkaError
+from shared.kafka.replay import read_range
 from shared.membership.replay_guard import Progress, read_since
 from shared.process.settings import Settings
 

@@ -24,23 +24,14 @@ from services.throttler.connector.scheduler import Brain
 from services.throttler.connector_topics import TOPIC_PATTERN, connector_of, lane_of
 from services.throttler.lanes.arrivals import Arrivals
 from services.throttler.restore.takeover import Takeover
-from shared.kafka.client import (
-    BATCH_BYTES,
-    BatchProducer,
-    FatalKafkaError,
-    HeartbeatWatch,
-    KafkaUnavailable,
-    group_options,
-    joined_blindly,
-    leave_for_good,
-    make_consumer,
-    poll,
-    position_of,
-    rebalancing,
-)
+from shared.kafka.client import group_options, make_consumer, poll
+from shared.kafka.errors import FatalKafkaError, KafkaUnavailable
 from shared.kafka.fetch_pace import FetchPace
+from shared.kafka.produce import BATCH_BYTES, BatchProducer
 from shared.kafka.records import Out
+from shared.kafka.seam import become_dynamic, position_of, rebalancing, rejoin_if_blind
 from shared.kafka.tables import TableReader
+from shared.membership.heartbeat import HeartbeatWatch
 from shared.process.clock import monotonic_s, now_ms
 from shared.process.service import Service
 from shared.process.telemetry import BATCH_SECONDS, count_records_out
@@ -118,7 +109,7 @@ class Throttler:
                 follower.cancel()
             await asyncio.gather(*followers, return_exceptions=True)
             if self._service.settings.leave_groups:
-                leave_for_good(consumer)
+                become_dynamic(consumer)
             await consumer.stop()
             await self._tables.stop()
             await self._producer.stop()
@@ -342,7 +333,7 @@ class Throttler:
         """Called before heartbeats begin, so it must be quick: the loop does the rest."""
         if not self._joined:
             self._joined = True
-            if joined_blindly(consumer):
+            if rejoin_if_blind(consumer):
                 return  # shared out again at once
         self._held = partitions
         self._rebalancing = False

@@ -24,6 +24,15 @@ from aiokafka.protocol.types import (
     TaggedFields,
 )
 
+from shared.kafka import seam
+from shared.kafka.client import administering
+from shared.kafka.errors import KafkaUnavailable
+from shared.kafka.produce import TRANSACTION_TIMEOUT_MS
+from shared.process.settings import Settings
+
+SETTLED_WITHIN_S: Final = 3 * TRANSACTION_TIMEOUT_MS / 1000
+"""By default a broker looks only every ten seconds for transactions that have timed out."""
+
 _OFFSET_FETCH: Final = 9
 _RETRIABLE: Final = frozenset({14, 15, 16, 88})
 """Coordinator loading, not available, moved; and an offset that an open transaction is about to move."""
@@ -102,7 +111,7 @@ async def stable_offsets(admin: AIOKafkaAdminClient, group: str, timeout_s: floa
     try:
         async with asyncio.timeout(timeout_s):
             while True:
-                answer = await admin._send_request(_StableOffsets(group), await admin.find_coordinator(group))
+                answer = await seam.ask_coordinator(admin, group, _StableOffsets(group))
                 if (found := _read(answer)) is not None:
                     return found
                 await asyncio.sleep(_RETRY_S)
@@ -124,3 +133,16 @@ def _read(answer: Any) -> Committed | None:
         error: KafkaError = for_code(code)("committed offsets could not be read")
         raise error
     return None if codes else found
+
+
+async def committed_with_metadata(settings: Settings, group: str) -> dict[TopicPartition, tuple[int, str]]:
+    """What `group` has committed: offset and metadata text, by partition (`consumer.committed()` hides the text).
+
+    Waits for transactions that are about to commit offsets of the group. Raises `KafkaUnavailable` when they do not end
+    although they must have timed out.
+    """
+    async with administering(settings) as admin:
+        try:
+            return await stable_offsets(admin, group, SETTLED_WITHIN_S)
+        except UnstableOffsets as error:
+            raise KafkaUnavailable(str(error)) from error

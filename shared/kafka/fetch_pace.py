@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer
 
+from shared.kafka.seam import Fetch, replace_fetch
 from shared.process.clock import monotonic_s
 
 
@@ -20,8 +21,7 @@ class FetchPace:
     """Holds back the next fetch of a started consumer until `pause_s` after the last one that brought something.
 
     Each broker has a pace of its own. A fetch that is held back asks for the positions of before; whoever seeks
-    meanwhile loses nothing, because aiokafka drops the answer and asks again. It hangs on a private name of aiokafka's
-    fetcher, and an integration test on that.
+    meanwhile loses nothing, because aiokafka drops the answer and asks again.
     """
 
     def __init__(
@@ -36,18 +36,22 @@ class FetchPace:
         self._clock: Final = clock
         self._sleep: Final = sleep
         self._not_before_s: defaultdict[Any, float] = defaultdict(float)
-        fetcher: Any = consumer._fetcher
-        self._fetch: Final = fetcher._proc_fetch_request
-        fetcher._proc_fetch_request = self._paced
+        replace_fetch(consumer, self._replacing)
 
-    async def _paced(self, assignment: Any, node_id: Any, request: Any) -> bool:
+    def _replacing(self, fetch: Fetch) -> Fetch:
+        async def paced(assignment: Any, node_id: Any, request: Any) -> bool:
+            return await self._paced(fetch, assignment, node_id, request)
+
+        return paced
+
+    async def _paced(self, fetch: Fetch, assignment: Any, node_id: Any, request: Any) -> bool:
         wait_s = self._not_before_s[node_id] - self._clock()
         if wait_s > 0:
             try:
                 await self._sleep(wait_s)
             except asyncio.CancelledError:
                 return False  # as aiokafka does: the partitions were taken away, or the consumer ends
-        brought: bool = await self._fetch(assignment, node_id, request)
+        brought: bool = await fetch(assignment, node_id, request)
         if brought:
             self._not_before_s[node_id] = self._clock() + self._pause_s
         return brought

@@ -1,10 +1,11 @@
-"""Edge: ranges of many partitions, read over one connection, to ends that count what open transactions have written."""
+"""Edge: what lies in the logs, read back: one partition by itself, or ranges of many over one connection."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 
-from shared.kafka.client import EARLIEST, know_topics, make_consumer, partitions_of
+from shared.kafka.client import EARLIEST, consuming, make_consumer, partitions_of
+from shared.kafka.seam import know_topics
 from shared.process.settings import Settings
 
 
@@ -82,3 +83,34 @@ class LogReader:
             for tp in [tp for tp, end in unread.items() if positions[tp] >= end]:
                 del unread[tp]
                 consumer.pause(tp)
+
+
+async def read_range(
+    settings: Settings,
+    topic: str,
+    partition: int,
+    start: int | None = None,
+    end: int | None = None,
+    *,
+    progress: Callable[[], None] = lambda: None,
+) -> AsyncGenerator[list[ConsumerRecord], None]:
+    """The committed records of one partition from offset `start` (None: its beginning) to before `end` (None: its end
+    now), in batches. Offsets that were compacted, or are transaction markers, are not there; it still comes to an end.
+
+    `progress` is called whenever it has come further, and only then: who waits for it sees a read that hangs. Use it
+    under `aclosing`: who stops early, or is cancelled between two batches, would leave the connection open.
+    """
+    tp = TopicPartition(topic, partition)
+    async with consuming(settings, auto_offset_reset=EARLIEST, max_partition_fetch_bytes=1 << 20) as consumer:
+        consumer.assign([tp])
+        first = (await consumer.beginning_offsets([tp]))[tp]
+        last = (await consumer.end_offsets([tp]))[tp] if end is None else end
+        position = first if start is None else max(start, first)
+        consumer.seek(tp, position)
+        while position < last:
+            batch = (await consumer.getmany(tp, timeout_ms=200, max_records=2000)).get(tp, [])
+            before, position = position, await consumer.position(tp)
+            if position > before:
+                progress()
+            if inside := [record for record in batch if record.offset < last]:
+                yield inside

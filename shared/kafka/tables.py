@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 
-from shared.kafka.client import EARLIEST, FatalKafkaError, KafkaUnavailable, make_consumer, partitions_of
+from shared.kafka.client import EARLIEST, make_consumer, partitions_of
+from shared.kafka.errors import FatalKafkaError, KafkaUnavailable
 from shared.process.settings import Settings
 
 log = logging.getLogger(__name__)

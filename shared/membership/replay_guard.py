@@ -13,9 +13,9 @@ from typing import Final
 from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.commit_marks import CommitTime
-from shared.kafka.client import consuming, read_range
+from shared.kafka.client import consuming
 from shared.kafka.records import In
-from shared.kafka.replay import LogReader
+from shared.kafka.replay import LogReader, read_range
 from shared.process.clock import now_ms
 from shared.process.settings import Settings
 

@@ -38,19 +38,17 @@ from shared.kafka.client import (
     MAX_POLL_INTERVAL_MS,
     REBALANCE_TIMEOUT_MS,
     SESSION_TIMEOUT_MS,
-    BatchProducer,
-    FatalKafkaError,
-    HeartbeatWatch,
-    KafkaUnavailable,
     connection_options,
-    leave_for_good,
     poll,
-    position_of,
     set_collecting,
     wait_for_the_reader,
 )
+from shared.kafka.errors import FatalKafkaError, KafkaUnavailable
 from shared.kafka.fetch_pace import FetchPace
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
+from shared.kafka.seam import become_dynamic, position_of
+from shared.membership.heartbeat import HeartbeatWatch
 from shared.process.clock import monotonic_s, now_ms
 from shared.process.service import Service
 from shared.process.settings import Settings
@@ -173,7 +171,7 @@ class Stage:
             stop.cancel()
             self._generation += 1
             if self._service.settings.leave_groups and self._consumer is not None:
-                leave_for_good(self._consumer)
+                become_dynamic(self._consumer)
             await self._stop(broker)
         if self._ended.done():
             self._ended.result()

@@ -17,14 +17,10 @@ from aiokafka import ConsumerRecord
 from schemas.lifecycle_events import EventWord
 from schemas.service_states import ServiceState
 from schemas.topics import SERVICE_STATES, shared_topics
-from shared.kafka.client import (
-    BatchProducer,
-    FatalKafkaError,
-    KafkaUnavailable,
-    MissingTopics,
-    consuming,
-    partitions_of,
-)
+from shared.kafka import seam
+from shared.kafka.client import consuming, partitions_of
+from shared.kafka.errors import FatalKafkaError, KafkaUnavailable, MissingTopics
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.tables import TableReader
 from shared.messages.events import EventMaker
@@ -331,6 +327,7 @@ def run_service(name: str, job: Callable[[Service], Awaitable[None]]) -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
     configure_logging(name, settings.log_level)
+    seam.install()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_run(name, settings, job))
 

@@ -95,3 +95,34 @@ def test_services_have_the_same_outer_shape() -> None:
     for service in flow:
         names = {n.name for n in modules()[f"services.{service}.app"].body if isinstance(n, ast.FunctionDef)}
         assert "main" in names, service
+
+
+OWN_PRIVATE = ("self", "cls")
+SEAMS = ("shared.kafka.seam",)
+
+
+def test_private_names_of_libraries_are_used_in_their_seam_alone() -> None:
+    """`a._b` where `a` is not the object itself; what a module of ours names with an underscore is its own."""
+    found = {
+        f"{name}:{node.lineno}": f"{ast.unparse(node.value)}.{node.attr}"
+        for name, tree in modules().items()
+        if not name.startswith(SEAMS)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_") and not node.attr.startswith("__")
+        if not (isinstance(node.value, ast.Name) and node.value.id in OWN_PRIVATE)
+        if node.attr not in _private_names_of(tree)
+    }
+    assert found == {}
+
+
+def _private_names_of(tree: ast.Module) -> set[str]:
+    """What a module defines itself, so that it may use it of any object: attributes it sets, methods, slots."""
+    names = {n.name for n in ast.walk(tree) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and _is_own(node):
+            names.add(node.attr)
+    return names | {"_replace", "_asdict", "_make", "_fields"}
+
+
+def _is_own(node: ast.Attribute) -> bool:
+    return isinstance(node.value, ast.Name) and node.value.id in OWN_PRIVATE

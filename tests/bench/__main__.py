@@ -9,6 +9,7 @@ import pstats
 import sys
 
 from schemas.topics import EVERY_SERVICE
+from shared.kafka import seam
 from tests.bench import e2e
 from tests.bench.aims import aims, render
 
@@ -22,6 +23,7 @@ PROFILE_LINES = 40
 def main() -> int:
     """0, or with --check 1 when an aim is missed."""
     options = _options()
+    seam.install()
     logging.disable(logging.CRITICAL)  # the clients' remarks on a cluster that is just starting
     gc.disable()  # every status is remembered; to look through 400,000 took 80 ms, in which nothing was published
     plan = e2e.Plan(

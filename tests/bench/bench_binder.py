@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import psutil
 
+from shared.kafka import seam
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import free_port
 from shared.process.clock import monotonic_s
@@ -109,6 +110,7 @@ def main() -> None:
     parser.add_argument("--binds", type=int, default=2)
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        seam.install()
         kafka = EmbeddedKafka(Path(folder), free_port())
         kafka.start()
         try:

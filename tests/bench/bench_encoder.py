@@ -24,6 +24,7 @@ from schemas.segments import SegmentedMessage
 from schemas.submissions import Submission
 from schemas.topics import MT_SUBMISSIONS, segments_topic
 from schemas.wire import LANES
+from shared.kafka import seam
 from shared.kafka.client import make_consumer, partitions_of
 from shared.kafka.records import Out
 from shared.local.kafka import EmbeddedKafka
@@ -173,6 +174,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=15, help="of the steady load")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        seam.install()
         kafka = EmbeddedKafka(Path(folder), free_port())
         kafka.start()
         try:

@@ -25,8 +25,9 @@ from services.cli.health import look
 from services.cli.stack import Stack, StackOptions
 from services.cli.topic_admin import partition_counts
 from services.cli.traffic import StatusFollower
-from shared.kafka.client import BatchProducer, read_range
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
+from shared.kafka.replay import read_range
 from shared.local.child import ChildSpec
 from shared.local.ports import free_port
 from shared.process.clock import monotonic_s, now_ms

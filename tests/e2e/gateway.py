@@ -22,7 +22,7 @@ from services.cli.reconcile import REQUEST_DLQS, Reconciliation, Submit, reconci
 from services.cli.run_file import RunFile, read_run_file
 from services.cli.topic_admin import partition_counts
 from services.cli.traffic import Publisher, StatusFollower, count_dead_letters, read_stored, submits_in
-from shared.kafka.client import read_range
+from shared.kafka.replay import read_range
 from shared.local.ports import free_port
 from shared.process.service import read_service_states
 from shared.process.settings import Settings, read_settings

@@ -8,7 +8,8 @@ from schemas.commit_marks import BinderMark
 from schemas.feedback import Feedback
 from schemas.groups import GROUPS_OF
 from schemas.topics import dispatch_topic, feedback_topic
-from shared.kafka.client import EARLIEST, committed_with_metadata, make_consumer
+from shared.kafka.client import EARLIEST, make_consumer
+from shared.kafka.committed_offsets import committed_with_metadata
 from shared.process.settings import Settings
 
 BINDER = "binder"

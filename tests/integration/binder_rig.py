@@ -23,7 +23,9 @@ from schemas.topics import (
     shared_topics,
 )
 from services.binder.loop import Binder
-from shared.kafka.client import BatchProducer, make_consumer
+from shared.kafka import seam
+from shared.kafka.client import make_consumer
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.process.clock import now_ms
 from shared.process.service import Service
@@ -177,7 +179,7 @@ class Tail:
 
     async def start(self) -> "Tail":
         await self._consumer.start()
-        await self._consumer._client.set_topics([self._topic])
+        await seam.know_topics(self._consumer, [self._topic])
         partitions = sorted(self._consumer.partitions_for_topic(self._topic) or ())
         assert partitions, f"no topic {self._topic}"
         self._consumer.assign([TopicPartition(self._topic, p) for p in partitions])

@@ -13,7 +13,7 @@ def a_machine_that_stands_still_is_no_zombie(monkeypatch: pytest.MonkeyPatch) ->
     """Services run in this very process here. On a machine that stands still for five seconds they would rightly end;
     what they do about a sleep is tested with processes of their own, and by the unit tests of the watch.
     """
-    monkeypatch.setattr("shared.kafka.client.FRESH_FOR_S", 30.0)
+    monkeypatch.setattr("shared.membership.heartbeat.FRESH_FOR_S", 30.0)
 
 
 @pytest.fixture

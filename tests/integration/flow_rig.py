@@ -12,7 +12,8 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 from schemas.gateway_config import AppliedConfig
 from schemas.topics import CONFIG_GATEWAY
 from services.cli.config_apply import create_topics
-from shared.kafka.client import BatchProducer, make_consumer, partitions_of
+from shared.kafka.client import make_consumer, partitions_of
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.process.service import Service
 from shared.process.settings import Settings

@@ -30,8 +30,8 @@ from schemas.traces import TraceLine
 from services.binder.lease import lease
 from services.binder.lease.backoff import AccountBackoff
 from services.binder.submit import submitter
-from shared.kafka import client as kafka
 from shared.kafka.records import Out
+from shared.membership import heartbeat
 from shared.process.clock import monotonic_s, now_ms
 from shared.smpp.pdu import DeliverSm
 from tests.integration.binder_rig import Rig, RunningBinder, connector
@@ -304,7 +304,7 @@ async def test_a_process_that_was_stopped_writes_nothing_and_leaves_its_bind_fir
     assert binder is not None
     assert binder._heartbeat is not None
     assert binder._writable()
-    binder._heartbeat._last_s -= kafka.FRESH_FOR_S
+    binder._heartbeat._last_s -= heartbeat.FRESH_FOR_S
     assert not binder._writable(), "the last heartbeat is old"
     await binder._heartbeat.ask()
     assert binder._writable()

@@ -23,16 +23,11 @@ from services.cli.errors import CliError
 from services.cli.runtime import KAFKA_VARIABLE, producing
 from services.cli.topic_admin import partition_counts
 from services.throttler.assignor import ConnectorAssignor
-from shared.kafka.client import (
-    SESSION_TIMEOUT_MS,
-    BatchProducer,
-    consuming,
-    group_options,
-    leave_for_good,
-    make_consumer,
-    poll,
-)
+from shared.kafka import seam
+from shared.kafka.client import SESSION_TIMEOUT_MS, consuming, group_options, make_consumer, poll
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
+from shared.kafka.seam import become_dynamic
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import free_port
 from shared.process.settings import Settings
@@ -72,7 +67,7 @@ async def throttler(settings: Settings, instance: str, *, for_good: bool) -> Asy
         yield consumer
     finally:
         if for_good:
-            leave_for_good(consumer)
+            become_dynamic(consumer)
         await consumer.stop()
 
 
@@ -81,7 +76,7 @@ async def assigned(consumer: AIOKafkaConsumer, count: int, *, or_none: bool = Fa
     async with asyncio.timeout(40):
         while len(consumer.assignment()) < count:
             await poll(consumer, timeout_ms=50)
-            if or_none and consumer._coordinator.generation > 0:
+            if or_none and seam.group_generation(consumer) > 0:
                 return
 
 

@@ -22,7 +22,8 @@ from schemas.topics import (
 from services.correlator.app import run
 from services.correlator.join.partition import JoinPartition
 from services.correlator.state.changelog import Changelog
-from shared.kafka.client import BatchProducer, FatalKafkaError
+from shared.kafka.errors import FatalKafkaError
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.messages.events import EventMaker
 from shared.messages.ids import derived_id

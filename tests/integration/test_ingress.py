@@ -19,8 +19,10 @@ from services.ingress.app import run
 from services.ingress.idempotency import changelog_value, key_hash
 from services.ingress.place import home_partition
 from services.ingress.restore import require_log_append_time
-from shared.kafka.client import FatalKafkaError, committed_with_metadata, read_range
+from shared.kafka.committed_offsets import committed_with_metadata
+from shared.kafka.errors import FatalKafkaError
 from shared.kafka.records import Out
+from shared.kafka.replay import read_range
 from shared.membership.stage import Stage
 from shared.messages.ids import derived_id
 from shared.process.clock import now_ms

@@ -8,7 +8,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import UnknownError
 
-from shared.kafka.client import FatalKafkaError
+from shared.kafka.errors import FatalKafkaError
 from shared.process.service import CannotServe, Service, read_service_states
 from shared.process.settings import Settings
 from tests.integration.flow_rig import Rig

@@ -10,16 +10,14 @@ from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as KafkaTopic
 
-from shared.kafka import client as kafka
-from shared.kafka.client import (
-    MAX_POLL_INTERVAL_MS,
-    BatchProducer,
-    FatalKafkaError,
-    HeartbeatWatch,
-    committed_with_metadata,
-    read_range,
-)
+from shared.kafka.client import MAX_POLL_INTERVAL_MS
+from shared.kafka.committed_offsets import committed_with_metadata
+from shared.kafka.errors import FatalKafkaError
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
+from shared.kafka.replay import read_range
+from shared.membership import heartbeat
+from shared.membership.heartbeat import HeartbeatWatch
 from shared.membership.stage import Stage, StageConfig, StageHandler
 from shared.process.clock import now_ms
 from shared.process.service import Service
@@ -170,7 +168,7 @@ async def test_an_old_heartbeat_stops_the_stage_before_it_produces(
     stage = Stage(service, StageConfig(unique_name("group"), (source,)), Copy(target))
     async with _running(service, stage) as task:
         await _until(lambda: service.ready, task)
-        monkeypatch.setattr(HeartbeatWatch, "age_s", kafka.FRESH_FOR_S + 1)
+        monkeypatch.setattr(HeartbeatWatch, "age_s", heartbeat.FRESH_FOR_S + 1)
         await _produce(kafka_bootstrap, source, 2)
         with pytest.raises(FatalKafkaError, match="no acknowledged heartbeat"):
             await asyncio.wait_for(asyncio.shield(task), 20)

@@ -32,7 +32,9 @@ from services.throttler.assignor import owner_of
 from services.throttler.connector_topics import connector_of
 from services.throttler.lanes.arrivals import AHEAD_MAX, Arrivals
 from services.throttler.loop import Throttler
-from shared.kafka.client import committed_with_metadata, make_consumer
+from shared.kafka import seam
+from shared.kafka.client import make_consumer
+from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.records import Out
 from shared.process.clock import now_ms
 from shared.process.service import Service
@@ -432,7 +434,7 @@ async def test_a_cycle_ends_although_a_rebalance_began_in_it(rig: Rig, connector
         consumer.subscribe([lane.topic], listener=Listener())
         await assigned.wait()
         arrivals.open([lane])
-        fetched = consumer._fetcher._create_fetch_waiter()
+        fetched = seam.next_fetched(consumer)
         lanes = Lanes(rig, connector_id)
         await lanes.publish(lanes.make(lane="bulk"))
         await fetched

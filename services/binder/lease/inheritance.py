@@ -15,7 +15,8 @@ from services.binder.submit.committing import Committer
 from services.binder.submit.dispatch_record import Segment, Unreadable, read_dispatch
 from services.binder.submit.feedback_record import Origin, fence_record
 from services.binder.submit.journal import Journal
-from shared.kafka.client import BatchProducer, read_range
+from shared.kafka.produce import BatchProducer
+from shared.kafka.replay import read_range
 from shared.process.settings import Settings
 
 log = logging.getLogger(__name__)

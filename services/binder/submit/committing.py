@@ -11,7 +11,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from schemas.commit_marks import BinderMark
 from services.binder.submit.journal import commit_due_s
-from shared.kafka.client import FatalKafkaError
+from shared.kafka.errors import FatalKafkaError
 from shared.process.clock import monotonic_s
 
 log = logging.getLogger(__name__)

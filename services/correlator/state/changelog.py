@@ -11,7 +11,9 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.correlator.state.table import StateTable
-from shared.kafka.client import FatalKafkaError, consuming, read_range
+from shared.kafka.client import consuming
+from shared.kafka.errors import FatalKafkaError
+from shared.kafka.replay import read_range
 from shared.process.clock import monotonic_s
 from shared.process.settings import Settings
 

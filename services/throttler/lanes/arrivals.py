@@ -10,12 +10,14 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Collection, Container
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
-from shared.kafka.client import FatalKafkaError, poll, rebalancing, wait_for_the_reader
+from shared.kafka import seam
+from shared.kafka.client import poll, wait_for_the_reader
+from shared.kafka.errors import FatalKafkaError
 from shared.process.telemetry import RECORDS_IN
 
 AHEAD_MAX: Final = 1_000
@@ -23,16 +25,11 @@ AHEAD_MAX: Final = 1_000
 
 
 class Arrivals:
-    """Of a started consumer. `wake` is called when something has come.
-
-    It uses two private names of aiokafka's fetcher, which has no public view of what was fetched; a test keeps them
-    honest.
-    """
+    """Of a started consumer. `wake` is called when something has come."""
 
     def __init__(self, consumer: AIOKafkaConsumer, wake: Callable[[], None]) -> None:
         self._consumer = consumer
         self._wake = wake
-        self._fetcher: Any = consumer._fetcher
         wait_for_the_reader(consumer)
         self._records: dict[TopicPartition, deque[ConsumerRecord]] = {}
         self._paused: set[TopicPartition] = set()
@@ -54,7 +51,7 @@ class Arrivals:
     def check(self) -> None:
         """Raise `FatalKafkaError` for what the group's coordinator has told; otherwise only polls tell it."""
         try:
-            self._consumer._coordinator.check_errors()
+            seam.check_group_errors(self._consumer)
         except KafkaError as error:
             raise FatalKafkaError(f"the consumer was stopped by Kafka: {error!r}") from error
 
@@ -89,7 +86,7 @@ class Arrivals:
     async def follow(self) -> None:
         """Until cancelled. Raises `FatalKafkaError`."""
         while True:
-            fetched: asyncio.Future[None] = self._fetcher._create_fetch_waiter()
+            fetched = seam.next_fetched(self._consumer)
             await self.read()
             await asyncio.wait([fetched])
 
@@ -98,8 +95,8 @@ class Arrivals:
 
         What a fetch still brought of a paused partition is dropped by aiokafka when it is asked for, and comes again.
         """
-        for tp in list(self._fetcher._records):
-            if (tp in self._records or tp in self._paused) and not rebalancing(self._consumer):
+        for tp in seam.fetched_partitions(self._consumer):
+            if (tp in self._records or tp in self._paused) and not seam.rebalancing(self._consumer):
                 found = await poll(self._consumer, tp, timeout_ms=0)
                 if found:
                     self._came(tp, found[tp])

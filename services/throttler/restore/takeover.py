@@ -8,7 +8,7 @@ from aiokafka.errors import IllegalStateError
 from services.throttler.connector.policy import Policy
 from services.throttler.connector.scheduler import Brain
 from services.throttler.restore.remains import Owned, Remains, owned_connectors
-from shared.kafka.client import committed_with_metadata
+from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.replay import LogReader
 from shared.process.clock import now_ms
 from shared.process.service import Service

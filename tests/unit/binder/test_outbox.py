@@ -7,7 +7,8 @@ from typing import cast
 import pytest
 
 from services.binder.outbox import Offsets, Outbox, Parcel
-from shared.kafka.client import BatchProducer, FatalKafkaError
+from shared.kafka.errors import FatalKafkaError
+from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from tests.unit.binder.fakes import FakeProducer
 

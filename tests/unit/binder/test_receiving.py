@@ -10,7 +10,7 @@ from services.binder.receive import receiving as module
 from services.binder.receive.received_record import Receiver
 from services.binder.receive.receiving import Receiving
 from services.binder.smpp.link import EsmeConnection
-from shared.kafka.client import BatchProducer
+from shared.kafka.produce import BatchProducer
 from shared.smpp.pdu import DeliverSm
 from tests.unit.binder.fakes import FakeConnection, FakeProducer
 

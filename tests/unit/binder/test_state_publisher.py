@@ -8,7 +8,7 @@ import pytest
 from schemas.connector_states import BindState, ConnectorState
 from services.binder.lease.board import Place, StateBoard
 from services.binder.outbox import Outbox
-from shared.kafka.client import BatchProducer
+from shared.kafka.produce import BatchProducer
 from tests.unit.binder.fakes import FakeProducer
 
 PLACE = ("acme-1", 2)

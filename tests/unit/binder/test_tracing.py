@@ -18,7 +18,7 @@ from services.binder.submit.dispatch_record import Segment, read_dispatch
 from services.binder.trace import tracing as module
 from services.binder.trace.files import TraceFiles
 from services.binder.trace.tracing import RING_OCTETS_MIN, RINGS_OCTETS, LinkTrace, Tracing
-from shared.kafka.client import BatchProducer
+from shared.kafka.produce import BatchProducer
 from shared.smpp import pdu
 from shared.smpp.constants import BindMode
 from shared.smpp.session import EsmeSession

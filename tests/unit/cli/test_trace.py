@@ -9,7 +9,7 @@ from schemas.traces import TraceLine
 from services.cli import trace
 from services.cli.errors import Invalid
 from services.cli.trace import SINCE_MAX_S, Wish, bind_sentence, request_of, shown, unknown_connector
-from shared.kafka.client import FatalKafkaError
+from shared.kafka.errors import FatalKafkaError
 
 MESSAGE_ID = "01a20bb9-c3d6-7312-849d-5ee85274ab44"
 

@@ -19,14 +19,19 @@ class Fetches:
         self.now_s = 100.0
         self.asked_at_s: list[float] = []
         fetcher = SimpleNamespace(_proc_fetch_request=self._fetch)
-        FetchPace(SimpleNamespace(_fetcher=fetcher), PAUSE_S, clock=lambda: self.now_s, sleep=self._sleep)
+        FetchPace(
+            SimpleNamespace(_fetcher=fetcher),
+            PAUSE_S,
+            clock=lambda: self.now_s,
+            sleep=lambda wait_s: self.sleep(wait_s),
+        )
         self._paced = fetcher._proc_fetch_request
 
     async def _fetch(self, assignment: Any, node_id: int, request: Any) -> bool:
         self.asked_at_s.append(self.now_s)
         return next(self._brings)
 
-    async def _sleep(self, wait_s: float) -> None:
+    async def sleep(self, wait_s: float) -> None:
         self.now_s += wait_s
 
     async def fetch(self, node_id: int = 1) -> bool:
@@ -82,7 +87,7 @@ async def test_one_that_is_cancelled_while_held_back_brought_nothing() -> None:
         held.set()
         await asyncio.Event().wait()
 
-    fetches._paced.__self__._sleep = hang
+    fetches.sleep = hang  # type: ignore[method-assign]  # in this one test
     task = asyncio.create_task(fetches.fetch())
     await held.wait()
     task.cancel()

@@ -8,10 +8,6 @@ from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher
 from aiokafka.record.default_records import DefaultRecordBatchBuilder, _DefaultRecordBatchBuilderPy
 
-from shared.kafka.header_names import tolerate_any_header_name
-
-tolerate_any_header_name()
-
 WRONG = b"a\xff\xc3"
 """In the place of the name `a__`."""
 NONE, ZSTD = 0, 4

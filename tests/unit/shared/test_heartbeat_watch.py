@@ -7,8 +7,9 @@ import pytest
 from aiokafka.errors import GroupAuthorizationFailedError
 from aiokafka.protocol.commit import OffsetCommitRequest
 
-from shared.kafka import client as kafka
-from shared.kafka.client import FatalKafkaError, HeartbeatWatch
+from shared.kafka.errors import FatalKafkaError
+from shared.membership import heartbeat
+from shared.membership.heartbeat import HeartbeatWatch
 
 
 class Group:
@@ -18,7 +19,7 @@ class Group:
         self.now_s = 100.0
         self.answer_takes_s = 0.0
         self.answer: bool | Exception = True
-        monkeypatch.setattr(kafka, "monotonic_s", lambda: self.now_s)
+        monkeypatch.setattr(heartbeat, "monotonic_s", lambda: self.now_s)
         self.coordinator = SimpleNamespace(_do_heartbeat=self._heartbeat, generation=7)
 
     def watch(self) -> HeartbeatWatch:
@@ -91,7 +92,7 @@ async def test_it_is_asked_until_it_is_acknowledged_and_not_at_all_when_it_was(
     group.answer = False
     watch = group.watch()
     await watch.until_fresh()
-    assert waits == [kafka.ASK_AGAIN_S] * 3
+    assert waits == [heartbeat.ASK_AGAIN_S] * 3
     group.answer = AssertionError("there is nothing to ask")
     await watch.until_fresh()
 

@@ -11,8 +11,10 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from shared.kafka.client import BatchProducer, administering, consuming, leave_for_good, make_consumer, read_range
-from shared.kafka.replay import LogReader
+from shared.kafka.client import administering, consuming, make_consumer
+from shared.kafka.produce import BatchProducer
+from shared.kafka.replay import LogReader, read_range
+from shared.kafka.seam import become_dynamic
 from shared.process.settings import Settings
 
 API_VERSIONS: Final = 18
@@ -84,7 +86,7 @@ async def test_one_that_is_cancelled_while_it_starts_is_closed(
 
 async def test_one_that_never_started_is_nothing_to_its_group() -> None:
     consumer = make_consumer(SETTINGS, group_id="binder")
-    leave_for_good(consumer)
+    become_dynamic(consumer)
     await consumer.stop()
 
 

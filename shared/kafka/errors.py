@@ -1,0 +1,13 @@
+"""Pure: how work with Kafka ends, in the three ways that a process tells apart."""
+
+
+class KafkaUnavailable(Exception):
+    """No broker answered. Retryable by whoever started us: exit code 3."""
+
+
+class MissingTopics(Exception):
+    """Topics that only the CLI creates are not there. Not retryable before somebody creates them: exit code 1."""
+
+
+class FatalKafkaError(Exception):
+    """This process may not go on (fenced, evicted, a produce whose end is unknown): it exits, the restart rebuilds."""

@@ -1,0 +1,360 @@
+"""Edge: every private name of aiokafka that this project uses, and every place where its behaviour is replaced.
+
+aiokafka 0.14 has no public way to do what stands here. Nothing outside this module touches a private name of it (an
+architecture test). `PRIVATE_NAMES` lists them all; `install` puts the replacements in place, once a process and before
+its first client, and refuses to where a new version of aiokafka has lost a name. What each replacement does on a real
+broker has its own test.
+"""
+
+import asyncio
+import importlib
+import inspect
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextvars import ContextVar
+from typing import Any, Final, SupportsIndex
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, client
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.consumer import fetcher
+from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.record.default_records import _DefaultRecordBatchPy
+from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
+
+PRIVATE_NAMES: Final[dict[str, tuple[str, ...]]] = {
+    "aiokafka.client": ("create_conn",),
+    "aiokafka.client:AIOKafkaClient": ("bootstrap", "fetch_all_metadata", "set_topics", "_topics"),
+    "aiokafka.admin:AIOKafkaAdminClient": ("_send_request", "find_coordinator"),
+    "aiokafka.consumer:AIOKafkaConsumer": ("_client", "_coordinator", "_fetcher", "_subscription", "_group_id"),
+    "aiokafka.consumer.fetcher": ("MemoryRecords", "PartitionRecords"),
+    "aiokafka.consumer.fetcher:Fetcher": (
+        "_create_fetch_waiter", "_fetch_max_wait_ms", "_fetch_min_bytes", "_prefetch_backoff", "_proc_fetch_request",
+        "_records",
+    ),
+    "aiokafka.consumer.fetcher:PartitionRecords": (
+        "_aborted_producers", "_aborted_transactions", "_records", "_records_iterator", "_unpack_records",
+        "next_fetch_offset",
+    ),
+    "aiokafka.consumer.group_coordinator:GroupCoordinator": (
+        "_do_heartbeat", "_group_instance_id", "_group_subscription", "check_errors", "generation", "request_rejoin",
+    ),
+    "aiokafka.consumer.subscription_state:SubscriptionState": ("reassignment_in_progress", "subscription"),
+    "aiokafka.consumer.subscription_state:Assignment": ("state_value",),
+    "aiokafka.consumer.subscription_state:TopicPartitionState": ("has_valid_position", "position"),
+    "aiokafka.record.default_records:_DefaultRecordBatchPy": ("_buffer", "_maybe_uncompress"),
+    "aiokafka.record.memory_records:_MemoryRecordsPy": ("MAGIC_OFFSET", "_next_slice", "next_batch"),
+}  # fmt: skip
+"""By module, or `module:Class`: attributes of it, of its instances, or of what it is made with."""
+
+
+class SeamBroken(Exception):
+    """The replacements are not in place, or cannot be: this version of aiokafka lacks a name that is used here."""
+
+
+def missing_names() -> list[str]:
+    """The names of `PRIVATE_NAMES` that the installed aiokafka does not have, each as `module:Class.name`."""
+    return [f"{place}.{name}" for place, names in PRIVATE_NAMES.items() for name in names if not _has(place, name)]
+
+
+def _has(place: str, name: str) -> bool:
+    module_name, _, class_name = place.partition(":")
+    module = importlib.import_module(module_name)
+    if not class_name:
+        return hasattr(module, name)
+    owner = getattr(module, class_name, None)
+    return owner is not None and bool(hasattr(owner, name) or _is_set_in(owner, name))
+
+
+def _is_set_in(owner: type, name: str) -> bool:
+    """Whether a method of the class sets the attribute of its instances."""
+    try:
+        return any(f"self.{name}" in inspect.getsource(kind) for kind in owner.__mro__[:-1])
+    except (OSError, TypeError):
+        return False
+
+
+_installed = False
+
+
+def install() -> None:
+    """Put the replacements in place, for every client of this process. Raises `SeamBroken`. A second call does nothing.
+
+    * A record whose header names are no UTF-8 is read (aiokafka's consumer would raise at it for ever).
+    * The first connection of a client is closed when its start is cancelled or fails (aiokafka forgets it).
+    """
+    global _installed
+    if _installed:
+        return
+    if missing := missing_names():
+        raise SeamBroken(f"this version of aiokafka lacks {', '.join(missing)} (see shared/kafka/seam.py)")
+    fetcher.MemoryRecords = _KeptRecords
+    fetcher.PartitionRecords = _PartitionRecords
+    client.create_conn = _create_conn
+    client.AIOKafkaClient.bootstrap = _bootstrap_or_close
+    _installed = True
+
+
+def check_installed() -> None:
+    """Raise `SeamBroken` unless `install` was called: a process without it would work until the first odd record."""
+    if not _installed:
+        raise SeamBroken("call shared.kafka.seam.install() before the first client")
+
+
+# -- metadata -------------------------------------------------------------------------------------------------------
+
+
+async def all_partitions(consumer: AIOKafkaConsumer) -> dict[str, list[int]]:
+    """The partitions of every topic, by metadata fetched now; a consumer's own view may be older than a new topic."""
+    cluster = await consumer._client.fetch_all_metadata()
+    return {topic: sorted(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
+
+
+async def led_partitions(consumer: AIOKafkaConsumer) -> dict[str, set[int]]:
+    """The partitions of every topic that have a leader, by metadata fetched now; others cannot be produced to yet."""
+    cluster = await consumer._client.fetch_all_metadata()
+    return {topic: cluster.available_partitions_for_topic(topic) or set() for topic in cluster.topics()}
+
+
+async def know_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
+    """Have a consumer without a group know `topics` before it is asked about their partitions: one round trip.
+
+    aiokafka learns of them one by one otherwise, a tenth of a second each (its retry), also within one question about
+    many. Topics that are not there stay unknown.
+    """
+    kafka = consumer._client
+    missing = {topic for topic in topics if not kafka.cluster.partitions_for_topic(topic)}
+    if missing:
+        await kafka.set_topics(kafka._topics | missing)
+
+
+async def ask_coordinator(admin: AIOKafkaAdminClient, group: str, request: Any) -> Any:
+    """The answer of the group's coordinator to a request that the admin client has no method for."""
+    return await admin._send_request(request, await admin.find_coordinator(group))
+
+
+def group_of(consumer: AIOKafkaConsumer) -> str:
+    """The consumer's group."""
+    return str(consumer._group_id)
+
+
+# -- membership -----------------------------------------------------------------------------------------------------
+
+
+def rebalancing(consumer: AIOKafkaConsumer) -> bool:
+    """Whether a rebalance is under way, from before its revoke callback until after its assignment.
+
+    A poll would wait for its end now. Who polls while holding what the revoke callback waits for must ask first, with
+    nothing awaited in between, or both wait for ever.
+    """
+    under_way: bool = consumer._subscription.reassignment_in_progress
+    return under_way
+
+
+def group_generation(consumer: AIOKafkaConsumer) -> int:
+    """The group's generation that this member is in."""
+    return int(consumer._coordinator.generation)
+
+
+def is_unknown_to_group(consumer: AIOKafkaConsumer) -> bool:
+    """The group has said that it does not know this member: aiokafka has reset its generation."""
+    return group_generation(consumer) == int(OffsetCommitRequest.DEFAULT_GENERATION_ID)
+
+
+def check_group_errors(consumer: AIOKafkaConsumer) -> None:
+    """Raise the `KafkaError` that the group's coordinator has told, if any; otherwise only polls tell it."""
+    consumer._coordinator.check_errors()
+
+
+def become_dynamic(consumer: AIOKafkaConsumer) -> None:
+    """Make a static member dynamic, so that its `stop` tells the group: its partitions are taken over at once.
+
+    Without it the group waits for the session timeout, which is what a restart wants and a removal does not. One that
+    never started is nothing to the group.
+    """
+    if consumer._coordinator is not None:
+        consumer._coordinator._group_instance_id = None
+
+
+def rejoin_if_blind(consumer: AIOKafkaConsumer) -> bool:
+    """Whether this member must join once more, which is then under way. Ask once, at the first assignment.
+
+    A static member that comes back is given its old assignment as a follower, even if it leads the group: it would
+    never learn of topics made meanwhile, nor would anybody watch for new partitions. A second join has the broker
+    begin a rebalance if this member leads, and costs a round trip if it does not.
+    """
+    coordinator = consumer._coordinator
+    if coordinator._group_instance_id is None or coordinator._group_subscription is not None:
+        return False
+    coordinator.request_rejoin()
+    return True
+
+
+SendHeartbeat = Callable[[], Awaitable[bool]]
+"""Sends one heartbeat, and says whether the group acknowledged it."""
+
+
+def replace_heartbeat(
+    consumer: AIOKafkaConsumer, replacement: Callable[[SendHeartbeat], SendHeartbeat]
+) -> SendHeartbeat:
+    """Have every heartbeat of a started consumer sent by `replacement(the one that sends it)`, and return that."""
+    sending = replacement(consumer._coordinator._do_heartbeat)
+    consumer._coordinator._do_heartbeat = sending
+    return sending
+
+
+# -- fetching -------------------------------------------------------------------------------------------------------
+
+
+def position_of(consumer: AIOKafkaConsumer, tp: TopicPartition) -> int | None:
+    """The offset that is read next, transaction markers passed over; None while it is not known.
+
+    aiokafka's own `position` waits then.
+    """
+    subscription = consumer._subscription.subscription
+    assignment = subscription.assignment if subscription is not None else None
+    state = assignment.state_value(tp) if assignment is not None else None
+    return int(state.position) if state is not None and state.has_valid_position else None
+
+
+def set_fetch_limits(consumer: AIOKafkaConsumer, *, wait_ms: int, least_bytes: int) -> None:
+    """How long the broker may collect records, or until it has so many bytes (as they are stored, compressed), before
+    it answers a fetch. Takes effect with the next one.
+    """
+    consumer._fetcher._fetch_min_bytes = least_bytes
+    consumer._fetcher._fetch_max_wait_ms = wait_ms
+
+
+def set_reader_patience(consumer: AIOKafkaConsumer, patience_s: float) -> None:
+    """Have the next fetch wait so long at most until what the last one brought was read (aiokafka: 0.1 s)."""
+    consumer._fetcher._prefetch_backoff = patience_s
+
+
+def fetched_partitions(consumer: AIOKafkaConsumer) -> list[TopicPartition]:
+    """Those of which something was fetched and not read yet."""
+    return list(consumer._fetcher._records)
+
+
+def next_fetched(consumer: AIOKafkaConsumer) -> "asyncio.Future[None]":
+    """A future that is done when something more was fetched."""
+    future: asyncio.Future[None] = consumer._fetcher._create_fetch_waiter()
+    return future
+
+
+Fetch = Callable[[Any, Any, Any], Awaitable[bool]]
+"""Sends one fetch: (assignment, broker, request), and says whether it brought something."""
+
+
+def replace_fetch(consumer: AIOKafkaConsumer, replacement: Callable[[Fetch], Fetch]) -> None:
+    """Have every fetch of a started consumer sent by `replacement(the one that sends it)`."""
+    consumer._fetcher._proc_fetch_request = replacement(consumer._fetcher._proc_fetch_request)
+
+
+# -- replacement: header names that are no UTF-8 ----------------------------------------------------------------------
+#
+# Kafka takes any octets as the name of a header, so a client can write a record that makes `getmany` raise
+# UnicodeDecodeError at the same offset for ever. Here such a record is read all the same: what is no UTF-8 in a name is
+# spelled as `\xff`. Only a fetch that contains one is read this way, by aiokafka's slower reader in Python.
+
+
+class _KeptRecords(MemoryRecords):  # type: ignore[misc]  # a class that is chosen when it is imported
+    """aiokafka's fast reader of a fetched partition, which keeps the octets that it reads."""
+
+    def __init__(self, octets: bytes) -> None:
+        super().__init__(octets)
+        self.octets = octets
+
+
+class _Octets(bytearray):
+    """Octets of which every slice decodes to some text."""
+
+    def __getitem__(self, place: SupportsIndex | slice) -> Any:
+        found = super().__getitem__(place)
+        return _Octets(found) if isinstance(found, bytearray) else found
+
+    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
+        return bytes(self).decode(encoding, "backslashreplace")
+
+
+class _TolerantBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # final for types; there is no other seam
+    _buffer: bytearray
+
+    def _maybe_uncompress(self) -> None:
+        super()._maybe_uncompress()
+        self._buffer = _Octets(self._buffer)
+
+
+class _TolerantRecords(_MemoryRecordsPy):  # type: ignore[misc]  # as above
+    def next_batch(self) -> Any:
+        octets = self._next_slice
+        batch = super().next_batch()
+        has_headers = octets is not None and octets[self.MAGIC_OFFSET] >= 2
+        return _TolerantBatch(octets) if has_headers else batch
+
+
+class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka is untyped here
+    """What was fetched of one partition. At the first name that is no UTF-8 the tolerant reader goes on behind what
+    was given out."""
+
+    def __init__(self, tp: Any, records: Any, aborted_transactions: Any, *more: Any, **named: Any) -> None:
+        self._records_iterator: Iterator[ConsumerRecord] | None
+        self._aborted_transactions: list[tuple[int, int]]
+        super().__init__(tp, records, aborted_transactions, *more, **named)
+        self._octets: bytes = records.octets
+        self._aborted_given = list(self._aborted_transactions)
+
+    def __next__(self) -> ConsumerRecord:
+        try:
+            return next(self._records_iterator or iter(()))
+        except StopIteration:
+            self._records_iterator = None
+            raise
+        except UnicodeDecodeError:
+            self._records_iterator = self._tolerantly(self.next_fetch_offset)
+            return next(self)
+
+    def _tolerantly(self, start: int) -> Iterator[ConsumerRecord]:
+        """The records from offset `start` on; all of the fetch is read again, for its transactions."""
+        self._aborted_transactions = list(self._aborted_given)
+        self._aborted_producers: set[int] = set()
+        self._records = _TolerantRecords(self._octets)
+        return (record for record in self._unpack_records() if record.offset >= start)
+
+
+# -- replacement: the first connection of a client --------------------------------------------------------------------
+#
+# It belongs to nobody before the cluster has answered over it: whoever cancels `start` just then and calls `stop`, as
+# one should, leaves it open. Take-overs and restores are cancelled at any moment.
+
+_connect = client.create_conn
+_bootstrap = client.AIOKafkaClient.bootstrap
+
+
+class _Bootstrap:
+    """One that is under way, and the connections it has made; None once it is over."""
+
+    def __init__(self) -> None:
+        self.connections: list[Any] | None = []
+
+
+_under_way: ContextVar[_Bootstrap | None] = ContextVar("kafka-bootstrap", default=None)
+
+
+async def _create_conn(*place: Any, **options: Any) -> Any:
+    connection = await _connect(*place, **options)
+    bootstrap = _under_way.get()
+    if bootstrap is not None and bootstrap.connections is not None:
+        bootstrap.connections.append(connection)
+    return connection
+
+
+async def _bootstrap_or_close(kafka: Any) -> None:
+    bootstrap = _Bootstrap()
+    token = _under_way.set(bootstrap)
+    try:
+        await _bootstrap(kafka)
+    except BaseException:
+        for connection in bootstrap.connections or ():
+            connection.close()
+        raise
+    finally:
+        bootstrap.connections = None  # tasks that it started have a copy of this context
+        _under_way.reset(token)
