@@ -7,6 +7,7 @@ broker has its own test.
 """
 
 import asyncio
+import dis
 import importlib
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Iterator
@@ -65,11 +66,13 @@ def _has(place: str, name: str) -> bool:
 
 
 def _is_set_in(owner: type, name: str) -> bool:
-    """Whether a method of the class sets the attribute of its instances."""
-    try:
-        return any(f"self.{name}" in inspect.getsource(kind) for kind in owner.__mro__[:-1])
-    except (OSError, TypeError):
-        return False
+    """Whether the class sets the attribute when it makes an instance."""
+    return any(
+        instruction.opname == "STORE_ATTR" and instruction.argval == name
+        for kind in owner.__mro__[:-1]
+        if inspect.isfunction(made := vars(kind).get("__init__"))
+        for instruction in dis.get_instructions(made)
+    )
 
 
 _installed = False
