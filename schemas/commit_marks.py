@@ -65,18 +65,23 @@ class BinderMark:
 
 @dataclass(frozen=True, slots=True)
 class CommitTime:
-    """The commit of ingress and encoder: when it was made, wall clock."""
+    """The commit of ingress and encoder: when it was made, wall clock.
+
+    `mistakes`: how many records in a row, up to then, had ended in a mistake of ours (`internal_error`).
+    """
 
     at_ms: int
+    mistakes: int = 0
 
     def to_text(self) -> str:
-        return str(self.at_ms)
+        return f"{self.at_ms} {self.mistakes}" if self.mistakes else str(self.at_ms)
 
     @classmethod
     def from_text(cls, text: str) -> Self | None:
-        if not (text.isascii() and text.isdigit() and len(text) <= _DIGITS_MAX):
+        numbers = text.split(" ")
+        if len(numbers) > 2 or not all(n.isascii() and n.isdigit() and len(n) <= _DIGITS_MAX for n in numbers):
             return None
-        return cls(int(text))
+        return cls(*map(int, numbers))
 
 
 def _numbers(text: str) -> dict[str, int]:

@@ -19,9 +19,10 @@ from services.encoder.own_output import REROUTED, Before, Ended, OwnOutput
 from services.encoder.plan import ConnectorPlan, plan_of
 from services.encoder.restore import read_own_output
 from shared.kafka.committed_offsets import committed_with_metadata
-from shared.kafka.records import Out, dead_letter, dead_letter_of_error, dead_letter_of_mistake, trace_headers
+from shared.kafka.records import Out, dead_letter, dead_letter_of_error, trace_headers
 from shared.kafka.replay import read_range
-from shared.membership.replay_guard import Passing, commit_time, undecided
+from shared.membership.mistakes import Mistakes
+from shared.membership.replay_guard import Passing, undecided
 from shared.membership.stage import Stage, StageConfig, StageHandler, run_stages
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
@@ -62,6 +63,7 @@ class EncoderHandler(StageHandler):
         self._lanes = _LANES_OF[flow.topics[0]]
         self._own = OwnOutput()
         self._undecided = Passing()
+        self._mistakes = Mistakes(service, flow.group)
         self._service = service
         self._flow = flow
         self._progress = partial(service.progress, flow.group)
@@ -76,6 +78,7 @@ class EncoderHandler(StageHandler):
         References are taken from what it read last; a partition that was kept has them already.
         """
         committed = await committed_with_metadata(self._service.settings, self._flow.group)
+        self._mistakes.resume(text for tp, (_, text) in committed.items() if tp in partitions)
         await self._read_own_output(committed, partitions)
         for place in self._encoders.keys() - partitions:
             del self._encoders[place]
@@ -140,7 +143,7 @@ class EncoderHandler(StageHandler):
 
     def commit_metadata(self, partition: TopicPartition) -> str:
         """When this commit was made: where a successor begins to read what this process wrote."""
-        return commit_time()
+        return self._mistakes.mark()
 
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
         self._follow_configuration()
@@ -186,7 +189,7 @@ class EncoderHandler(StageHandler):
     def _encode(self, record: ConsumerRecord, submission: Submission, plan: ConnectorPlan, at_ms: int) -> list[Out]:
         headers = trace_headers(record) if record.headers else ()
         try:
-            return self._encoder(record).encode(submission, record.value, plan, at_ms, headers)
+            outs = self._encoder(record).encode(submission, record.value, plan, at_ms, headers)
         except NotBase64 as error:
             wrong = str(error)
             return [
@@ -197,8 +200,9 @@ class EncoderHandler(StageHandler):
         except MemoryError:
             raise
         except Exception as error:  # a text that nobody thought of must not stop those behind it
-            log.exception("%s:%d offset %d: a mistake of ours", record.topic, record.partition, record.offset)
-            return [dead_letter_of_mistake(record, error, at_ms=at_ms, service="encoder")]
+            return [self._mistakes.dead_letter(record, error, at_ms)]
+        self._mistakes.none()
+        return outs
 
     async def _look_again(self, unknown: Sequence[tuple[ConsumerRecord, Submission]], at_ms: int) -> list[Out]:
         """A connector that ingress knows and we do not is new, or was removed: the configuration's end tells which."""

@@ -3,7 +3,6 @@
 `mt.requests.otp` has a consumer of its own without cadence, so that a password never waits behind a campaign.
 """
 
-import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -29,15 +28,14 @@ from services.ingress.rerouting import RerouteDecider
 from services.ingress.restore import read_keys, read_own_output, require_log_append_time
 from services.ingress.routing import GatewayView
 from shared.kafka.committed_offsets import committed_with_metadata
-from shared.kafka.records import Out, dead_letter_of_mistake
+from shared.kafka.records import Out
 from shared.kafka.tables import TableReader
-from shared.membership.replay_guard import Passing, commit_time, undecided
+from shared.membership.mistakes import Mistakes
+from shared.membership.replay_guard import Passing, undecided
 from shared.membership.stage import Stage, StageConfig, StageHandler, run_stages
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
 from shared.process.yielding import Turns
-
-log = logging.getLogger(__name__)
 
 CADENCE_MS: Final = 40
 """`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
@@ -86,10 +84,12 @@ class IngressHandler(StageHandler):
         self._reroutes = RerouteDecider(service.events, self._own, view)
         self._keys_read: dict[int, int] = {}
         self._undecided = Passing()
+        self._mistakes = Mistakes(service, flow.group)
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         await self._restore_keys({tp.partition for tp in partitions if tp.topic == self._flow.requests})
         committed = await committed_with_metadata(self._service.settings, self._flow.group)
+        self._mistakes.resume(text for tp, (_, text) in committed.items() if tp in partitions)
         open_ones = await undecided(self._service.settings, committed, partitions, self._progress)
         self._own.forget_read_back()
         self._undecided.begin(open_ones)
@@ -131,12 +131,13 @@ class IngressHandler(StageHandler):
         """Deciders do not raise. Should one do so all the same, its record must not stop those behind it."""
         decider = self._reroutes if record.topic == MT_REROUTES else self._requests
         try:
-            return decider.decide(record, at_ms)
+            outs = decider.decide(record, at_ms)
         except MemoryError:
             raise
         except Exception as error:
-            log.exception("%s:%d offset %d: a mistake of ours", record.topic, record.partition, record.offset)
-            return [dead_letter_of_mistake(record, error, at_ms=at_ms, service="ingress")]
+            return [self._mistakes.dead_letter(record, error, at_ms)]
+        self._mistakes.none()
+        return outs
 
     def _follow_configuration(self) -> None:
         applied = self._service.gateway.applied
@@ -146,7 +147,7 @@ class IngressHandler(StageHandler):
 
     def commit_metadata(self, partition: TopicPartition) -> str:
         """When this commit was made: where a successor begins to read what this process wrote."""
-        return commit_time()
+        return self._mistakes.mark()
 
 
 async def run(service: Service) -> None:

@@ -2,7 +2,7 @@
 
 A record behind the committed offset may have been decided by a predecessor that died before its commit, perhaps under
 another configuration. What it wrote then lies in its output topics, no earlier than its last commit (whose metadata is
-the wall clock then, see `commit_time`) and no earlier than the record itself.
+the wall clock then, see `CommitTime`) and no earlier than the record itself.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -16,7 +16,6 @@ from schemas.commit_marks import CommitTime
 from shared.kafka.client import consuming
 from shared.kafka.records import In
 from shared.kafka.replay import LogReader, read_range
-from shared.process.clock import now_ms
 from shared.process.settings import Settings
 
 Progress = Callable[[], None]
@@ -33,11 +32,6 @@ class Undecided:
 
     end: int
     since_ms: int
-
-
-def commit_time() -> str:
-    """The metadata of a commit made now."""
-    return CommitTime(now_ms()).to_text()
 
 
 async def undecided(

@@ -42,6 +42,8 @@ GC_THRESHOLDS: Final = (200_000, 20, 50)
 
 BEAT_S: Final = 2.0
 LAST_BEAT_S: Final = 2.0
+LAST_ERROR_MAX: Final = 200
+"""Characters: a line of a table."""
 BEAT_FRESH_MS: Final = 10_000
 STUCK_MS: Final = 30_000
 """A loop that has not advanced for this long counts as dead."""
@@ -49,6 +51,10 @@ STUCK_MS: Final = 30_000
 
 class CannotServe(Exception):
     """The health port cannot be listened on. Retryable when whoever has it lets go: exit code 1."""
+
+
+class CannotGoOn(Exception):
+    """A job that stops on purpose; the message is a sentence for people. Another try may do better: exit code 1."""
 
 
 class InstanceInUse(Exception):
@@ -155,7 +161,10 @@ class Service:
 
     async def _beat_for_the_last_time(self, error: Exception) -> None:
         """So that `smsgw status` says why it is not there, also while it dies again and again."""
-        self.last_error = self.last_error or (str(error) if isinstance(error, FatalKafkaError) else repr(error))[:200]
+        if isinstance(error, CannotGoOn):
+            self.last_error = str(error)[:LAST_ERROR_MAX]
+        sentence = str(error) if isinstance(error, FatalKafkaError) else repr(error)
+        self.last_error = self.last_error or sentence[:LAST_ERROR_MAX]
         self._ready_parts[""] = False
         with contextlib.suppress(Exception):
             async with asyncio.timeout(LAST_BEAT_S):
@@ -308,7 +317,7 @@ async def _run(name: str, settings: Settings, job: Callable[[Service], Awaitable
     except InstanceInUse as error:
         log.error("%s", error)
         return EXIT_INSTANCE_IN_USE
-    except (MissingTopics, CannotServe) as error:
+    except (MissingTopics, CannotServe, CannotGoOn) as error:
         log.error("%s", error)
         return EXIT_FAILED
     except FatalKafkaError as error:

@@ -58,6 +58,9 @@ class Settings(ClickHouseSettings):
     http_host: str = Field(default="", description="Address of health and metrics; empty = all of this machine's")
     http_port: int = Field(default=0, ge=0, le=65_535, description="Health and metrics; 0 = any free port")
     leave_groups: bool = Field(default=False, description="On a stop, leave the consumer groups for good")
+    internal_errors_max: int = Field(
+        default=20, ge=1, description="Records in a row that may end in a mistake of ours before the consumer stops"
+    )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
     @field_validator("kafka_bootstrap_servers")

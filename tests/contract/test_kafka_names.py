@@ -21,12 +21,14 @@ def test_the_metadata_of_commits_stays_octet_by_octet() -> None:
     assert BinderMark(3, 4, 5, 4).to_text() == '{"L":3,"e":4,"f":5}'
     assert BinderMark(3, 4, 5, 2).to_text() == '{"L":3,"e":4,"f":5,"v":2}'
     assert CommitTime(1_790_000_000_000).to_text() == "1790000000000"
+    assert CommitTime(1_790_000_000_000, 7).to_text() == "1790000000000 7"
 
 
 def test_a_commit_time_comes_back() -> None:
     assert CommitTime.from_text("1790000000000") == CommitTime(1_790_000_000_000)
+    assert CommitTime.from_text("1790000000000 7") == CommitTime(1_790_000_000_000, 7)
 
 
-@pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "\u00b2", "1" * 19, '{"L":1}'])
+@pytest.mark.parametrize("text", ["", "x", "-1", "1.5", "\u00b2", "1" * 19, '{"L":1}', "1 ", " 1", "1 2 3", "1 x"])
 def test_what_is_no_commit_time_is_none(text: str) -> None:
     assert CommitTime.from_text(text) is None

@@ -23,6 +23,7 @@ from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.records import Out
 from shared.kafka.replay import read_range
+from shared.membership.mistakes import TooManyMistakes
 from shared.membership.stage import Stage
 from shared.messages.ids import derived_id
 from shared.process.clock import now_ms
@@ -326,3 +327,35 @@ async def test_huge_values_do_not_stop_the_partition(kafka_bootstrap: str, accou
     assert noise in [r.value for r in watch.records["mt.requests.dlq"]]
     (status,) = _of(watch, "mt.statuses", account)
     assert (status["reason"], status["field"]) == ("invalid_field", "idempotency_key")
+
+
+async def test_a_bug_does_not_turn_the_topic_into_dead_letters(
+    kafka_bootstrap: str, account: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After twenty in a row it stops, and stops again when it is started again; nothing behind is lost."""
+
+    def stumble(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    async def send(count: int) -> None:
+        values = [request(account_id=account, text=f"n {n}") for n in range(count)]
+        await rig.producer.send_all(Out("mt.requests", None, value, (), 1) for value in values)
+
+    def letters() -> int:
+        return len([r for r in watch.records["mt.requests.dlq"] if account.encode() in r.value])
+
+    async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
+        await rig.apply(_config(account))
+        with monkeypatch.context() as patched:
+            patched.setattr("services.ingress.decision.RequestDecider.decide", stumble)
+            async with rig.running("ingress", run):
+                await send(15)
+                await watch.until(lambda: letters() == 15)
+            for _ in range(2):
+                await send(5)  # the fifth is the twentieth
+                with pytest.raises(TooManyMistakes, match="20 records in a row"):
+                    async with rig.running("ingress", run) as service:
+                        await asyncio.wait_for(service.stopping.wait(), 30)
+        async with rig.running("ingress", run):
+            await watch.until(lambda: len(_of(watch, "mt.submissions", account)) == 10)
+            assert letters() == 15

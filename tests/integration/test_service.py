@@ -8,8 +8,9 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import UnknownError
 
+from services.cli.health import look
 from shared.kafka.errors import FatalKafkaError
-from shared.process.service import CannotServe, Service, read_service_states
+from shared.process.service import CannotGoOn, CannotServe, Service, read_service_states
 from shared.process.settings import Settings
 from tests.integration.flow_rig import Rig
 
@@ -57,6 +58,22 @@ async def test_a_process_that_dies_of_a_mistake_says_so_in_its_last_beat(kafka_b
             await service.run(job)
         states = [s for s in (await read_service_states(rig.settings)).values() if s.pid == service.pid]
     assert [(s.last_error, s.ready) for s in states if s.service == "test" and s.last_error] == [("KeyError(0)", False)]
+
+
+async def test_a_job_that_stops_on_purpose_says_why_whatever_was_wrong_before(kafka_bootstrap: str) -> None:
+    """`smsgw status` shows it."""
+    sentence = "ingress stopped: 20 records in a row ended in a mistake of ours"
+
+    async def job(service: Service) -> None:
+        service.last_error = "another complaint"
+        raise CannotGoOn(sentence)
+
+    async with Rig(kafka_bootstrap) as rig:
+        service = Service("test", rig.settings.model_copy(update={"instance": None}))
+        with pytest.raises(CannotGoOn):
+            await service.run(job)
+        health = await look(rig.settings, ask_clickhouse=False)
+    assert [s.last_error for s in health.services if s.pid == service.pid and s.last_error] == [sentence]
 
 
 async def test_a_taken_health_port_is_one_sentence(kafka_bootstrap: str, tmp_path: Path) -> None:

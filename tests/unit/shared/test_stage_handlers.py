@@ -16,6 +16,7 @@ from services.encoder.app import EncoderHandler
 from services.ingress import app as ingress_app
 from services.ingress.app import IngressHandler
 from services.ingress.opt_outs import OptOuts
+from shared.membership.mistakes import TooManyMistakes
 from shared.membership.stage import StageHandler
 from shared.process.gateway import GatewayTable
 from shared.process.settings import read_settings
@@ -50,10 +51,11 @@ async def turns_during(handler: StageHandler, records: list[Record]) -> int:
     return ran
 
 
-def service() -> Any:
-    gateway = GatewayTable(read_settings(kafka_bootstrap_servers="127.0.0.1:9"))
+def service(name: str = "test") -> Any:
+    settings = read_settings(kafka_bootstrap_servers="127.0.0.1:9")
+    gateway = GatewayTable(settings)
     gateway.adopt(applied())
-    return SimpleNamespace(gateway=gateway, events=EVENTS, progress=advanced.append)
+    return SimpleNamespace(name=name, settings=settings, gateway=gateway, events=EVENTS, progress=advanced.append)
 
 
 async def test_a_batch_of_submissions_lets_heartbeats_through() -> None:
@@ -96,6 +98,29 @@ async def test_a_mistake_of_ours_costs_the_one_record(monkeypatch: pytest.Monkey
         assert headers["dlq_reason"] == b"internal_error"
         assert headers["dlq_error"] == b"ZeroDivisionError('nobody thought of this')"
     assert list(await ingress.handle([Record(request(), offset=1)], AT_MS))
+
+
+async def test_twenty_mistakes_in_a_row_stop_the_consumer_and_a_good_record_between_does_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def stumble(*_: object) -> None:
+        raise ZeroDivisionError("nobody thought of this")
+
+    ingress = IngressHandler(service("ingress"), ingress_app.FLOWS[0], 1, COUNTRIES, OptOuts())
+    encoder = EncoderHandler(service("encoder"), encoder_app.FLOWS[0])
+    for handler, good, name in (
+        (ingress, Record(request()), "services.ingress.decision.RequestDecider.decide"),
+        (encoder, Record(submission().to_json(), topic=MT_SUBMISSIONS), "services.encoder.encode.Encoder.encode"),
+    ):
+        for _ in range(2):
+            with monkeypatch.context() as patched:
+                patched.setattr(name, stumble)
+                assert len(list(await handler.handle([good] * 19, AT_MS))) == 19
+            assert list(await handler.handle([good], AT_MS))
+        with monkeypatch.context() as patched:
+            patched.setattr(name, stumble)
+            with pytest.raises(TooManyMistakes, match=r"stopped: 20 records in a row .* in ZeroDivisionError"):
+                await handler.handle([good] * 20, AT_MS)
 
 
 async def test_a_successor_remembers_past_what_was_stumbled_over(monkeypatch: pytest.MonkeyPatch) -> None:
