@@ -1,23 +1,21 @@
-"""Pure: `mt.dispatch.<connector>`: one record per segment, for the bind that owns the partition."""
+"""Pure: `mt.dispatch.<connector>`: one record per segment, for the bind that owns the partition.
 
-from typing import Final
+The record is an envelope that is the same for every kind of connector, and the payload of the kind inside. Version 1
+knew one kind and had its fields in the envelope; `Dispatch.from_json` reads it as version 2.
+"""
+
+from typing import Any, ClassVar, Final, Self
 
 from pydantic import Field
 
+from schemas.payloads.smpp import SmppPayload
 from schemas.wire import Int64, Lane, Wire
 
 SPACING_MAX_US: Final = 1_000_000
 """One a second: a bind that has work has at least one of its connector's `tps`."""
 
 
-class Dispatch(Wire):
-    """A segment to submit now. `id` = message_id/route_no/index/attempt names this dispatch and its answer.
-
-    `message` (a `SegmentedMessage`, JSON, as it was when this run of it began) is on the first record of a run. All
-    records of a run lie in one partition (a message that must move to another bind begins another run), so that a
-    throttler that takes over rebuilds what is in flight partition by partition, from these records and their answers.
-    """
-
+class _Envelope(Wire):
     id: str
     message_id: str
     route_no: Int64
@@ -28,18 +26,34 @@ class Dispatch(Wire):
     accepted_at_ms: Int64
     expires_at_ms: Int64
     spacing_us: int = Field(
-        ge=1, le=SPACING_MAX_US, description="Least time between two submit_sm of this bind, microseconds"
+        ge=1, le=SPACING_MAX_US, description="Least time between two submits of this bind, microseconds"
     )
-    source_addr: str
-    source_addr_ton: Int64
-    source_addr_npi: Int64
-    destination_addr: str
-    dest_addr_ton: Int64
-    dest_addr_npi: Int64
-    esm_class: Int64
-    data_coding: Int64
-    registered_delivery: Int64
-    send_validity: bool = True
-    octets: str = Field(description="base64")
-    tlvs: list[tuple[Int64, str]] = Field(default_factory=list)
     message: str | None = None
+
+
+class Dispatch(_Envelope):
+    """A segment to submit now. `id` = message_id/route_no/index/attempt names this dispatch and its answer.
+
+    `message` (a `SegmentedMessage`, JSON, as it was when this run of it began) is on the first record of a run. All
+    records of a run lie in one partition (a message that must move to another bind begins another run), so that a
+    throttler that takes over rebuilds what is in flight partition by partition, from these records and their answers.
+    `payload` is for the binder alone: a record of `schemas.payloads`, by `kind`.
+    """
+
+    CURRENT_VERSION: ClassVar[int] = 2
+    schema_version: int = 2
+    kind: str
+    payload: dict[str, Any]
+
+    @classmethod
+    def from_json(cls, value: bytes | str) -> Self:
+        if Wire.from_json(value).schema_version >= cls.CURRENT_VERSION:
+            return super().from_json(value)
+        old = _DispatchV1.from_json(value)
+        fields = old.model_dump(exclude={"schema_version"}, exclude_unset=True)
+        payload = {name: fields.pop(name) for name in SmppPayload.model_fields if name in fields}
+        return cls(**fields, kind="smpp", payload=payload)
+
+
+class _DispatchV1(_Envelope, SmppPayload):
+    """The payload was part of the record, and every connector of kind `smpp`."""

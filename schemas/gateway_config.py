@@ -277,6 +277,7 @@ class Connector(Strict):
     id: ConnectorId = Field(
         description="In topic names, statuses and views: lower-case letters, digits and `-`, at most 40"
     )
+    kind: Literal["smpp"] = Field(default="smpp", description="How it is reached; SMPP is the only kind today")
     provider: Provider = Field(
         default="",
         description="Whose account it is: receipts are joined across all connectors of one provider; unless given, "

@@ -1,6 +1,6 @@
 """Pure: `lifecycle.events`: every step of every message, stored as it is in ClickHouse. Key `message_id`."""
 
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from pydantic import Field
 
@@ -37,6 +37,9 @@ EventWord = Literal[
     "service_stopped",
 ]
 EVENT_WORDS: tuple[str, ...] = get_args(EventWord)
+
+ERROR_CODE_COLUMN: Final = "command_status"
+"""Holds the number of a channel's error, whatever the channel: it has its name from SMPP, the first one."""
 
 
 class LifecycleEvent(Wire):

@@ -7,8 +7,10 @@ import orjson
 import pytest
 
 from schemas.dispatch import Dispatch
+from schemas.feedback import Feedback
 from schemas.gateway_config import AppliedConfig
 from schemas.lifecycle_events import LifecycleEvent
+from schemas.payloads.kinds import PAYLOAD_MODELS
 from schemas.reroutes import Reroute
 from schemas.segments import SegmentedMessage
 from schemas.submissions import Submission
@@ -43,7 +45,7 @@ from services.throttler.connector.stay import read_run
 from tests.unit.ingress.scene import Record, applied, decider
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
-FILES = sorted(EXAMPLES.rglob("*.json"))
+EVERY_FILE = sorted(EXAMPLES.rglob("*.json"))
 AT_MS = 1_790_000_000_123
 """When the messages of the examples were accepted."""
 
@@ -61,6 +63,14 @@ def label(file: Path) -> str:
 
 def topic_of(file: Path) -> Topic:
     return BY_FOLDER[file.relative_to(EXAMPLES).parts[0]]
+
+
+def version_of(file: Path) -> int:
+    return int(file.parent.name.removeprefix("v"))
+
+
+FILES = [file for file in EVERY_FILE if version_of(file) == topic_of(file).model.CURRENT_VERSION]
+OLDER_FILES = [file for file in EVERY_FILE if file not in FILES]
 
 
 def value_of(file: Path) -> bytes:
@@ -87,12 +97,32 @@ def test_every_topic_has_examples_and_every_example_a_topic() -> None:
     assert {file.relative_to(EXAMPLES).parts[0] for file in FILES} == set(BY_FOLDER)
 
 
-def test_the_folder_is_the_version_of_the_model() -> None:
-    for file in FILES:
-        written = orjson.loads(file.read_bytes())
-        model = topic_of(file).model
-        assert file.parent.name == f"v{model.CURRENT_VERSION}", label(file)
-        assert written.get("schema_version", 1) == model.CURRENT_VERSION
+def test_the_folder_is_the_version_of_the_record() -> None:
+    for file in EVERY_FILE:
+        assert orjson.loads(file.read_bytes()).get("schema_version", 1) == version_of(file), label(file)
+        assert version_of(file) <= topic_of(file).model.CURRENT_VERSION
+
+
+@pytest.mark.parametrize("file", OLDER_FILES, ids=label)
+def test_a_record_of_an_older_version_is_read_as_if_it_were_a_present_one(file: Path) -> None:
+    model = topic_of(file).model
+    present = file.parents[1] / f"v{model.CURRENT_VERSION}" / file.name
+    if model is Feedback:
+        assert Feedback.from_json(value_of(file), str.lower) == Feedback.from_json(value_of(present))
+    else:
+        assert model.from_json(value_of(file)) == model.from_json(value_of(present))
+
+
+def test_the_throttled_answer_of_version_1() -> None:
+    """It was the one answer whose meaning lay in a number."""
+    answers = {
+        outcome: {"id": "m/0/1/1", "offset": 1, "outcome": outcome, "command_status": 0x58, "answered_at_ms": 5}
+        for outcome in ("temporary", "permanent")
+    }
+    record = {"schema_version": 1, "kind": "answers", "connector_id": "acme-1", "partition": 0}
+    for word, outcome in (("throttled", "temporary"), ("permanent", "permanent")):
+        (read,) = Feedback.from_json(orjson.dumps(record | {"answers": [answers[outcome]]})).answers
+        assert (read.outcome, read.smsc_error, read.error_code) == (word, "0x00000058", 0x58)
 
 
 @pytest.mark.parametrize("file", FILES, ids=label)
@@ -166,11 +196,22 @@ def test_the_throttler_begins_a_run_with_each_lane_record(value: bytes) -> None:
     assert read_run(value, SegmentedMessage.from_json(value).connector_id).waiting > 0
 
 
-@pytest.mark.parametrize("value", of(dispatch_topic("<connector>")))
-def test_the_binder_reads_the_dispatches(value: bytes) -> None:
-    segment = read_dispatch(Record(value))
+DISPATCHES = [file for file in EVERY_FILE if topic_of(file).model is Dispatch]
+
+
+@pytest.mark.parametrize("file", DISPATCHES, ids=label)
+def test_the_binder_reads_the_dispatches(file: Path) -> None:
+    segment = read_dispatch(Record(value_of(file)))
     assert isinstance(segment, Segment)
-    assert segment.submit_sm(AT_MS).destination_addr == Dispatch.from_json(value).destination_addr
+    payload = Dispatch.from_json(value_of(file)).payload
+    assert segment.payload.submit_sm(1).destination_addr == payload["destination_addr"]
+
+
+@pytest.mark.parametrize("value", of(dispatch_topic("<connector>")))
+def test_the_payload_of_a_dispatch_is_that_of_its_kind(value: bytes) -> None:
+    written = orjson.loads(value)
+    payload = PAYLOAD_MODELS[written["kind"]].model_validate_json(orjson.dumps(written["payload"]), strict=True)
+    assert holds(payload.model_dump(mode="json"), written["payload"])
 
 
 @pytest.mark.parametrize("value", of(SUBMIT_RESULTS))

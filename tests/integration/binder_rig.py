@@ -14,6 +14,7 @@ from schemas.connector_states import ConnectorState
 from schemas.dispatch import Dispatch
 from schemas.feedback import Answer, Feedback
 from schemas.gateway_config import AppliedConfig, Connector, Draining, Gateway
+from schemas.payloads.smpp import SmppPayload
 from schemas.topics import (
     CONFIG_GATEWAY,
     CONNECTOR_STATES,
@@ -213,6 +214,7 @@ class Tail:
 
 
 def dispatch_record(serial: int, **changes: Any) -> Dispatch:
+    """`changes` are of the record, or of its payload where that has a field of the name."""
     message_id = f"00000000-0000-7000-8000-{serial:012d}"
     attempt = changes.pop("attempt", 1)
     fields = {
@@ -226,6 +228,9 @@ def dispatch_record(serial: int, **changes: Any) -> Dispatch:
         "accepted_at_ms": now_ms(),
         "expires_at_ms": now_ms() + 3_600_000,
         "spacing_us": 500,
+        "kind": "smpp",
+    }
+    payload = {
         "source_addr": "SHOP",
         "source_addr_ton": 5,
         "source_addr_npi": 0,
@@ -237,7 +242,8 @@ def dispatch_record(serial: int, **changes: Any) -> Dispatch:
         "registered_delivery": 1,
         "octets": base64.b64encode(b"hello").decode(),
     }
-    return Dispatch.model_validate(fields | changes)
+    inside = {name: changes.pop(name) for name in [*changes] if name in SmppPayload.model_fields}
+    return Dispatch.model_validate(fields | {"payload": payload | inside} | changes)
 
 
 def connector(connector_id: str, port: int, **changes: Any) -> Connector:

@@ -87,8 +87,8 @@ async def test_submits_answers_and_lets_go(
     ids = await rig.dispatch(connector_id, 25)
     answers = await rig.answers(connector_id, 25)
     assert [a.id for a in sorted(answers, key=lambda a: a.offset)] == ids
-    assert {(a.outcome, a.command_status) for a in answers} == {("accepted", 0)}
-    assert {a.smsc_message_id for a in answers} == {f"m{n}" for n in range(1, 26)}
+    assert {(a.outcome, a.error_code) for a in answers} == {("accepted", None)}
+    assert {(*a.smsc_message_ids, *a.join_ids) for a in answers} == {(f"m{n}", f"m{n}") for n in range(1, 26)}
     assert len(smsc.submits) == 25
     assert smsc.submits[0].validity_period == "000000010000000R"
     await binder.stop()
@@ -106,9 +106,9 @@ async def test_answers_by_their_status_and_in_any_order(
     await rig.state(connector_id, "bound")
     await rig.dispatch(connector_id, 5)
     answers = sorted(await rig.answers(connector_id, 5), key=lambda a: a.offset)
-    assert [(a.outcome, a.command_status) for a in answers] == [
-        ("accepted", 0),
-        ("temporary", 0x58),
+    assert [(a.outcome, a.error_code) for a in answers] == [
+        ("accepted", None),
+        ("throttled", 0x58),
         ("temporary", 0x14),
         ("permanent", 0x0B),
         ("temporary", 0x401),

@@ -77,7 +77,7 @@ def submit(link: Link, *offsets: int) -> None:
     for offset in offsets:
         segment = read_dispatch(Record(offset, dispatch_record(offset).to_json()))
         assert isinstance(segment, Segment)
-        assert link.submit(segment, segment.submit_sm(0))
+        assert link.submit(segment, segment.payload.submit_sm(1))
     link.flush(lambda: True)
 
 

@@ -48,7 +48,7 @@ Decide = Callable[[Dispatch], dict[str, Any] | None]
 
 
 def accept(_: Dispatch) -> dict[str, Any] | None:
-    return {"outcome": "accepted", "command_status": 0}
+    return {"outcome": "accepted"}
 
 
 class Binds:
@@ -113,7 +113,8 @@ class Binds:
 
 def _answer(offset: int, dispatch: Dispatch, decision: dict[str, Any]) -> Answer:
     at_ms = now_ms()
-    fields: dict[str, Any] = {"submitted_at_ms": at_ms, "answered_at_ms": at_ms, "smsc_message_id": dispatch.id}
+    fields: dict[str, Any] = {"submitted_at_ms": at_ms, "answered_at_ms": at_ms}
+    fields |= {"smsc_message_ids": [dispatch.id], "join_ids": [dispatch.id]}
     return Answer(id=dispatch.id, offset=offset, **(fields | decision))
 
 
@@ -217,8 +218,8 @@ async def test_messages_of_all_lanes_are_dispatched_once_and_their_answers_follo
 
 async def test_temporary_errors_come_back_and_permanent_ones_end(rig: Rig, connector_id: str) -> None:
     def decide(dispatch: Dispatch) -> dict[str, Any] | None:
-        status = {1: 0x58, 2: 0x14, 3: 0x0B}[dispatch.attempt]
-        return {"outcome": "permanent" if status == 0x0B else "temporary", "command_status": status}
+        outcome, status = {1: ("throttled", 0x58), 2: ("temporary", 0x14), 3: ("permanent", 0x0B)}[dispatch.attempt]
+        return {"outcome": outcome, "smsc_error": f"0x{status:08x}", "error_code": status}
 
     await rig.apply(config(connector(connector_id)))
     lanes = Lanes(rig, connector_id)
@@ -259,7 +260,7 @@ async def test_what_was_in_flight_at_the_crash_is_not_sent_again(rig: Rig, conne
     async with Watch(rig.settings, *ENDS) as watch, binds(rig, connector_id, 2, lambda _: None) as played:
         async with rig.running("throttler", run, crash=True):
             await played.until(lambda: len(played.all_seen) == 10)
-        await played.speak({"outcome": "accepted", "command_status": 0})
+        await played.speak({"outcome": "accepted"})
         async with rig.running("throttler", run):
             await watch.until(lambda: len(ends(watch, lanes)) == 10)
         assert len(played.all_seen) == 10

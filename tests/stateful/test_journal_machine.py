@@ -167,7 +167,7 @@ class JournalMachine(RuleBasedStateMachine):
     def smsc_answers(self, data: st.DataObject, status: int, known: bool) -> None:
         offset = data.draw(st.sampled_from(sorted(self.submissions._in_flight)))
         if known:
-            self.submissions.answered(offset, POLICY, status, "id", 0)
+            self.submissions.answered(offset, POLICY.said(status, "id"), 0)
         else:
             self.submissions.unknown(offset, 0)
 

@@ -29,10 +29,10 @@ from tests.unit.throttler.world import CONNECTOR, World, message, policy
 LANES = st.sampled_from(["otp", "txn", "bulk"])
 ANSWERS = st.sampled_from(
     [
-        ("accepted", 0),
-        ("accepted", 0),
+        ("accepted", None),
+        ("accepted", None),
         ("not_sent", None),
-        ("temporary", 0x58),
+        ("throttled", 0x58),
         ("temporary", 0x14),
         ("permanent", 0x0B),
         ("outcome_unknown", None),
@@ -93,7 +93,7 @@ class ThrottlerMachine(RuleBasedStateMachine):
         if offsets:
             chosen = choice.draw(st.lists(st.sampled_from(offsets), min_size=1, max_size=4, unique=True))
             reason = "no_submit_response" if answer[0] == "outcome_unknown" else None
-            self.world.answer(chosen, answer[0], partition=partition, command_status=answer[1], reason=reason)
+            self.world.answer(chosen, answer[0], partition=partition, error_code=answer[1], reason=reason)
 
     @rule(partition=BINDS, state=st.sampled_from(["bound", "unbound", "released"]))
     def lease(self, partition: int, state: str) -> None:

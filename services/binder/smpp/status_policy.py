@@ -1,13 +1,16 @@
-"""Pure: command_status of a submit_sm_resp -> what became of the segment, as a table (quirks Q16-Q18)."""
+"""Pure: a submit_sm_resp -> what became of the segment; its command_status by a table (quirks Q16-Q18)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeAlias, cast, get_args
 
+from schemas.feedback import AnswerWord
+from services.binder.submit.feedback_record import Said
 from shared.smpp.constants import SmppCommandStatus, status_number
+from shared.sms.smsc_message_id import MessageIdFormat, response_key
 
 SubmitWord: TypeAlias = Literal["accepted", "temporary", "permanent"]
-"""What a command_status says of a segment; words of `schemas.feedback.AnswerWord`."""
+"""What the option `status_map` may say of a command_status."""
 
 DEFAULT_TABLE: Final[Mapping[int, SubmitWord]] = {
     SmppCommandStatus.ESME_ROK.value: "accepted",
@@ -18,6 +21,7 @@ DEFAULT_TABLE: Final[Mapping[int, SubmitWord]] = {
 }
 """What is not in the table, vendors' statuses included, is permanent."""
 
+_RTHROTTLED: Final = SmppCommandStatus.ESME_RTHROTTLED.value
 _WORDS: Final = frozenset(get_args(SubmitWord))
 
 
@@ -27,13 +31,25 @@ class StatusPolicy:
 
     table: Mapping[int, SubmitWord] = field(default_factory=lambda: DEFAULT_TABLE)
     problems: tuple[str, ...] = ()
+    message_id_format: MessageIdFormat = "raw"
 
-    def word(self, command_status: int) -> SubmitWord:
-        """What `command_status`, any 32-bit number, says of the segment."""
-        return self.table.get(command_status, "permanent")
+    def word(self, command_status: int) -> AnswerWord:
+        """What `command_status`, any 32-bit number, says of the segment. ESME_RTHROTTLED, where it is temporary, is
+        about the connector's rate and not about the segment."""
+        word = self.table.get(command_status, "permanent")
+        return "throttled" if command_status == _RTHROTTLED and word == "temporary" else word
+
+    def said(self, command_status: int, smsc_message_id: str | None) -> Said:
+        """What a submit_sm_resp says. The error is written as the specification writes a command_status."""
+        word = self.word(command_status)
+        ids = join_ids = None
+        if smsc_message_id and word == "accepted":
+            ids, join_ids = (smsc_message_id,), (response_key(smsc_message_id, self.message_id_format),)
+        error = f"0x{command_status:08x}" if command_status else None
+        return Said(word, error, command_status or None, ids, join_ids)
 
 
-def status_policy(status_map: Mapping[str, str]) -> StatusPolicy:
+def status_policy(status_map: Mapping[str, str], message_id_format: MessageIdFormat = "raw") -> StatusPolicy:
     """The default table with a connector's option `status_map` over it.
 
     Keys are numbers (`"0x401"`, `"1025"`) or names (`"ESME_RX_P_APPN"`, `"RX_P_APPN"`); values are the words of the
@@ -51,4 +67,4 @@ def status_policy(status_map: Mapping[str, str]) -> StatusPolicy:
             problems.append(f"status_map: {key!r}: {word!r} is none of {', '.join(sorted(_WORDS))}")
         else:
             table[number] = cast("SubmitWord", word)
-    return StatusPolicy(table, tuple(problems))
+    return StatusPolicy(table, tuple(problems), message_id_format)

@@ -21,16 +21,28 @@ NO_RESPONSE: Final = "no_submit_response"
 
 
 class Answer(NamedTuple):
-    """What became of the segment dispatched at `offset`; fields of `schemas.feedback.Answer`."""
+    """What became of the segment dispatched at `offset`; fields of `schemas.feedback.Answer`, None is left out."""
 
     id: str
     offset: int
     outcome: AnswerWord
     answered_at_ms: int
     reason: str | None = None
-    command_status: int | None = None
-    smsc_message_id: str | None = None
+    smsc_error: str | None = None
+    error_code: int | None = None
+    smsc_message_ids: tuple[str, ...] | None = None
+    join_ids: tuple[str, ...] | None = None
     submitted_at_ms: int | None = None
+
+
+class Said(NamedTuple):
+    """What the channel said to a submit, in the words of `Answer`."""
+
+    outcome: AnswerWord
+    smsc_error: str | None = None
+    error_code: int | None = None
+    smsc_message_ids: tuple[str, ...] | None = None
+    join_ids: tuple[str, ...] | None = None
 
 
 class Origin(NamedTuple):
@@ -54,7 +66,7 @@ def fence_record(origin: Origin) -> Out:
 
 def _record(origin: Origin, kind: str, answers: list[dict[str, object]]) -> Out:
     value = {
-        "schema_version": 1,
+        "schema_version": 2,
         "kind": kind,
         "connector_id": origin.connector_id,
         "partition": origin.partition,

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from schemas.commit_marks import BinderMark
-from services.binder.smpp.status_policy import StatusPolicy
 from services.binder.submit.dispatch_record import Segment, Unreadable, read_dispatch
 from services.binder.submit.feedback_record import (
     ANSWERS_MAX,
@@ -21,6 +20,7 @@ from services.binder.submit.feedback_record import (
     NO_RESPONSE,
     UNREADABLE,
     Answer,
+    Said,
 )
 from services.binder.submit.journal import Journal
 from shared.kafka.records import In
@@ -153,24 +153,23 @@ class Submissions:
         segment = self._ready.popleft()
         self._bury(Unreadable(segment.offset, segment.id, segment.record, error), at_ms)
 
-    def answered(
-        self, offset: int, policy: StatusPolicy, command_status: int, smsc_message_id: str | None, at_ms: int
-    ) -> None:
+    def answered(self, offset: int, said: Said, at_ms: int) -> None:
         """The SMSC answered the submit of `offset`."""
         found = self._in_flight.pop(offset, None)
         if found is None:
             return
         segment, submitted_at_ms = found
-        word = policy.word(command_status)
         self._answer(
             Answer(
                 segment.id,
                 offset,
-                word,
+                said.outcome,
                 at_ms,
                 None,
-                command_status,
-                smsc_message_id if word == "accepted" else None,
+                said.smsc_error,
+                said.error_code,
+                said.smsc_message_ids,
+                said.join_ids,
                 submitted_at_ms,
             )
         )

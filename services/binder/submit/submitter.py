@@ -98,7 +98,7 @@ class Submitter:
     def configure(self, connector: Connector) -> None:
         """Options and window count at once, also on a link that is up."""
         self.connector = connector
-        self._policy = status_policy(connector.options.status_map)
+        self._policy = status_policy(connector.options.status_map, connector.options.message_id_format)
         self._service_type = connector.options.service_type
         self._vendor_tlvs, problems = vendor_tlvs(connector.options.vendor_tlvs)
         for problem in (*self._policy.problems, *problems):
@@ -165,7 +165,9 @@ class Submitter:
                 self._resume_in(wait_ns)
                 break
             try:
-                if not link.submit(segment, segment.submit_sm(at_ms, self._vendor_tlvs, self._service_type)):
+                left_ms = segment.expires_at_ms - at_ms
+                pdu = segment.payload.submit_sm(left_ms, self._vendor_tlvs, self._service_type)
+                if not link.submit(segment, pdu):
                     break
             except UnencodablePdu as error:
                 submissions.unencodable(error, at_ms)
@@ -197,7 +199,8 @@ class Submitter:
     # -- what the link tells (LinkOwner) -----------------------------------------------------------------------------
 
     def submit_answered(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
-        self.submissions.answered(token.offset, self._policy, command_status, smsc_message_id, now_ms())
+        said = self._policy.said(command_status, smsc_message_id)
+        self.submissions.answered(token.offset, said, now_ms())
 
     def submit_unknown(self, token: Segment) -> None:
         self.submissions.unknown(token.offset, now_ms())

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 
 from schemas.feedback import Answer
-from schemas.lifecycle_events import EventWord
+from schemas.lifecycle_events import ERROR_CODE_COLUMN, EventWord
 from services.throttler.connector import outputs
-from services.throttler.connector.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED, End, smsc_error_of
+from services.throttler.connector.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED, End, first_id, smsc_error_of
 from services.throttler.connector.policy import Policy
 from services.throttler.connector.stay import Piece, Run, Step, Verdict, verdict_of
 from shared.kafka.records import Out
@@ -55,7 +55,7 @@ def follow(
             piece,
             "submitted",
             at_ms,
-            smsc_message_id=answer.smsc_message_id,
+            smsc_message_id=first_id(answer),
             latency_ms=max(0, (answer.submitted_at_ms or at_ms) - run.message.accepted_at_ms),
             deadline_at_ms=0 if run.message.receipt == "none" else at_ms + policy.receipt_deadline_ms,
         )
@@ -69,8 +69,8 @@ def follow(
         _EVENTS[verdict],
         at_ms,
         reason=answer.reason,
-        command_status=answer.command_status,
-        smsc_error=smsc_error_of(answer),
+        smsc_error=answer.smsc_error,
+        **{ERROR_CODE_COLUMN: answer.error_code},
     )
 
 

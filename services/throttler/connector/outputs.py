@@ -6,6 +6,7 @@ from typing import Final, Literal, NamedTuple
 import orjson
 
 from schemas.feedback import Answer, Feedback
+from schemas.payloads.kinds import PAYLOAD_MAKERS
 from schemas.segments import SegmentedMessage
 from schemas.statuses import StatusWord
 from schemas.topics import (
@@ -23,7 +24,6 @@ from services.throttler.connector.stay import Piece, Run
 from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
 from shared.messages.statuses import status_outs
-from shared.sms.smsc_message_id import response_key
 
 EndWord = Literal["undeliverable", "expired", "outcome_unknown"]
 
@@ -41,25 +41,31 @@ CONNECTOR_REMOVED: Final = End("undeliverable", "connector_removed")
 
 
 def smsc_error_of(answer: Answer | None) -> str:
-    """The command_status as the specification writes it; empty where there is none (or ESME_ROK)."""
-    return f"0x{answer.command_status:08x}" if answer is not None and answer.command_status else ""
+    """The channel's error; empty where there is none."""
+    return (answer.smsc_error or "") if answer is not None else ""
 
 
-def join_key(policy: Policy, run: Run, piece: Piece, smsc_message_id: str) -> bytes:
-    """Where the receipt of an accepted segment will be looked for: `provider|normalised id`.
+def first_id(answer: Answer) -> str:
+    """What the channel calls the segment; empty where it said nothing."""
+    return answer.smsc_message_ids[0] if answer.smsc_message_ids else ""
 
-    A response without an id (quirk Q27) has no receipt to join: `provider|-|message_id/index` keeps its deadline apart.
+
+def join_key(policy: Policy, run: Run, piece: Piece, answer: Answer) -> bytes:
+    """Where the receipt of an accepted segment will be looked for: `provider|join id`.
+
+    An answer without an id (quirk Q27) has no receipt to join: `provider|-|message_id/index` keeps its deadline apart.
     """
-    if key := response_key(smsc_message_id, policy.message_id_format):
-        return f"{policy.provider}|{key}".encode()
+    if answer.join_ids and answer.join_ids[0]:
+        return f"{policy.provider}|{answer.join_ids[0]}".encode()
     return f"{policy.provider}|-|{run.message.message_id}/{piece.index}".encode()
 
 
-def dispatch(run: Run, piece: Piece, partition: int, *, with_message: bool) -> Out:
+def dispatch(policy: Policy, run: Run, piece: Piece, partition: int, *, with_message: bool) -> Out:
     """The dispatch of `piece` as it stands now (attempt and share are those of this dispatch)."""
     message = run.message
     record = {
-        "schema_version": 1,
+        "schema_version": 2,
+        "kind": policy.kind,
         "id": run.dispatch_id(piece),
         "message_id": message.message_id,
         "route_no": message.route_no,
@@ -70,20 +76,8 @@ def dispatch(run: Run, piece: Piece, partition: int, *, with_message: bool) -> O
         "accepted_at_ms": message.accepted_at_ms,
         "expires_at_ms": message.expires_at_ms,
         "spacing_us": spacing_us(piece.share),
-        "source_addr": message.source_addr,
-        "source_addr_ton": message.source_addr_ton,
-        "source_addr_npi": message.source_addr_npi,
-        "destination_addr": message.destination_addr,
-        "dest_addr_ton": message.dest_addr_ton,
-        "dest_addr_npi": message.dest_addr_npi,
-        "esm_class": message.esm_class,
-        "data_coding": message.data_coding,
-        "registered_delivery": message.registered_delivery,
-        "send_validity": message.send_validity,
-        "octets": piece.octets,
+        "payload": PAYLOAD_MAKERS[policy.kind](message, piece.octets, piece.tlvs),
     }
-    if piece.tlvs:
-        record["tlvs"] = piece.tlvs
     if with_message:
         record["message"] = run.value.decode()
     return Out(
@@ -97,17 +91,16 @@ def dispatch(run: Run, piece: Piece, partition: int, *, with_message: bool) -> O
 
 def submit_result(policy: Policy, run: Run, piece: Piece, answer: Answer) -> Out:
     """An accepted segment, for the join with its receipt."""
-    smsc_message_id = answer.smsc_message_id or ""
     record = run.context | {
         "provider": policy.provider,
         "index": piece.index,
         "attempt": piece.attempt,
-        "smsc_message_id": smsc_message_id,
+        "smsc_message_id": first_id(answer),
         "submitted_at_ms": answer.submitted_at_ms or answer.answered_at_ms,
         "answered_at_ms": answer.answered_at_ms,
         "deadline_at_ms": answer.answered_at_ms + policy.receipt_deadline_ms,
     }
-    return Out(SUBMIT_RESULTS, join_key(policy, run, piece, smsc_message_id), orjson.dumps(record), run.headers)
+    return Out(SUBMIT_RESULTS, join_key(policy, run, piece, answer), orjson.dumps(record), run.headers)
 
 
 def outcome(run: Run, piece: Piece, end: End, at_ms: int) -> Out:

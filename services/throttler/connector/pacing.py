@@ -58,7 +58,7 @@ class TokenBucket:
 
 
 def spacing_us(share: int) -> int:
-    """Least time between two submit_sm of a bind with `share` tokens a second, microseconds, rounded up."""
+    """Least time between two submits of a bind with `share` tokens a second, microseconds, rounded up."""
     return -(-SECOND_US // share)
 
 

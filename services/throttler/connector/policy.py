@@ -3,14 +3,18 @@
 from dataclasses import dataclass
 
 from schemas.gateway_config import Connector
-from shared.sms.smsc_message_id import MessageIdFormat
+from shared.sms.smsc_message_id import MessageIdFormat, response_key
 
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One connector's rates and rules. Times in milliseconds; `retries_max` None = until validity."""
+    """One connector's rates and rules. Times in milliseconds; `retries_max` None = until validity.
+
+    `message_id_format` is for answers of version 1, which bring no join id.
+    """
 
     connector_id: str
+    kind: str
     provider: str
     tps: int
     window: int
@@ -21,11 +25,16 @@ class Policy:
     message_id_format: MessageIdFormat
     draining: bool
 
+    def join_id_of(self, smsc_message_id: str) -> str:
+        """The join id of an answer that brings none."""
+        return response_key(smsc_message_id, self.message_id_format)
+
     @classmethod
     def of(cls, connector: Connector, *, draining: bool) -> "Policy":
         options = connector.options
         return cls(
             connector_id=connector.id,
+            kind=connector.kind,
             provider=connector.provider,
             tps=connector.tps,
             window=connector.window,

@@ -109,7 +109,7 @@ class Brain:
         log = self.under_way.log(record.partition)
         log.position = record.offset + 1
         try:
-            feedback = Feedback.from_json(record.value or b"")
+            feedback = Feedback.from_json(record.value or b"", self.policy.join_id_of)
         except ValueError as error:
             self._outs.append(dead_letter_of_error(record, error, at_ms=now_ms, service=SERVICE))
             return
@@ -279,7 +279,7 @@ class Brain:
             queue.begun.remove(run)
             run.queued = False
         self._enqueue(run, first=True)
-        self._outs.append(outputs.dispatch(run, piece, bind, with_message=first))
+        self._outs.append(outputs.dispatch(self.policy, run, piece, bind, with_message=first))
         self._outs.append(segment_event(self._events, run, piece, "dispatched", now_ms))
 
     def _move(self, queue: LaneQueue, run: Run) -> Run:

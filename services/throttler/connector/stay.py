@@ -4,8 +4,8 @@ Theory. A run is one stay, named message_id/route_no/run; all its dispatches lie
 whole story is in the dispatch and the feedback log of that partition. Each of its segments is
 
     waiting --dispatch--> in_flight --accepted-------------------> accepted
-       ^                      |-------not_sent, RTHROTTLED------> waiting
-       |                      |-------other temporary-----------> delayed
+       ^                      |-------not_sent, throttled------> waiting
+       |                      |-------temporary----------------> delayed
        |                      `-------permanent, unknown--------> failed
        `--- (a run begins with its unfinished segments waiting)
 
@@ -24,9 +24,6 @@ from schemas.feedback import Answer
 from schemas.segments import SegmentedMessage
 from schemas.topics import RETRY_LANE
 from shared.kafka.records import Headers
-
-ESME_RTHROTTLED: Final = 0x58
-"""SMPP 3.4 section 5.1.3: the throughput limit was exceeded."""
 
 
 class Step(Enum):
@@ -61,15 +58,15 @@ _NEXT_STEP: Final = {
 _VERDICTS: Final = {
     "accepted": Verdict.ACCEPTED,
     "not_sent": Verdict.NOT_SENT,
+    "throttled": Verdict.THROTTLED,
+    "temporary": Verdict.TEMPORARY,
     "permanent": Verdict.REFUSED,
     "outcome_unknown": Verdict.UNKNOWN,
 }
 
 
 def verdict_of(answer: Answer) -> Verdict:
-    """A function of the answer alone: the binder has applied the connector's `status_map` to the word."""
-    if answer.outcome == "temporary":
-        return Verdict.THROTTLED if answer.command_status == ESME_RTHROTTLED else Verdict.TEMPORARY
+    """A function of the answer alone: whoever answers has put what the channel said into one of its words."""
     return _VERDICTS[answer.outcome]
 
 

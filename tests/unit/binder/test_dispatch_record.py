@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.payloads.smpp import SmppPayload
 from services.binder.submit.dispatch_record import Segment, SegmentId, Unreadable, read_dispatch, read_id
 from shared.smpp.tlv import Tlv
 from tests.integration.binder_rig import dispatch_record
@@ -29,7 +30,7 @@ def test_a_dispatch_becomes_its_submit_sm() -> None:
         expires_at_ms=90_061_000,
         tlvs=[(0x020C, base64.b64encode(b"\1\2").decode())],
     )
-    pdu = found.submit_sm(0, (Tlv(0x1401, b"v"),))
+    pdu = found.payload.submit_sm(90_061_000, (Tlv(0x1401, b"v"),))
     assert (found.offset, found.otp, found.spacing_us) == (9, True, 500)
     assert (pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi) == ("SHOP", 5, 0)
     assert (pdu.destination_addr, pdu.dest_addr_ton, pdu.dest_addr_npi) == ("490000000001", 1, 1)
@@ -42,15 +43,15 @@ def test_a_dispatch_becomes_its_submit_sm() -> None:
     [(90_061_000, "000001010101000R"), (1, "000000000001000R"), (1001, "000000000002000R"), (-5, "000000000001000R")],
 )
 def test_q44_validity_is_what_is_left_relative(left_ms: int, period: str) -> None:
-    assert segment(expires_at_ms=1_000_000 + left_ms).submit_sm(1_000_000).validity_period == period
+    assert segment().payload.submit_sm(left_ms).validity_period == period
 
 
 def test_q44_none_leaves_it_out() -> None:
-    assert segment(send_validity=False).submit_sm(0).validity_period == ""
+    assert segment(send_validity=False).payload.submit_sm(1).validity_period == ""
 
 
 def test_q46_service_type_is_blank() -> None:
-    assert segment().submit_sm(0).service_type == ""
+    assert segment().payload.submit_sm(1).service_type == ""
 
 
 @pytest.mark.parametrize(
@@ -67,13 +68,24 @@ def test_q46_service_type_is_blank() -> None:
     ],
 )
 def test_a_wrong_field_makes_it_unreadable_but_keeps_the_id(change: str, value: object) -> None:
-    fields = dispatch_record(1).to_dict() | {change: value}
+    fields = dispatch_record(1).to_dict()
+    (fields["payload"] if change in SmppPayload.model_fields else fields)[change] = value
     found = read_dispatch(Record(3, orjson.dumps(fields)))
     if change == "esm_class" and value == "0":
         assert isinstance(found, Segment), "what the model reads is read"
     else:
         assert isinstance(found, Unreadable)
         assert found.id == fields["id"]
+
+
+@pytest.mark.parametrize("changes", [{"kind": "carrier-pigeon"}, {"payload": {}}, {"payload": []}])
+def test_a_payload_that_nobody_reads_makes_it_unreadable(changes: dict[str, object]) -> None:
+    assert isinstance(read_dispatch(Record(3, orjson.dumps(dispatch_record(1).to_dict() | changes))), Unreadable)
+
+
+def test_protocol_id_and_priority_flag_are_passed_on() -> None:
+    pdu = segment(protocol_id=0x41, priority_flag=3).payload.submit_sm(1)
+    assert (pdu.protocol_id, pdu.priority_flag) == (0x41, 3)
 
 
 @given(st.binary(max_size=60) | st.none())

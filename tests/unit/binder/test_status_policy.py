@@ -3,6 +3,7 @@
 import pytest
 
 from services.binder.smpp.status_policy import status_policy
+from services.binder.submit.feedback_record import Said
 from shared.smpp.constants import SmppCommandStatus
 
 
@@ -10,7 +11,7 @@ from shared.smpp.constants import SmppCommandStatus
     ("status", "word"),
     [
         (0x00, "accepted"),
-        (0x58, "temporary"),  # Q16 RTHROTTLED
+        (0x58, "throttled"),  # Q16 RTHROTTLED
         (0x14, "temporary"),  # Q17 RMSGQFUL
         (0x08, "temporary"),  # Q18 RSYSERR
         (0x64, "temporary"),  # Q18 RX_T_APPN
@@ -26,7 +27,20 @@ def test_q16_q17_q18_default_table(status: int, word: str) -> None:
 
 def test_q18_only_these_are_temporary() -> None:
     policy = status_policy({})
-    assert {s.value for s in SmppCommandStatus if policy.word(s.value) == "temporary"} == {0x08, 0x14, 0x58, 0x64}
+    assert {s.value for s in SmppCommandStatus if policy.word(s.value) == "temporary"} == {0x08, 0x14, 0x64}
+
+
+def test_q16_rthrottled_is_about_the_rate_unless_the_option_says_otherwise() -> None:
+    assert status_policy({"RTHROTTLED": "temporary"}).word(0x58) == "throttled"
+    assert status_policy({"RTHROTTLED": "permanent"}).word(0x58) == "permanent"
+
+
+def test_what_an_answer_says() -> None:
+    policy = status_policy({"0x402": "accepted"}, "hex")
+    assert policy.said(0, "0A") == Said("accepted", None, None, ("0A",), ("10",))
+    assert policy.said(0, None) == Said("accepted")
+    assert policy.said(0x402, "0A") == Said("accepted", "0x00000402", 0x402, ("0A",), ("10",))
+    assert policy.said(0x14, "0A") == Said("temporary", "0x00000014", 0x14), "an id of what was not taken names nothing"
 
 
 def test_q18_status_map_by_number_and_by_name() -> None:

@@ -1,13 +1,11 @@
 """Pure: segments on their way through a bind."""
 
 from schemas.commit_marks import BinderMark
-from services.binder.smpp.status_policy import status_policy
+from services.binder.submit.feedback_record import Said
 from services.binder.submit.journal import Journal
 from services.binder.submit.submissions import Submissions
 from tests.integration.binder_rig import dispatch_record
 from tests.stateful.test_journal_machine import Record
-
-POLICY = status_policy({})
 
 
 def taken(count: int, *, elsewhere: tuple[int, ...] = (), **changes: object) -> Submissions:
@@ -44,7 +42,7 @@ def test_q15_no_answer_is_outcome_unknown_and_a_late_one_changes_nothing() -> No
     assert submissions.next_ready(5)
     submissions.began(5)
     submissions.unknown(0, 65)
-    submissions.answered(0, POLICY, 0, "late", 70)
+    submissions.answered(0, Said("accepted", smsc_message_ids=("late",)), 70)
     (answer,) = submissions.answers
     assert (answer.outcome, answer.reason, answer.submitted_at_ms) == ("outcome_unknown", "no_submit_response", 5)
 
@@ -56,12 +54,13 @@ def test_answers_tell_status_id_and_times() -> None:
     for _ in range(2):
         assert submissions.next_ready(3)
         submissions.began(3)
-    submissions.answered(1, POLICY, 0, "ab", 4)
-    submissions.answered(0, POLICY, 0x0B, "ab", 5)
+    submissions.answered(1, Said("accepted", None, None, ("0AB",), ("ab",)), 4)
+    submissions.answered(0, Said("permanent", "0x0000000b", 0x0B), 5)
     one, two = submissions.answers
-    assert (one.offset, one.outcome, one.command_status, one.smsc_message_id) == (1, "accepted", 0, "ab")
+    assert (one.offset, one.outcome, one.error_code, one.smsc_message_ids) == (1, "accepted", None, ("0AB",))
+    assert one.join_ids == ("ab",)
     assert (one.submitted_at_ms, one.answered_at_ms) == (3, 4)
-    assert (two.outcome, two.command_status, two.smsc_message_id) == ("permanent", 0x0B, None)
+    assert (two.outcome, two.smsc_error, two.error_code, two.join_ids) == ("permanent", "0x0000000b", 0x0B, None)
 
 
 def test_q27_accepted_without_an_id_is_accepted() -> None:
@@ -70,7 +69,7 @@ def test_q27_accepted_without_an_id_is_accepted() -> None:
     committed(submissions)
     assert submissions.next_ready(0)
     submissions.began(0)
-    submissions.answered(0, POLICY, 0, None, 1)
+    submissions.answered(0, Said("accepted"), 1)
     assert submissions.answers[0].outcome == "accepted"
 
 

@@ -1,5 +1,6 @@
 """Edge: tests of the brain of one connector, in a world of lists."""
 
+import orjson
 import pytest
 
 from schemas.outcomes import Outcome
@@ -123,7 +124,7 @@ def test_throttled_pauses_the_connector_for_a_second_and_the_segment_is_next(wor
     world.publish(message(1), message(2))
     world.cycle()
     world.publish(message(3))
-    world.answer([0], "temporary", command_status=0x58)
+    world.answer([0], "throttled", error_code=0x58)
     world.cycle()
     world.now_ms += 999
     world.cycle()
@@ -139,7 +140,7 @@ def test_throttled_pauses_the_connector_for_a_second_and_the_segment_is_next(wor
 def test_a_temporary_error_waits_in_the_retry_lane_while_others_pass(world: World) -> None:
     world.publish(message(1))
     world.cycle()
-    world.answer([0], "temporary", command_status=0x14)
+    world.answer([0], "temporary", error_code=0x14)
     outs = world.cycle()
     assert events_of(outs) == ["temporary_error", "retry_scheduled"]
     (value,) = of_topic(outs, RETRY)
@@ -163,7 +164,7 @@ def test_retries_are_exhausted(world: World) -> None:
     world.publish(message(1))
     for _ in range(2):
         world.cycle()
-        world.answer_all("temporary", command_status=0x14)
+        world.answer_all("temporary", error_code=0x14)
         outs = world.cycle()
         world.now_ms += 30_000
     (value,) = of_topic(outs, MT_OUTCOMES)
@@ -175,7 +176,7 @@ def test_retries_are_exhausted(world: World) -> None:
 def test_a_retry_that_would_come_after_validity_is_no_retry(world: World) -> None:
     world.publish(message(1, validity_ms=20_000))
     world.cycle()
-    world.answer([0], "temporary", command_status=0x14)
+    world.answer([0], "temporary", error_code=0x14)
     outs = world.cycle()
     (value,) = of_topic(outs, MT_OUTCOMES)
     assert (value["outcome"], value["reason"]) == ("expired", "validity_passed")
@@ -187,7 +188,7 @@ def test_a_permanent_error_ends_the_segments_that_were_not_dispatched(world: Wor
     world.publish(message(1, segments=3))
     world.cycle()
     assert len(world.dispatches()) < 3
-    world.answer_all("permanent", command_status=0x0B)
+    world.answer_all("permanent", error_code=0x0B)
     outs = world.cycle()
     ends = of_topic(outs, MT_OUTCOMES)
     assert sorted((e["index"], e["outcome"], e["reason"], e["smsc_error"]) for e in ends) == [
@@ -202,13 +203,13 @@ def test_the_rest_is_decided_only_when_nothing_is_in_flight(world: World) -> Non
     world.publish(message(1, segments=3))
     world.cycle()
     assert len(world.dispatches()) == 3
-    world.answer([0], "permanent", command_status=0x0B)
+    world.answer([0], "permanent", error_code=0x0B)
     assert of_topic(world.cycle(), MT_OUTCOMES) == []
     world.answer([1])
     outs = world.cycle()
     assert of_topic(outs, MT_OUTCOMES) == []
     assert len(of_topic(outs, SUBMIT_RESULTS)) == 1
-    world.answer([2], "temporary", command_status=0x14)
+    world.answer([2], "temporary", error_code=0x14)
     ends = of_topic(world.cycle(), MT_OUTCOMES)
     assert [(e["index"], e["reason"]) for e in ends] == [(1, "smsc_refused"), (3, "smsc_refused")]
     assert world.values(RETRY) == []
@@ -332,7 +333,7 @@ def test_answers_of_an_older_epoch_behind_a_fence_are_void(world: World) -> None
 def test_an_answer_by_place_alone_is_understood(world: World) -> None:
     world.publish(message(1), message(2))
     world.cycle()
-    world.answer([1], "permanent", command_status=None, with_id=False)
+    world.answer([1], "permanent", error_code=None, with_id=False)
     (value,) = of_topic(world.cycle(), MT_OUTCOMES)
     assert value["message_id"] == message(2).message_id
 
@@ -341,7 +342,7 @@ def test_a_second_answer_changes_nothing(world: World) -> None:
     world.publish(message(1))
     world.cycle()
     world.answer([0])
-    world.answer([0], "permanent", command_status=8)
+    world.answer([0], "permanent", error_code=8)
     outs = world.cycle()
     assert (len(of_topic(outs, SUBMIT_RESULTS)), len(of_topic(outs, MT_OUTCOMES))) == (1, 0)
     assert world.brain.binds.unanswered == 0
@@ -394,3 +395,23 @@ def test_it_sleeps_until_there_is_something_to_do(world: World) -> None:
     world.lease(0, "unbound")
     world.cycle()
     assert world.brain.wake_at_ms(world.now_ms) == START_MS + 60_000
+
+
+def test_an_answer_of_the_previous_version_still_meets_its_receipt() -> None:
+    world = World(policy(message_id_format="hex"))
+    world.bind(0)
+    world.run(200)
+    world.publish(message(1))
+    world.cycle()
+    (dispatch,) = world.dispatches()
+    answer = {"id": dispatch.id, "offset": 0, "outcome": "accepted", "command_status": 0, "smsc_message_id": "00FF"}
+    record = {
+        "schema_version": 1,
+        "kind": "answers",
+        "connector_id": CONNECTOR,
+        "partition": 0,
+        "answers": [answer | {"submitted_at_ms": world.now_ms, "answered_at_ms": world.now_ms}],
+    }
+    world.append(Out(feedback_topic(CONNECTOR), None, orjson.dumps(record), (), 0))
+    (out,) = [o for o in world.cycle() if o.topic == SUBMIT_RESULTS]
+    assert out.key == b"acme|255"

@@ -47,12 +47,12 @@ def world() -> World:
     lanes: Any = ("otp", "txn", "bulk")
     wishes: Any = ("all", "final", "none")
     world.publish(*(message(n, lane=lanes[n % 3], receipt=wishes[n % 3], segments=1 + n % 4) for n in range(30)))
-    outcomes: Any = ("accepted", "not_sent", "temporary", "permanent", "outcome_unknown")
+    outcomes: Any = ("accepted", "not_sent", "temporary", "permanent", "outcome_unknown", "throttled")
     for step in range(12):
         world.cycle()
         open_now = [offset for offset, _ in world.open_dispatches(0)][:3]
         if open_now:
-            world.answer(open_now, outcomes[step % 5], command_status=0x58 if step % 2 else 0x14)
+            world.answer(open_now, outcomes[step % 6], error_code=0x58 if step % 6 == 5 else 0x14)
         world.now_ms += 500
     world.lease(0, "unbound")
     world.answer_all("not_sent")

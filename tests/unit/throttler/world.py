@@ -47,6 +47,7 @@ class Rec(NamedTuple):
 def policy(**changes: Any) -> Policy:
     values: dict[str, Any] = {
         "connector_id": CONNECTOR,
+        "kind": "smpp",
         "provider": "acme",
         "tps": 100,
         "window": 10,
@@ -243,7 +244,7 @@ class World:
         outcome: AnswerWord = "accepted",
         *,
         partition: int = 0,
-        command_status: int | None = None,
+        error_code: int | None = None,
         reason: str | None = None,
         smsc_message_id: str | None = None,
         with_id: bool = True,
@@ -254,7 +255,7 @@ class World:
         answers = []
         for offset in offsets:
             self.answered.add((partition, offset))
-            sent = outcome in {"accepted", "temporary", "permanent"}
+            sent = outcome in {"accepted", "throttled", "temporary", "permanent"}
             accepted_id = smsc_message_id or f"00{dispatches[offset].attempt}-{partition}-{offset}"
             answers.append(
                 Answer(
@@ -262,8 +263,10 @@ class World:
                     offset=offset,
                     outcome=outcome,
                     reason=reason,
-                    command_status=0 if outcome == "accepted" else command_status,
-                    smsc_message_id=accepted_id if outcome == "accepted" else None,
+                    smsc_error=f"0x{error_code:08x}" if error_code else None,
+                    error_code=error_code,
+                    smsc_message_ids=[accepted_id] if outcome == "accepted" else [],
+                    join_ids=[self.policy.join_id_of(accepted_id)] if outcome == "accepted" else [],
                     submitted_at_ms=(submitted_at_ms or {}).get(offset, self.now_ms - 5) if sent else None,
                     answered_at_ms=self.now_ms,
                 )
