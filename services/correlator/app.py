@@ -16,7 +16,8 @@ from services.correlator.join.receipt_states import upper_map
 from services.correlator.state.changelog import Changelog
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.records import Out
-from shared.membership.stage import Stage, StageConfig, StageHandler, run_stages
+from shared.membership.handler import StageConfig, StageHandler
+from shared.membership.stage import Stage, run_stages
 from shared.messages.connector_profile import profile_of
 from shared.process.clock import now_ms
 from shared.process.service import Service, run_service
@@ -57,7 +58,7 @@ class JoinHandler(StageHandler):
             raise FatalKafkaError(f"{SUBMIT_RESULTS} and {RECEIPTS} are not assigned alike: {sorted(partitions)}")
         await self._changelog.assigned(wanted)
 
-    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+    async def revoked(self) -> None:
         self._watermarks.clear()
         await self._changelog.revoked()
 
@@ -119,7 +120,7 @@ class FoldHandler(StageHandler):
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         await self._changelog.assigned(_numbers(partitions, MT_OUTCOMES))
 
-    async def revoked(self, partitions: frozenset[TopicPartition]) -> None:
+    async def revoked(self) -> None:
         await self._changelog.revoked()
 
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:

@@ -21,9 +21,10 @@ from services.encoder.restore import read_own_output
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.records import Out, dead_letter, dead_letter_of_error, trace_headers
 from shared.kafka.replay import read_range
+from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.mistakes import Mistakes
 from shared.membership.replay_guard import Passing, undecided
-from shared.membership.stage import Stage, StageConfig, StageHandler, run_stages
+from shared.membership.stage import Stage, run_stages
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
 from shared.process.yielding import Turns

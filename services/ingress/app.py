@@ -30,9 +30,10 @@ from services.ingress.routing import GatewayView
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.records import Out
 from shared.kafka.tables import TableReader
+from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.mistakes import Mistakes
 from shared.membership.replay_guard import Passing, undecided
-from shared.membership.stage import Stage, StageConfig, StageHandler, run_stages
+from shared.membership.stage import Stage, run_stages
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
 from shared.process.yielding import Turns

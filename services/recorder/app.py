@@ -15,7 +15,8 @@ from services.recorder.migrations import BOOTSTRAP, Migration, ordered, pending
 from services.recorder.recording import SERVICE, Patience, record
 from services.recorder.rollup import DIRTY_HOURS, REFRESH_HOUR, RollupPlan
 from shared.kafka.records import Out
-from shared.membership.stage import GivenUp, Stage, StageConfig, StageHandler
+from shared.membership.handler import GivenUp, StageConfig, StageHandler
+from shared.membership.stage import Stage
 from shared.process.clock import now_ms
 from shared.process.service import Service, run_service
 

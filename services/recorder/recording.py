@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable, RowsRefused
 from services.recorder.rows import Problem, problem_of
 from shared.kafka.records import In, Out, dead_letter
-from shared.membership.stage import GivenUp
+from shared.membership.handler import GivenUp
 
 T = TypeVar("T")
 

@@ -17,8 +17,9 @@ from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.replay import read_range
 from shared.membership import heartbeat
+from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.heartbeat import HeartbeatWatch
-from shared.membership.stage import Stage, StageConfig, StageHandler
+from shared.membership.stage import Stage
 from shared.process.clock import now_ms
 from shared.process.service import Service
 from shared.process.settings import Settings
@@ -245,7 +246,7 @@ async def test_a_long_restore_lives_as_long_as_it_advances(
     stage = Stage(service, config, handler)
     await _produce(kafka_bootstrap, source, traffic)
     async with _running(service, stage) as task:
-        await _until(stage._restores, task)
+        await _until(lambda: stage._member.restoring, task)
         assert await _ages(service, 3_000) < 2_000
         assert handler.seen == 0
         handler.advances = False
@@ -266,8 +267,8 @@ async def test_a_restore_keeps_its_partitions_although_nothing_polls(
     stage = Stage(service, config, handler)
     async with _running(service, stage) as task:
         await _until(lambda: service.ready, task)
-        assert stage._consumer is not None
-        assert stage._consumer._coordinator._max_poll_interval == MAX_POLL_INTERVAL_MS / 1000
+        assert stage._member.consumer is not None
+        assert stage._member.consumer._coordinator._max_poll_interval == MAX_POLL_INTERVAL_MS / 1000
 
 
 @pytest.mark.parametrize("commits", [True, False])
@@ -311,8 +312,8 @@ async def test_the_marker_behind_the_last_record_is_no_lag(
             await producer.send_all([Out(source, None, b"%d" % number, (), 0)])
             await producer.commit()
         await _until(lambda: handler.seen == 3 and service.lags[config.group]() == 0, task)
-        assert stage._consumer is not None
-        assert stage._consumer.highwater(TopicPartition(source, 0)) == 6
+        assert stage._member.consumer is not None
+        assert stage._member.consumer.highwater(TopicPartition(source, 0)) == 6
     await producer.stop()
 
 

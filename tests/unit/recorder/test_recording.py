@@ -11,7 +11,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable, RowsRefused, judge
 from services.recorder.recording import Patience, record
-from shared.membership.stage import GivenUp
+from shared.membership.handler import GivenUp
 
 NOW = 1_800_000_000_000
 

@@ -16,8 +16,8 @@ from services.encoder.app import EncoderHandler
 from services.ingress import app as ingress_app
 from services.ingress.app import IngressHandler
 from services.ingress.opt_outs import OptOuts
+from shared.membership.handler import StageHandler
 from shared.membership.mistakes import TooManyMistakes
-from shared.membership.stage import StageHandler
 from shared.process.gateway import GatewayTable
 from shared.process.settings import read_settings
 from shared.process.yielding import TURN_EVERY_S, Turns
