@@ -33,7 +33,7 @@ from services.throttler.connector_topics import connector_of
 from services.throttler.lanes.arrivals import AHEAD_MAX, Arrivals
 from services.throttler.loop import Throttler
 from shared.kafka import seam
-from shared.kafka.client import make_consumer
+from shared.kafka.client import make_consumer, wait_for_the_reader
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.records import Out
 from shared.process.clock import now_ms
@@ -333,6 +333,7 @@ async def following(
     consumer: AIOKafkaConsumer = make_consumer(rig.settings, auto_offset_reset="earliest", **options)
     await consumer.start()
     consumer.assign(list(places))
+    wait_for_the_reader(consumer)
     woken = asyncio.Event()
     arrivals = kind(consumer, woken.set)
     arrivals.open(places)
@@ -418,15 +419,18 @@ async def test_a_cycle_ends_although_a_rebalance_began_in_it(rig: Rig, connector
         rig.settings, group_id=group, auto_offset_reset="earliest", heartbeat_interval_ms=100
     )
     await consumer.start()
+    wait_for_the_reader(consumer)
     throttler = Throttler(Service("throttler", rig.settings))
-    arrivals = Arrivals(consumer, lambda: None)
+    await throttler._consumer.stop()
+    throttler._consumer = consumer
+    throttler._arrivals = arrivals = Arrivals(consumer, lambda: None)
     assigned, revoking = asyncio.Event(), asyncio.Event()
 
     class Listener(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka is untyped here
         async def on_partitions_revoked(self, revoked: set[TopicPartition]) -> None:
             if revoked:
                 revoking.set()
-                await throttler.on_revoked(arrivals)
+                await throttler.revoked()
 
         async def on_partitions_assigned(self, _: set[TopicPartition]) -> None:
             assigned.set()
@@ -444,7 +448,7 @@ async def test_a_cycle_ends_although_a_rebalance_began_in_it(rig: Rig, connector
                 consumer._coordinator.request_rejoin()
                 await revoking.wait()
                 await arrivals.read()
-                await throttler._look(consumer)
+                await throttler._look()
             assigned.clear()
             await assigned.wait()
     finally:

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import IllegalStateError, KafkaError
 
 from shared.kafka import seam
-from shared.kafka.client import poll, wait_for_the_reader
+from shared.kafka.client import poll
 from shared.kafka.errors import FatalKafkaError
 from shared.process.telemetry import RECORDS_IN
 
@@ -25,12 +25,11 @@ AHEAD_MAX: Final = 1_000
 
 
 class Arrivals:
-    """Of a started consumer. `wake` is called when something has come."""
+    """Of a consumer that waits for its reader (`wait_for_the_reader`). `wake` is called when something has come."""
 
     def __init__(self, consumer: AIOKafkaConsumer, wake: Callable[[], None]) -> None:
         self._consumer = consumer
         self._wake = wake
-        wait_for_the_reader(consumer)
         self._records: dict[TopicPartition, deque[ConsumerRecord]] = {}
         self._paused: set[TopicPartition] = set()
 

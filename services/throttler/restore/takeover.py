@@ -1,6 +1,7 @@
 """Edge: makes the brains of the connectors that are ours, from Kafka's logs and the running configuration."""
 
 import logging
+from functools import partial
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
@@ -47,7 +48,7 @@ class Takeover:
                 brain.configure(policy, now_ms())
                 found[owned.connector_id] = brain
         if self._new:
-            async with LogReader(self._service.settings, self._service.progress) as reader:
+            async with LogReader(self._service.settings, partial(self._service.progress, self._group)) as reader:
                 found |= await self._restored(reader, policies)
         return found
 
