@@ -81,10 +81,11 @@ class Duties:
 class World:
     """A member with its duties, attached to the group unless the test does that later."""
 
-    def __init__(self, group: Group, *, attached: bool = True) -> None:
+    def __init__(self, group: Group, *, attached: bool = True, leave_groups: bool = False) -> None:
         self.group = group
         self.duties = Duties()
-        self.service = Service("ingress", Settings(kafka_bootstrap_servers="127.0.0.1:9"))
+        settings = Settings(kafka_bootstrap_servers="127.0.0.1:9", leave_groups=leave_groups)
+        self.service = Service("ingress", settings)
         self.member = self.duties.member = Member(self.service, "ingress", self.duties)
         if attached:
             self.member.attach(group.consumer)
@@ -97,15 +98,15 @@ class World:
 
 async def test_an_assignment_is_ready_when_it_is_restored() -> None:
     world = World(Group())
-    assert not world.service.ready
+    assert not world.service.state(0).ready
     world.duties.may_restore.clear()
     await world.rebalance(A, B)
     await asyncio.sleep(0)
     assert world.member.restoring
-    assert not world.service.ready
+    assert not world.service.state(0).ready
     world.duties.may_restore.set()
     await asyncio.wait_for(world.member.restored.wait(), 5)
-    assert world.service.ready
+    assert world.service.state(0).ready
     assert world.duties.told == ["revoked", "assigned", "restored"]
     assert world.member.held == {A, B}
     assert world.service.state(0).lag == 7
@@ -195,11 +196,8 @@ async def nothing(*_: object) -> None:
     """A duty that succeeds."""
 
 
-async def test_who_leaves_for_good_is_no_static_member_any_more() -> None:
+@pytest.mark.parametrize("for_good", [False, True])
+async def test_who_leaves_for_good_is_no_static_member_any_more(for_good: bool) -> None:
     group = Group(blind=True)
-    world = World(group)
-    world.member.leave()
-    assert group.coordinator._group_instance_id == "ingress-0"
-    world.service.settings.leave_groups = True
-    world.member.leave()
-    assert group.coordinator._group_instance_id is None
+    World(group, leave_groups=for_good).member.leave()
+    assert (group.coordinator._group_instance_id is None) == for_good
