@@ -7,7 +7,7 @@ from schemas.connector_states import ConnectorState
 from schemas.dispatch import Dispatch
 from schemas.feedback import Feedback
 from schemas.folds import FoldEntry
-from schemas.gateway_config import AppliedConfig
+from schemas.gateway.file import AppliedConfig
 from schemas.ingress_keys import IdempotencyKey
 from schemas.joins import JoinEntries
 from schemas.lifecycle_events import LifecycleEvent

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from schemas.gateway_config import SecretRef
+from schemas.gateway.values import SecretRef
 
 
 class MissingSecret(Exception):

@@ -18,7 +18,7 @@ from aiokafka.coordinator.assignors.roundrobin import RoundRobinPartitionAssigno
 from aiokafka.errors import IllegalStateError
 
 from schemas.commit_marks import BinderMark
-from schemas.gateway_config import Connector
+from schemas.gateway.connectors.kinds import Connector
 from schemas.groups import BINDER_GROUP
 from schemas.service_states import ServiceState
 from schemas.topics import CONNECTOR_STATES, SERVICE_STATES, TRACE_REQUESTS

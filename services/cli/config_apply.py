@@ -7,7 +7,8 @@ from collections.abc import Callable
 import orjson
 from aiokafka import ConsumerRecord
 
-from schemas.gateway_config import AppliedConfig, Connector, Draining, Gateway
+from schemas.gateway.connectors.kinds import Connector
+from schemas.gateway.file import AppliedConfig, Draining, Gateway
 from schemas.service_states import ServiceState
 from schemas.topics import CONFIG_GATEWAY, DEFAULT_PARTITIONS, MT_REQUESTS, connector_topics, shared_topics
 from services.cli.runtime import ANSWER_S, producing, read_tables

@@ -11,7 +11,10 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from schemas.gateway_config import Account, Connector, Gateway, Match, Options, Route, Target, Tls
+from schemas.gateway.accounts import Account
+from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions, Tls
+from schemas.gateway.file import Gateway
+from schemas.gateway.routes import Match, Route, Target
 from schemas.reasons import REASONS
 from schemas.topics import TOPICS, Topic
 from services.cli.option_tables import option_table
@@ -49,8 +52,8 @@ def reasons_table() -> str:
 
 GATEWAY_FILE: dict[str, type[BaseModel]] = {
     "gateway": Gateway,
-    "connector": Connector,
-    "options": Options,
+    "connector": SmppConnector,
+    "options": SmppOptions,
     "tls": Tls,
     "account": Account,
     "route": Route,

@@ -1,6 +1,6 @@
 """Pure: what is allowed in a gateway.yaml and hardly meant."""
 
-from schemas.gateway_config import Gateway
+from schemas.gateway.file import Gateway
 
 
 def advice(gateway: Gateway) -> list[str]:

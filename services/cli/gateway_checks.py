@@ -4,7 +4,9 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from schemas.gateway_config import Connector, Options, Route, Tls, split_address
+from schemas.gateway.connectors.kinds import Connector
+from schemas.gateway.connectors.smpp import SmppOptions, Tls, split_address
+from schemas.gateway.routes import Route
 from services.cli.yaml_lines import Path
 from shared.messages.connector_profile import profile_of
 from shared.smpp.constants import SmppCommandStatus, status_number
@@ -50,7 +52,7 @@ def unknown_accounts(routes: Mapping[int, Route], account_ids: Sequence[str]) ->
     ]
 
 
-def _alphabets(options: Options) -> Iterator[Problem]:
+def _alphabets(options: SmppOptions) -> Iterator[Problem]:
     for sentence in profile_problems(profile_of(options)):
         option, _, rest = sentence.partition(" ")  # each sentence begins with the option it is about
         yield (option.removesuffix(":"),), rest
@@ -97,7 +99,7 @@ def _tls(tls: Tls) -> Iterator[Problem]:
         yield ("tls", "key_file"), "is the key of a certificate; give cert_file too"
 
 
-def _addresses(options: Options) -> Iterator[Problem]:
+def _addresses(options: SmppOptions) -> Iterator[Problem]:
     if options.local_host is not None:
         yield from _hosts(("local_host",), options.local_host)
     for place, written in enumerate(options.hosts):

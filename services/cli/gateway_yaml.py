@@ -1,12 +1,15 @@
-"""Pure: gateway.yaml to `schemas.gateway_config.Gateway`, with every mistake by line, key and what is allowed."""
+"""Pure: gateway.yaml to `schemas.gateway.file.Gateway`, with every mistake by line, key and what is allowed."""
 
 import difflib
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from schemas.gateway_config import INCONSISTENT, Connector, Gateway, Route, inconsistencies
+from schemas.gateway.connectors.common import CommonConnector
+from schemas.gateway.connectors.kinds import CONNECTOR_KINDS, Connector
+from schemas.gateway.file import INCONSISTENT, Gateway, inconsistencies
+from schemas.gateway.routes import Route
 from services.cli.gateway_checks import connector_problems, unknown_accounts
 from services.cli.yaml_lines import Document, Mistake, Path, dotted, read_yaml
 
@@ -22,6 +25,8 @@ _PLAIN_SENTENCES = {
 """Our words for pydantic's kinds of errors, where its own speak of Python."""
 
 _AModel = TypeVar("_AModel", bound=BaseModel)
+_CONNECTOR: Final[TypeAdapter[Connector]] = TypeAdapter(Connector)
+_ROUTE: Final = TypeAdapter(Route)
 
 
 class GatewayFileError(Exception):
@@ -74,8 +79,8 @@ def _beyond_fields(document: Document) -> list[Mistake]:
     """What no field says by itself, for all parts that can be read, so that one run tells everything."""
     if not all(isinstance(document.data.get(part, []), list) for part in ("connectors", "accounts", "routes")):
         return []  # what refers to a part that is no list would be a mistake each time
-    connectors = _readable(Connector, document.data, "connectors")
-    routes = _readable(Route, document.data, "routes")
+    connectors = _readable(_CONNECTOR, document.data, "connectors")
+    routes = _readable(_ROUTE, document.data, "routes")
     connector_ids = _ids(document.data, "connectors")
     account_ids = _ids(document.data, "accounts")
     found = [(i.path, i.problem) for i in inconsistencies(connectors, routes, connector_ids, account_ids)]
@@ -85,11 +90,11 @@ def _beyond_fields(document: Document) -> list[Mistake]:
     return [Mistake(document.line(path), dotted(path), problem) for path, problem in found]
 
 
-def _readable(model: type[_AModel], data: Mapping[str, Any], part: str) -> dict[int, _AModel]:
+def _readable(model: TypeAdapter[_AModel], data: Mapping[str, Any], part: str) -> dict[int, _AModel]:
     read = {}
     for number, item in _items(data, part):
         try:
-            read[number] = model.model_validate(item)
+            read[number] = model.validate_python(item)
         except ValidationError:
             continue  # its own mistakes are told by the validation of the whole
     return read
@@ -114,10 +119,14 @@ def _told(error: ValidationError) -> Iterator[Mapping[str, Any]]:
 
 
 def _mistake(error: Mapping[str, Any], document: Document) -> Mistake:
-    path = tuple(part for part in error["loc"] if part != "[key]")
-    kind, key, line = error["type"], dotted(path), document.line(path)
+    path, connector = _place(error["loc"])
+    kind = error["type"]
+    if kind == "union_tag_invalid":
+        path = (*path, "kind")
+        return Mistake(document.line(path), dotted(path), _unknown_kind(error["ctx"]["tag"]))
+    key, line = dotted(path), document.line(path)
     if kind == "extra_forbidden":
-        return Mistake(line, key, _unknown_key(path))
+        return Mistake(line, key, _unknown_key(path, connector))
     if kind in _PLAIN_SENTENCES:
         return Mistake(line, key, _PLAIN_SENTENCES[kind])
     message = str(error["msg"]).removeprefix("Value error, ")
@@ -127,26 +136,44 @@ def _mistake(error: Mapping[str, Any], document: Document) -> Mistake:
     return Mistake(line, key, message)
 
 
+def _place(loc: Path) -> tuple[Path, type[BaseModel]]:
+    """The keys that lead to a mistake, and the model of a connector there: pydantic puts its kind among the keys."""
+    path = tuple(part for part in loc if part != "[key]")
+    if path[:1] == ("connectors",) and len(path) > 2 and path[2] in CONNECTOR_KINDS:
+        return (*path[:2], *path[3:]), CONNECTOR_KINDS[str(path[2])]
+    return path, CommonConnector
+
+
+def _unknown_kind(given: str) -> str:
+    known = list(CONNECTOR_KINDS)
+    return f"{_shown(given)} is no kind of connector; {_nearest(given, known)}known: {', '.join(known)}"
+
+
+def _nearest(given: str, allowed: list[str]) -> str:
+    nearest = difflib.get_close_matches(given, allowed, n=1)
+    return f"did you mean {nearest[0]}? " if nearest else ""
+
+
 def _shown(given: object) -> str:
     text = repr(given)
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _unknown_key(path: Path) -> str:
-    allowed = _fields_at(path[:-1])
-    nearest = difflib.get_close_matches(str(path[-1]), allowed, n=1)
-    suggestion = f"did you mean {nearest[0]}? " if nearest else ""
-    return f"is unknown; {suggestion}allowed: {', '.join(sorted(allowed))}"
+def _unknown_key(path: Path, connector: type[BaseModel]) -> str:
+    allowed = _fields_at(path[:-1], connector)
+    return f"is unknown; {_nearest(str(path[-1]), allowed)}allowed: {', '.join(sorted(allowed))}"
 
 
-def _fields_at(path: Path) -> list[str]:
+def _fields_at(path: Path, connector: type[BaseModel]) -> list[str]:
     """The keys that the model allows at `path`; empty where it is no mapping of ours."""
     model: type[BaseModel] | None = Gateway
-    for part in path:
+    for place, part in enumerate(path):
         if isinstance(part, int) or model is None:
             continue
         field = model.model_fields.get(part)
         model = _model_in(field.annotation) if field else None
+        if part == "connectors" and place == 0:
+            model = connector
     return list(model.model_fields) if model else []
 
 

@@ -5,7 +5,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from schemas.gateway_config import Account, Connector, Gateway
+from schemas.gateway.accounts import Account
+from schemas.gateway.connectors.kinds import Connector
+from schemas.gateway.file import Gateway
 from schemas.wire import NIL_UUID, EncodingWish
 from services.cli.config_apply import read_applied
 from services.cli.errors import EXIT_FAILED, CliError, Invalid

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from schemas.gateway_config import AppliedConfig
+from schemas.gateway.file import AppliedConfig
 from schemas.groups import CONSUMER_GROUPS
 from schemas.topics import TOPICS, Topic, connector_topics, dispatch_topic
 from services.cli.backlog import backlog_of

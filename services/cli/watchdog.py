@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 from aiokafka import ConsumerRecord
 
-from schemas.gateway_config import AppliedConfig
+from schemas.gateway.file import AppliedConfig
 from schemas.service_states import ServiceState
 from schemas.topics import CONFIG_GATEWAY, SERVICE_STATES
 from shared.kafka.errors import KafkaUnavailable

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from schemas.gateway_config import Connector
+from schemas.gateway.connectors.kinds import Connector
 from schemas.topics import segments_topic
 from schemas.wire import LANES
 from shared.messages.connector_profile import map_problem, profile_of

@@ -7,7 +7,7 @@ a request with a key whether it can be encoded.
 
 from typing import Final, NamedTuple
 
-from schemas.gateway_config import Account
+from schemas.gateway.accounts import Account
 from schemas.topics import MT_REQUESTS_OTP
 from schemas.wire import Lane
 from services.ingress.admission import Admitted, NotAnObject, Rejected, admit

@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from schemas.gateway_config import Account, AppliedConfig, Route
+from schemas.gateway.accounts import Account
+from schemas.gateway.file import AppliedConfig
+from schemas.gateway.routes import Route
 from schemas.wire import Lane
 from shared.messages.connector_profile import profile_of
 from shared.sms.message import ConnectorProfile

@@ -1,11 +1,11 @@
 """Pure: a connector's options as the encoding core takes them (`shared.sms` knows no configuration)."""
 
-from schemas.gateway_config import Options
+from schemas.gateway.connectors.smpp import SmppOptions
 from shared.sms.data_coding import read_map
 from shared.sms.message import ConnectorProfile
 
 
-def profile_of(options: Options) -> ConnectorProfile:
+def profile_of(options: SmppOptions) -> ConnectorProfile:
     """How the connector wants its octets, and writes its own. Never raises: see `map_problem`."""
     return ConnectorProfile(
         long_message=options.long_message,
@@ -17,7 +17,7 @@ def profile_of(options: Options) -> ConnectorProfile:
     )
 
 
-def map_problem(options: Options) -> str:
+def map_problem(options: SmppOptions) -> str:
     """A sentence about a `data_coding_map` that cannot be read, which counts as absent; empty where it can."""
     try:
         read_map(options.data_coding_map)

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from aiokafka import ConsumerRecord
 
-from schemas.gateway_config import AppliedConfig, Connector, Draining
+from schemas.gateway.connectors.kinds import Connector
+from schemas.gateway.file import AppliedConfig, Draining
 from schemas.topics import CONFIG_GATEWAY
 from shared.kafka.tables import TableReader, only_logged
 from shared.process.settings import Settings

@@ -11,7 +11,11 @@ from typing import NamedTuple
 import orjson
 import psutil
 
-from schemas.gateway_config import Account, AppliedConfig, Connector, Gateway, Match, Route, SecretRef, Target
+from schemas.gateway.accounts import Account
+from schemas.gateway.connectors.smpp import SmppConnector
+from schemas.gateway.file import AppliedConfig, Gateway
+from schemas.gateway.routes import Match, Route, Target
+from schemas.gateway.values import SecretRef
 from schemas.submissions import Submission
 from schemas.topics import MT_REQUESTS, MT_SUBMISSIONS
 from services.encoder.encode import Encoder
@@ -44,7 +48,7 @@ class Record(NamedTuple):
 
 
 def applied() -> AppliedConfig:
-    connector = Connector(id="acme-1", host="127.0.0.1", port=2775, system_id="shop", password=SecretRef(env="X"))
+    connector = SmppConnector(id="acme-1", host="127.0.0.1", port=2775, system_id="shop", password=SecretRef(env="X"))
     routes = (
         *(Route(match=Match(prefix=(f"3{n}",)), to=(Target(connector="acme-1"),)) for n in range(10)),
         Route(to=(Target(connector="acme-1"),)),

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.dispatch import Dispatch
 from schemas.feedback import Feedback
-from schemas.gateway_config import AppliedConfig
+from schemas.gateway.file import AppliedConfig
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.payloads.kinds import PAYLOAD_MODELS
 from schemas.reroutes import Reroute

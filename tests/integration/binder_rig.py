@@ -13,7 +13,8 @@ from aiokafka.errors import TopicAlreadyExistsError
 from schemas.connector_states import ConnectorState
 from schemas.dispatch import Dispatch
 from schemas.feedback import Answer, Feedback
-from schemas.gateway_config import AppliedConfig, Connector, Draining, Gateway
+from schemas.gateway.connectors.smpp import SmppConnector
+from schemas.gateway.file import AppliedConfig, Draining, Gateway
 from schemas.payloads.smpp import SmppPayload
 from schemas.topics import (
     CONFIG_GATEWAY,
@@ -70,7 +71,7 @@ class Rig:
         finally:
             await admin.close()
 
-    async def apply(self, *connectors: Connector, draining: Sequence[Draining] = ()) -> None:
+    async def apply(self, *connectors: SmppConnector, draining: Sequence[Draining] = ()) -> None:
         for connector in (*connectors, *(d.connector for d in draining)):
             await self.create(
                 [(t.name, t.partitions, t.config) for t in connector_topics(connector.id, connector.max_binds)]
@@ -246,7 +247,7 @@ def dispatch_record(serial: int, **changes: Any) -> Dispatch:
     return Dispatch.model_validate(fields | {"payload": payload | inside} | changes)
 
 
-def connector(connector_id: str, port: int, **changes: Any) -> Connector:
+def connector(connector_id: str, port: int, **changes: Any) -> SmppConnector:
     options = {"response_timeout_s": 20, **changes.pop("options", {})}
     base = {
         "id": connector_id,
@@ -255,7 +256,7 @@ def connector(connector_id: str, port: int, **changes: Any) -> Connector:
         "system_id": "shop",
         "password": {"env": "SMSC_PASSWORD"},
     }
-    return Connector.model_validate(base | {"options": options} | changes)
+    return SmppConnector.model_validate(base | {"options": options} | changes)
 
 
 class RunningBinder:

@@ -9,7 +9,7 @@ from typing import Any, Self
 import orjson
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
-from schemas.gateway_config import AppliedConfig
+from schemas.gateway.file import AppliedConfig
 from schemas.topics import CONFIG_GATEWAY
 from services.cli.config_apply import create_topics
 from shared.kafka.client import make_consumer, partitions_of

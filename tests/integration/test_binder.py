@@ -13,7 +13,7 @@ import orjson
 import pytest
 
 from schemas.dead_letters import DLQ_TOPIC
-from schemas.gateway_config import Draining
+from schemas.gateway.file import Draining
 from schemas.receipts import RawReceipt
 from schemas.smsc_inbound import RawInbound
 from schemas.topics import (

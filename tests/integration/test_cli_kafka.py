@@ -14,7 +14,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 
-from schemas.gateway_config import Account, Connector, Gateway, Options, SecretRef
+from schemas.gateway.accounts import Account
+from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions
+from schemas.gateway.file import Gateway
+from schemas.gateway.values import SecretRef
 from schemas.topics import dispatch_topic, feedback_topic, segments_topic
 from services.cli import dlq, preview, topics
 from services.cli.backlog import Backlog, answered_below, backlog_of, waiting_messages
@@ -49,9 +52,9 @@ def printed(capsys: pytest.CaptureFixture[str]) -> Rows:
     return lambda: [json.loads(line) for line in capsys.readouterr().out.splitlines()]
 
 
-def connector(connector_id: str, **fields: Any) -> Connector:
+def connector(connector_id: str, **fields: Any) -> SmppConnector:
     password = SecretRef(env="NOWHERE")
-    return Connector(id=connector_id, host="127.0.0.1", port=1, system_id="x", password=password, **fields)
+    return SmppConnector(id=connector_id, host="127.0.0.1", port=1, system_id="x", password=password, **fields)
 
 
 @asynccontextmanager
@@ -281,7 +284,7 @@ async def cli(bootstrap: str, place: Path, *arguments: str) -> tuple[int | None,
 
 
 async def test_a_preview_for_a_connector_as_it_is_applied(settings: Settings, printed: Rows) -> None:
-    packed = connector("packed-1", options=Options(gsm7_packed=True, data_coding_map={"gsm7": 241}))
+    packed = connector("packed-1", options=SmppOptions(gsm7_packed=True, data_coding_map={"gsm7": 241}))
     gateway = Gateway(version=1, connectors=(packed,), accounts=(Account(id="tight", max_segments=1),))
     await apply_gateway(settings, gateway, "", drop_now=True)
     options = preview.PreviewOptions(text="hellohello", connector="packed-1", account="tight")

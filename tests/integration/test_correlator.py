@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from schemas.gateway_config import AppliedConfig, Connector, Gateway, Options, SecretRef
+from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions
+from schemas.gateway.file import AppliedConfig, Gateway
+from schemas.gateway.values import SecretRef
 from schemas.topics import (
     JOINS,
     LIFECYCLE_EVENTS,
@@ -250,13 +252,13 @@ async def test_state_follows_its_partitions_to_another_member_and_back(kafka_boo
 
 
 async def test_handset_messages_configuration_and_bad_records(kafka_bootstrap: str, name: str) -> None:
-    connector = Connector(
+    connector = SmppConnector(
         id="acme-1",
         host="127.0.0.1",
         port=2775,
         system_id="x",
         password=SecretRef(env="X"),
-        options=Options(receipt_map={"ok": "DELIVRD"}),
+        options=SmppOptions(receipt_map={"ok": "DELIVRD"}),
     )
     config = AppliedConfig(hash=name, applied_at_ms=0, gateway=Gateway(version=1, connectors=(connector,)))
     async with Rig(kafka_bootstrap) as rig, _watch(rig) as watch, rig.running("correlator", run) as service:

@@ -10,7 +10,8 @@ import pytest
 from aiokafka import ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
-from schemas.gateway_config import Account, AppliedConfig
+from schemas.gateway.accounts import Account
+from schemas.gateway.file import AppliedConfig
 from schemas.optouts import OptOut
 from schemas.reroutes import Reroute
 from schemas.submissions import Submission

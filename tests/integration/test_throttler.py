@@ -13,7 +13,9 @@ from aiokafka.abc import ConsumerRebalanceListener
 from schemas.connector_states import BindState, ConnectorState
 from schemas.dispatch import Dispatch
 from schemas.feedback import Answer, Feedback
-from schemas.gateway_config import AppliedConfig, Connector, Draining, Gateway, Options, SecretRef
+from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions
+from schemas.gateway.file import AppliedConfig, Draining, Gateway
+from schemas.gateway.values import SecretRef
 from schemas.groups import THROTTLER_GROUP
 from schemas.segments import SegmentedMessage
 from schemas.submissions import Submission
@@ -135,9 +137,9 @@ async def binds(rig: Rig, connector_id: str, count: int, decide: Decide = accept
         await consumer.stop()
 
 
-def connector(connector_id: str, **changes: Any) -> Connector:
-    fields: dict[str, Any] = {"tps": 500, "window": 50, "max_binds": 2, "options": Options(retry_delay_s=0.3)}
-    return Connector(
+def connector(connector_id: str, **changes: Any) -> SmppConnector:
+    fields: dict[str, Any] = {"tps": 500, "window": 50, "max_binds": 2, "options": SmppOptions(retry_delay_s=0.3)}
+    return SmppConnector(
         id=connector_id,
         host="127.0.0.1",
         port=2775,
@@ -147,7 +149,7 @@ def connector(connector_id: str, **changes: Any) -> Connector:
     )
 
 
-def config(*connectors: Connector, draining: bool = False) -> AppliedConfig:
+def config(*connectors: SmppConnector, draining: bool = False) -> AppliedConfig:
     at_ms = now_ms()
     gone = tuple(Draining(connector=c, removed_at_ms=at_ms) for c in connectors) if draining else ()
     gateway = Gateway(version=1, connectors=() if draining else connectors)

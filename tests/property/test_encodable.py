@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.gateway_config import Account, Options
+from schemas.gateway.accounts import Account
+from schemas.gateway.connectors.smpp import SmppOptions
 from schemas.statuses import Status
 from schemas.submissions import Submission
 from schemas.topics import MT_STATUSES
@@ -78,7 +79,7 @@ OPTIONS = st.sampled_from(
 def test_with_a_key_ingress_refuses_just_what_the_encoder_refuses_without(
     body: dict[str, Any], sender: str, options: dict[str, Any], max_segments: int
 ) -> None:
-    acme = connector("acme").model_copy(update={"options": Options.model_validate(options)})
+    acme = connector("acme").model_copy(update={"options": SmppOptions.model_validate(options)})
     account = Account(id="shop", default_sender="SHOP", max_segments=max_segments)
     config = applied(accounts=[account], connectors=["acme"])
     gateway = config.gateway.model_copy(update={"connectors": (acme,)})

@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from schemas.commit_marks import BinderMark
-from schemas.gateway_config import Connector
+from schemas.gateway.connectors.kinds import Connector
 from services.binder.credentials import MissingSecret, fingerprint, read_secret
 from services.binder.lease.backoff import AccountBackoff, Failure, failure_of
 from services.binder.lease.board import StateBoard

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
-from schemas.gateway_config import Connector
+from schemas.gateway.connectors.smpp import SmppConnector
 from services.binder.smpp.link_plan import Address, LinkPlan, esme_config
 from services.binder.submit.dispatch_record import Segment
 from shared.smpp.codec import encode_body
@@ -98,7 +98,9 @@ class Link:
 
     # -- life -------------------------------------------------------------------------------------------------------
 
-    async def open(self, connector: Connector, plan: LinkPlan, password: str, address_no: int = 0) -> NotBound | None:
+    async def open(
+        self, connector: SmppConnector, plan: LinkPlan, password: str, address_no: int = 0
+    ) -> NotBound | None:
         """Connect and bind at one of the plan's addresses; None = bound. After a failure, or when cancelled, nothing is
         open any more.
         """

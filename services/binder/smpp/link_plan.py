@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
-from schemas.gateway_config import Connector, SecretRef, Tls, split_address
+from schemas.gateway.connectors.smpp import SmppConnector, Tls, split_address
+from schemas.gateway.values import SecretRef
 from shared.smpp.config import EsmeConfig
 from shared.smpp.constants import BindMode
 from shared.smpp.fields import COMMAND_SPECS, over_length
@@ -48,7 +49,7 @@ class LinkPlan:
         return self.addresses[0], self.system_id, self.password
 
 
-def link_plan(connector: Connector) -> LinkPlan:
+def link_plan(connector: SmppConnector) -> LinkPlan:
     """The plan of any valid connector."""
     options = connector.options
     others = (split_address(written) for written in options.hosts)
@@ -82,7 +83,7 @@ def _client_tls(tls: Tls) -> ClientTls | None:
     )
 
 
-def esme_config(connector: Connector, mode: BindMode, password: str) -> EsmeConfig:
+def esme_config(connector: SmppConnector, mode: BindMode, password: str) -> EsmeConfig:
     """The session of one connection. Options that are changed later count from the next bind on, the window at once."""
     options = connector.options
     return EsmeConfig(
@@ -102,7 +103,7 @@ def esme_config(connector: Connector, mode: BindMode, password: str) -> EsmeConf
     )
 
 
-def over_long(connector: Connector, password: str) -> tuple[str, ...]:
+def over_long(connector: SmppConnector, password: str) -> tuple[str, ...]:
     """Warnings about what the bind request has longer than the specification; it is sent all the same (Q48)."""
     request = bind_request(esme_config(connector, BindMode.TRANSCEIVER, password))
     most = {row.name: row.size_max - 1 for row in COMMAND_SPECS[request.command_id].fields}
@@ -111,7 +112,7 @@ def over_long(connector: Connector, password: str) -> tuple[str, ...]:
     )
 
 
-def peculiarities(connector: Connector) -> tuple[str, ...]:
+def peculiarities(connector: SmppConnector) -> tuple[str, ...]:
     """The options that are not at their default, for the log of every bind."""
     options = connector.options
     written = options.model_dump(mode="json", exclude_none=True)

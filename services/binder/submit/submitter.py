@@ -10,7 +10,7 @@ from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from schemas.gateway_config import Connector
+from schemas.gateway.connectors.kinds import Connector
 from services.binder.outbox import Offsets, Outbox, Parcel
 from services.binder.receive.received_record import Receiver
 from services.binder.receive.receiving import Receiving

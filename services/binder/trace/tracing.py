@@ -19,7 +19,7 @@ from weakref import WeakSet
 import orjson
 from aiokafka import ConsumerRecord
 
-from schemas.gateway_config import Connector
+from schemas.gateway.connectors.kinds import Connector
 from schemas.topics import TRACES
 from schemas.trace_requests import TraceRequest
 from services.binder.outbox import Outbox

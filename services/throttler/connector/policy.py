@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from schemas.gateway_config import Connector
+from schemas.gateway.connectors.kinds import Connector
 from shared.sms.smsc_message_id import MessageIdFormat, response_key
 
 

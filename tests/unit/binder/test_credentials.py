@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.gateway_config import SecretRef
+from schemas.gateway.values import SecretRef
 from services.binder.credentials import MissingSecret, fingerprint, read_secret
 
 

@@ -4,15 +4,17 @@ from typing import Any
 
 import pytest
 
-from schemas.gateway_config import AppliedConfig, Connector, Gateway, SecretRef
+from schemas.gateway.connectors.smpp import SmppConnector
+from schemas.gateway.file import AppliedConfig, Gateway
+from schemas.gateway.values import SecretRef
 from services.cli.config_apply import config_hash, next_config
 
 AT_MS = 1_790_000_000_000
 DEADLINE_S = 60
 
 
-def connector(connector_id: str, **changes: Any) -> Connector:
-    return Connector(
+def connector(connector_id: str, **changes: Any) -> SmppConnector:
+    return SmppConnector(
         id=connector_id,
         host="127.0.0.1",
         port=2775,
@@ -23,7 +25,7 @@ def connector(connector_id: str, **changes: Any) -> Connector:
     )
 
 
-def gateway(*connectors: Connector) -> Gateway:
+def gateway(*connectors: SmppConnector) -> Gateway:
     return Gateway(version=1, connectors=connectors)
 
 

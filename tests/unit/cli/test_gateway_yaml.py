@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas.gateway_config import Gateway
+from schemas.gateway.file import Gateway
 from services.cli.gateway_advice import advice
 from services.cli.gateway_yaml import GatewayFileError, parse_gateway
 from services.cli.stack import DEMO_DIR
@@ -185,6 +185,12 @@ ONE_MISTAKE = [
     (changed("long_message: udh16", "message_id_format: hex"), 18, "connectors[1].options.message_id_format",
      "raw here and hex at acme-1: connectors of one provider cannot differ"),
 ]  # fmt: skip
+
+
+def test_the_kind_of_a_connector() -> None:
+    assert parse_gateway(changed("  - id: beta-1\n", "  - id: beta-1\n    kind: smpp\n")).connectors[1].kind == "smpp"
+    wrong = mistakes(changed("  - id: beta-1\n", "  - id: beta-1\n    kind: smmp\n    hosst: x\n"))
+    assert wrong == [(19, "connectors[1].kind", "'smmp' is no kind of connector; did you mean smpp? known: smpp")]
 
 
 @pytest.mark.parametrize(("text", "line", "key", "problem"), ONE_MISTAKE, ids=[f"{n}" for n in range(len(ONE_MISTAKE))])

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.gateway_config import Options
+from schemas.gateway.connectors.smpp import SmppOptions
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.mo_messages import InboundMessage
 from services.correlator.inbound.messages import REMEMBER_MS, REMEMBERED_MAX, InboundReader
@@ -13,7 +13,7 @@ from shared.messages.connector_profile import profile_of
 from tests.unit.correlator.making import EVENTS, T0, Record, inbound_record, raw_inbound
 
 
-def _read(octets: bytes = b"Stop it", options: Options | None = None, **changes: Any) -> InboundMessage:
+def _read(octets: bytes = b"Stop it", options: SmppOptions | None = None, **changes: Any) -> InboundMessage:
     profiles = {"acme-1": profile_of(options)} if options else {}
     public, _ = InboundReader(EVENTS).read(inbound_record(raw_inbound(octets, **changes)), profiles)
     assert public.key == b"60777"
@@ -59,8 +59,8 @@ def test_anything_else_is_data_as_received(data_coding: int) -> None:
 
 
 def test_the_connectors_own_codings_are_used() -> None:
-    assert _read(b"@", Options(default_alphabet="latin1")).text == "@"
-    assert _read(b"hi", Options(data_coding_map={"gsm7": 241}), data_coding=241).text == "hi"
+    assert _read(b"@", SmppOptions(default_alphabet="latin1")).text == "@"
+    assert _read(b"hi", SmppOptions(data_coding_map={"gsm7": 241}), data_coding=241).text == "hi"
 
 
 def test_a_part_of_a_longer_message_passes_alone() -> None:

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from schemas.gateway_config import Connector, Options, SecretRef
+from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions
+from schemas.gateway.values import SecretRef
 from schemas.submissions import Submission
 from services.encoder.encode import Encoder
 from services.encoder.plan import plan_of
@@ -13,9 +14,14 @@ AT_MS = 1_790_000_000_000
 EVENTS = EventMaker("encoder", "0")
 
 
-def connector(**options: Any) -> Connector:
-    return Connector(
-        id="acme", host="127.0.0.1", port=2775, system_id="x", password=SecretRef(env="X"), options=Options(**options)
+def connector(**options: Any) -> SmppConnector:
+    return SmppConnector(
+        id="acme",
+        host="127.0.0.1",
+        port=2775,
+        system_id="x",
+        password=SecretRef(env="X"),
+        options=SmppOptions(**options),
     )
 
 

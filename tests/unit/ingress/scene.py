@@ -5,7 +5,11 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from schemas.gateway_config import Account, AppliedConfig, Connector, Draining, Gateway, Route, SecretRef
+from schemas.gateway.accounts import Account
+from schemas.gateway.connectors.smpp import SmppConnector
+from schemas.gateway.file import AppliedConfig, Draining, Gateway
+from schemas.gateway.routes import Route
+from schemas.gateway.values import SecretRef
 from schemas.topics import MT_REQUESTS
 from services.ingress.country import CountryTable
 from services.ingress.decision import RequestDecider
@@ -40,8 +44,8 @@ def request(**fields: Any) -> bytes:
     return orjson.dumps({name: value for name, value in body.items() if value is not ...})
 
 
-def connector(connector_id: str) -> Connector:
-    return Connector(id=connector_id, host="127.0.0.1", port=2775, system_id="x", password=SecretRef(env="X"))
+def connector(connector_id: str) -> SmppConnector:
+    return SmppConnector(id=connector_id, host="127.0.0.1", port=2775, system_id="x", password=SecretRef(env="X"))
 
 
 def applied(

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.gateway_config import Account
+from schemas.gateway.accounts import Account
 from schemas.statuses import Status
 from schemas.submissions import Submission
 from schemas.topics import MT_REQUESTS_OTP

@@ -1,0 +1,68 @@
+"""Pure: what every connector has, whatever its kind."""
+
+from typing import Annotated, TypeAlias
+
+from pydantic import AfterValidator, Field, model_validator
+
+from schemas.gateway.values import ConnectorId, NotNegative, Number, Strict, Whole
+
+Path: TypeAlias = tuple[str, ...]
+"""Keys from the connector down."""
+
+
+def _key_part(provider: str) -> str:
+    """It stands before `|` in the keys of receipts."""
+    if "|" in provider or not provider.isprintable():
+        raise ValueError("must not contain | or control characters")
+    return provider
+
+
+Provider = Annotated[str, AfterValidator(_key_part)]
+
+
+class CommonOptions(Strict):
+    """Options that a connector of any kind has."""
+
+    retries_max: NotNegative | None = Field(
+        default=None,
+        description="Further tries after temporary errors, throttling not counted; then `retries_exhausted`. "
+        "Unless given, until the message's validity is over",
+    )
+    retry_delay_s: Number = Field(default=30, gt=0, description="Wait after a temporary error; others pass meanwhile")
+
+
+class CommonConnector(Strict):
+    """One account at one provider, over up to `max_binds` binds. A kind says what it is reached by."""
+
+    id: ConnectorId = Field(
+        description="In topic names, statuses and views: lower-case letters, digits and `-`, at most 40"
+    )
+    kind: str = Field(description="How it is reached")
+    provider: Provider = Field(
+        default="",
+        description="Whose account it is: receipts are joined across all connectors of one provider; unless given, "
+        "the id",
+    )
+    max_binds: Whole = Field(
+        default=1, ge=1, le=100, description="Never more binds than this, however many binders run"
+    )
+    window: Whole = Field(default=10, ge=1, le=10_000, description="Unanswered submit_sm a bind")
+    tps: Whole = Field(default=50, ge=1, le=100_000, description="submit_sm in any second, over all binds")
+    receipt_deadline_s: Whole = Field(
+        default=172_800,
+        ge=1,
+        le=604_800,
+        description="Without a final receipt for so long after the answer a segment ends as `receipt_missing`",
+    )
+    options: CommonOptions = Field(default=CommonOptions(), description="How this one differs, see below")
+
+    def same_for_provider(self) -> dict[Path, object]:
+        """What all connectors of one provider must agree in: its place, and how it is here."""
+        return {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _provider_default(cls, value: object) -> object:
+        if isinstance(value, dict) and not value.get("provider"):
+            return {**value, "provider": value.get("id", "")}
+        return value

@@ -1,0 +1,218 @@
+"""Pure: a connector of kind `smpp`: an account at an SMSC that is reached by SMPP 3.4."""
+
+import re
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, Field, field_validator, model_validator
+
+from schemas.gateway.connectors.common import CommonConnector, CommonOptions, Path
+from schemas.gateway.values import Number, Octet, SecretRef, Strict, Whole, one_or_more
+
+ReceiptWord = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"]
+"""States of a receipt, SMPP 3.4 appendix B."""
+
+TlvTag = Annotated[str, Field(pattern=r"^(0[xX][0-9a-fA-F]{1,4}|[1-9][0-9]{0,4})$")]
+Pin = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}$")]
+
+_ADDRESS: Final = re.compile(
+    r"(?:\[(?P<bracketed>[^\[\]]+)\]|(?P<name>[^:\[\]]+))(?::(?P<port>[0-9]{1,5}))?|(?P<bare>[^\[\]]+)"
+)
+
+
+def split_address(written: str) -> tuple[str, int | None]:
+    """Host and port of `smpp.example.net:2775`, `192.0.2.1`, `[2001:db8::1]:2775`; None where no port is given.
+
+    Raises ValueError.
+    """
+    found = _ADDRESS.fullmatch(written)
+    if found is None:
+        raise ValueError("write name, name:port or [IPv6 address]:port")
+    port = int(found["port"]) if found["port"] else None
+    if port is not None and not 1 <= port <= 65_535:
+        raise ValueError(f"{port} is no port")
+    return found["bracketed"] or found["name"] or found["bare"], port
+
+
+def _an_address(written: str) -> str:
+    split_address(written)
+    return written
+
+
+HostAndPort = Annotated[str, AfterValidator(_an_address)]
+
+
+def _octet(description: str) -> Any:
+    """A field that is derived unless it is given."""
+    return Field(default=None, description=description)
+
+
+class Tls(Strict):
+    """TLS of a connector: `verify` checks chain and name; `pin` accepts exactly the certificates with these SHA-256."""
+
+    mode: Literal["off", "verify", "pin"] = Field(
+        default="verify",
+        description="`verify`: the certificate's chain and name must be right; `pin`: exactly a certificate with a "
+        "`pin_sha256`, self-signed or not. `tls: verify` is short for `tls: {mode: verify}`",
+    )
+    server_name: str | None = Field(default=None, description="Name to ask for and to verify; the host unless given")
+    ca_file: str | None = Field(
+        default=None, description="PEM file of the authorities to trust; the system's unless given"
+    )
+    cert_file: str | None = Field(default=None, description="PEM file of our certificate, where the SMSC asks for one")
+    key_file: str | None = Field(default=None, description="PEM file of its key, where that is not in `cert_file`")
+    pin_sha256: tuple[Pin, ...] = Field(
+        default=(),
+        description="SHA-256 of the certificate (DER), 64 hexadecimal digits, colons allowed; one or a list, such as "
+        "the present and the next; with `mode: pin` only",
+    )
+
+    @field_validator("pin_sha256", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return one_or_more(value)
+
+    @model_validator(mode="after")
+    def _pinned(self) -> Self:
+        if (self.mode == "pin") != bool(self.pin_sha256):
+            raise ValueError("mode pin and pin_sha256 go together")
+        return self
+
+
+class SmppOptions(CommonOptions):
+    """How this SMSC differs from the specification; defaults fit most (docs/options.md)."""
+
+    long_message: Literal["udh8", "udh16", "sar", "payload"] = Field(
+        default="udh8",
+        description="How a message that needs several segments is sent: a user data header with an 8- or 16-bit "
+        "reference, the SAR TLVs (cut like `udh8`), or one submit_sm with message_payload that the SMSC cuts",
+    )
+    message_id_format: Literal["raw", "hex", "dec", "auto"] = Field(
+        default="raw",
+        description="How message ids of responses and receipts are compared: `raw` as written, without regard to case "
+        "and leading zeros; `hex`, `dec`: the response's id is a number of that base, the receipt's one of the other; "
+        "`auto`: in this version as `raw`. The same for all connectors of one `provider`",
+    )
+    default_alphabet: Literal["gsm7", "latin1", "ascii"] = Field(
+        default="gsm7", description="What this SMSC takes data_coding 0 for"
+    )
+    gsm7_packed: bool = Field(
+        default=False, description="GSM-7 is packed into septets here already, 8 characters in 7 octets; rare"
+    )
+    national_tables: tuple[str, ...] = Field(
+        default=(),
+        description="Languages whose national tables of TS 23.038 may be used, in the order of preference: a text in "
+        "one of them then costs GSM-7's 160 or so characters a segment instead of UCS-2's 70",
+    )
+    data_coding_map: dict[str, Octet] = Field(
+        default_factory=dict,
+        description="Which data_coding this SMSC uses instead of the standard one. Keys: `gsm7`, `ascii`, `latin1`, "
+        "`binary`, `ucs2` or a number",
+    )
+    flash_variant: Literal["data_coding", "dest_addr_subunit"] = Field(
+        default="data_coding",
+        description="How `flash` is asked for: message class 0 in the data_coding, or the TLV dest_addr_subunit",
+    )
+    sticky_parts: bool = Field(
+        default=True, description="All segments of a message go over one bind; this version always does so"
+    )
+    dlr_by_text: bool = Field(
+        default=False, description="A deliver_sm whose esm_class says nothing is a receipt if its text looks like one"
+    )
+    status_map: dict[str, Literal["accepted", "temporary", "permanent"]] = Field(
+        default_factory=dict,
+        description="What a command_status of submit_sm_resp means. Keys: a number (`0x14`) or a name "
+        "(`ESME_RMSGQFUL`). Unless it is said here, RTHROTTLED, RMSGQFUL, RSYSERR and RX_T_APPN are temporary, all "
+        "other errors permanent",
+    )
+    receipt_map: dict[str, ReceiptWord] = Field(
+        default_factory=dict,
+        description="The carrier's own words for `stat` in receipts, in any case; the words of the specification and "
+        "their usual misspellings are known",
+    )
+    response_timeout_s: Number = Field(
+        default=60, gt=0, description="A submit_sm without an answer for so long ends as `outcome_unknown`"
+    )
+    enquire_link_s: Number = Field(default=30, gt=0, description="After so long without traffic the link is probed")
+    bind_timeout_s: Number = Field(default=10, gt=0, description="Connection and bind together may take so long")
+    inactivity_s: Number = Field(
+        default=60, gt=0, description="After so long without anything from the SMSC the link is given up"
+    )
+    source_ton: Octet | None = _octet(
+        "Type of number of every sender; unless given 5 for letters, 3 for short codes, else 1"
+    )
+    source_npi: Octet | None = _octet("Numbering plan of every sender; unless given 1 for long numbers, else 0")
+    dest_ton: Octet | None = _octet("Type of number of every destination; unless given 1")
+    dest_npi: Octet | None = _octet("Numbering plan of every destination; unless given 1")
+    validity: Literal["relative", "none"] = Field(
+        default="relative", description="Whether the validity that is left is passed on in validity_period"
+    )
+    vendor_tlvs: dict[TlvTag, str] = Field(
+        default_factory=dict,
+        description="TLVs on every submit_sm. Keys: the tag (`0x1401`); values: `text:…`, `hex:…` or `int:…`, a number "
+        "in the standard's size of the tag, else in as few octets as hold it; `int2:…` in two octets, up to `int8`",
+    )
+    service_type: str = Field(default="", description="service_type of every submit_sm")
+    system_type: str = Field(default="", description="system_type of the bind")
+    interface_version: Literal["3.3", "3.4", "5.0"] = Field(
+        default="3.4", description="Version of SMPP that the bind asks for; what is sent is that of 3.4"
+    )
+    addr_ton: Whole = Field(default=0, ge=0, le=255, description="addr_ton of the bind, which goes with address_range")
+    addr_npi: Whole = Field(default=0, ge=0, le=255, description="addr_npi of the bind, which goes with address_range")
+    address_range: str = Field(
+        default="", description="Destinations that this bind wants to receive for, in the SMSC's own notation"
+    )
+    local_host: str | None = Field(
+        default=None,
+        min_length=1,
+        description="Address of this machine to connect from, where the SMSC has an allow list; the system's choice "
+        "unless given",
+    )
+    hosts: tuple[HostAndPort, ...] = Field(
+        default=(),
+        description="Further addresses of the same account (`name`, `name:port`), tried in turn when no connection or "
+        "bind comes about at `host`; a bind that is lost begins with `host` again",
+    )
+    tls: Tls = Field(
+        default=Tls(mode="off"),
+        description="Encryption of the connection: `off`, `verify` or a mapping, see below",
+    )
+
+    @field_validator("hosts", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return one_or_more(value)
+
+    @field_validator("interface_version", mode="before")
+    @classmethod
+    def _version_word(cls, value: object) -> object:
+        """3.4 is a number to YAML, and 5 is meant by 5.0."""
+        return f"{float(value):.1f}" if isinstance(value, int | float) and not isinstance(value, bool) else value
+
+    @field_validator("receipt_map", mode="before")
+    @classmethod
+    def _in_capitals(cls, value: object) -> object:
+        if not isinstance(value, dict):
+            return value
+        return {key: word.strip().upper() if isinstance(word, str) else word for key, word in value.items()}
+
+    @field_validator("tls", mode="before")
+    @classmethod
+    def _tls_word(cls, value: object) -> object:
+        return {"mode": value} if isinstance(value, str) else value
+
+
+class SmppConnector(CommonConnector):
+    """One account at one SMSC, over up to `max_binds` binds."""
+
+    kind: Literal["smpp"] = Field(default="smpp", description="How it is reached; SMPP is the only kind today")
+    host: str = Field(min_length=1, description="Name or address of the SMSC")
+    port: Whole = Field(ge=1, le=65_535, description="Its TCP port")
+    system_id: str = Field(description="Who binds")
+    password: SecretRef = Field(description="Where the password is: `{env: NAME}` or `{file: /path}`, never itself")
+    bind: Literal["transceiver", "transmitter+receiver"] = Field(
+        default="transceiver", description="One connection a bind, or a pair of them that counts as one bind"
+    )
+    options: SmppOptions = Field(default=SmppOptions(), description="How this SMSC differs, see below")
+
+    def same_for_provider(self) -> dict[Path, object]:
+        return {("options", "message_id_format"): self.options.message_id_format}

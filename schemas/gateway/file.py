@@ -1,0 +1,122 @@
+"""Pure: gateway.yaml as a whole, and `config.gateway`, the record that carries it (architecture section 9)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from schemas.gateway.accounts import Account
+from schemas.gateway.connectors.common import Path
+from schemas.gateway.connectors.kinds import Connector
+from schemas.gateway.routes import Route
+from schemas.gateway.values import Strict, no_truth
+from schemas.wire import Wire
+
+INCONSISTENT: Final = "inconsistent"
+"""Type of the validation error of parts that do not go together."""
+
+
+@dataclass(frozen=True, slots=True)
+class Inconsistency:
+    """Parts of the file that do not go together; `path` is the place to change, as keys and 0-based numbers."""
+
+    path: tuple[str | int, ...]
+    problem: str
+
+
+def inconsistencies(
+    connectors: Mapping[int, Connector],
+    routes: Mapping[int, Route],
+    connector_ids: Sequence[str],
+    account_ids: Sequence[str],
+) -> list[Inconsistency]:
+    """What is wrong between the parts, in the order of the file; `connectors` and `routes` by their place in it.
+
+    The ids are those of all parts: where some could not be read, the rest is judged all the same.
+    """
+    return [
+        *_repeated("connectors", connector_ids),
+        *_provider_differences(connectors),
+        *_repeated("accounts", account_ids),
+        *_undefined(routes, connector_ids),
+    ]
+
+
+def _repeated(part: str, ids: Sequence[str]) -> list[Inconsistency]:
+    return [
+        Inconsistency((part, place, "id"), f"{name!r} is used twice")
+        for place, name in enumerate(ids)
+        if name and name in ids[:place]
+    ]
+
+
+def _undefined(routes: Mapping[int, Route], connector_ids: Sequence[str]) -> list[Inconsistency]:
+    defined = ", ".join(sorted(set(connector_ids))) or "none"
+    named = [
+        (("routes", number, *path), name)
+        for number, route in routes.items()
+        for path, name in (
+            *((("to", place, "connector"), target.connector) for place, target in enumerate(route.to)),
+            *((("fallback", place), name) for place, name in enumerate(route.fallback)),
+        )
+    ]
+    return [
+        Inconsistency(path, f"connector {name!r} is not defined (defined: {defined})")
+        for path, name in named
+        if name not in connector_ids
+    ]
+
+
+def _provider_differences(connectors: Mapping[int, Connector]) -> list[Inconsistency]:
+    """Receipts are joined by provider, so its connectors must agree in what join ids depend on."""
+    first: dict[tuple[str, Path], tuple[str, object]] = {}
+    found = []
+    for place, connector in connectors.items():
+        for path, mine in connector.same_for_provider().items():
+            other, theirs = first.setdefault((connector.provider, path), (connector.id, mine))
+            if mine != theirs:
+                problem = f"{mine} here and {theirs} at {other}: connectors of one provider cannot differ"
+                found.append(Inconsistency(("connectors", place, *path), problem))
+    return found
+
+
+class Gateway(Strict):
+    """The file. References between its parts are checked here; a problem names the place."""
+
+    version: Annotated[Literal[1], BeforeValidator(no_truth)] = Field(description="Of the form of this file")
+    connectors: tuple[Connector, ...] = Field(default=(), description="Accounts at SMSCs")
+    accounts: tuple[Account, ...] = Field(default=(), description="Who may send")
+    routes: tuple[Route, ...] = Field(default=(), description="Which message goes where; the first that matches counts")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        found = inconsistencies(
+            dict(enumerate(self.connectors)),
+            dict(enumerate(self.routes)),
+            [c.id for c in self.connectors],
+            [a.id for a in self.accounts],
+        )
+        if found:
+            sentences = "; ".join(f"{'.'.join(map(str, f.path))}: {f.problem}" for f in found)
+            raise PydanticCustomError(INCONSISTENT, "{sentences}", {"sentences": sentences})
+        return self
+
+
+class Draining(Strict):
+    """A removed connector, carried along until its receipts are in."""
+
+    connector: Connector
+    removed_at_ms: int
+    now: bool = Field(default=False, description="Do not wait for receipts")
+
+
+class AppliedConfig(Wire):
+    """`config.gateway`: the whole configuration as one record, key `gateway`; `hash` covers gateway and draining."""
+
+    hash: str
+    applied_at_ms: int
+    gateway: Gateway
+    draining: tuple[Draining, ...] = ()
+    partitions: int = Field(default=4, description="The installation's partition count, for who creates topics")
