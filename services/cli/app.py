@@ -356,6 +356,16 @@ def schema_export_command(
     raise typer.Exit(schema.export(directory, as_json=as_json))
 
 
+@schema_app.command("asyncapi")
+def schema_asyncapi_command(
+    file: Annotated[Path | None, typer.Option("--output", "-o", help="Write it here")] = None,
+    server: Annotated[str | None, typer.Option(help="Where Kafka is [SMSGW_KAFKA_BOOTSTRAP_SERVERS]")] = None,
+    as_yaml: Annotated[bool, typer.Option("--yaml/--json", help="Written as YAML, or as JSON")] = False,
+) -> None:
+    """The AsyncAPI 3 document of the topics for producers and applications."""
+    raise typer.Exit(schema.asyncapi(file, server=server, as_yaml=as_yaml))
+
+
 def main() -> None:
     """Entry point; turns every expected failure into one sentence and its exit code."""
     signal.signal(signal.SIGTERM, _interrupted)
