@@ -13,11 +13,10 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from services.cli import (
+from services.cli.commands import (
     bench,
     config,
     connectors,
-    demo,
     dlq,
     preview,
     report,
@@ -27,11 +26,13 @@ from services.cli import (
     topics,
     trace,
     track,
-    up,
 )
-from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, CliError
+from services.cli.demo import demo
+from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_code_of
 from services.cli.output import errors, give_up_output
 from services.cli.runtime import load_dotenv_file
+from services.cli.up import up
+from shared.operations.errors import OperationError
 
 app = typer.Typer(
     name="smsgw",
@@ -373,11 +374,11 @@ def main() -> None:
     try:
         load_dotenv_file(Path.cwd())
         app(prog_name="smsgw")
-    except CliError as error:
+    except OperationError as error:
         errors.print(f"[red]error:[/red] {_plain(str(error))}")
         if error.hint:
             errors.print(f"[dim]{_plain(error.hint)}[/dim]")
-        sys.exit(error.exit_code)
+        sys.exit(exit_code_of(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:

@@ -1,6 +1,10 @@
-"""Pure: how a command ends when it does not end well: an exit code, what was wrong, and what to do about it."""
+"""Pure: how commands end: their exit codes."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Final
+
+from shared.operations.errors import Invalid, OperationError, Unreachable
 
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
@@ -9,24 +13,22 @@ EXIT_INSTANCE_IN_USE: Final = 75
 EXIT_INTERRUPTED: Final = 130
 
 
-class CliError(Exception):
-    """What was wrong, where, and (after it) what to do. Printed without a traceback; ends with `exit_code`."""
-
-    def __init__(self, message: str, *, exit_code: int = EXIT_FAILED, hint: str = "") -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-        self.hint = hint
+class CliError(OperationError):
+    """The command itself cannot do its part: a port, a folder, a process of this machine."""
 
 
-class Unreachable(CliError):
-    """Kafka or ClickHouse does not answer."""
+def exit_code_of(error: OperationError) -> int:
+    """The exit code of a command that ends with `error`."""
+    if isinstance(error, Unreachable):
+        return EXIT_UNREACHABLE
+    return EXIT_USAGE if isinstance(error, Invalid) else EXIT_FAILED
 
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, exit_code=EXIT_UNREACHABLE, hint=hint)
 
-
-class Invalid(CliError):
-    """What was typed, or a file that was named, is wrong."""
-
-    def __init__(self, message: str, hint: str = "") -> None:
-        super().__init__(message, exit_code=EXIT_USAGE, hint=hint)
+@contextmanager
+def without_hint() -> Iterator[None]:
+    """For who starts Kafka by itself: asking whether it was started is no help."""
+    try:
+        yield
+    except Unreachable as error:
+        error.hint = ""
+        raise

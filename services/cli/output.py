@@ -71,12 +71,3 @@ def clock_time(at_ms: int) -> str:
     if not at_ms:
         return ""
     return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
-
-
-def span(ms: float) -> str:
-    """A length of time in the unit that reads best."""
-    if ms < 1000:
-        return f"{ms:.0f} ms"
-    if ms < 120_000:
-        return f"{ms / 1000:.1f} s"
-    return f"{ms / 60_000:.0f} min"

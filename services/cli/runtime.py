@@ -1,24 +1,14 @@
 """Edge: which Kafka and which ClickHouse a command talks to: the environment, else run.json."""
 
-import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from dotenv import dotenv_values
 
-from services.cli.errors import CliError, Invalid, Unreachable
-from services.cli.run_file import RunFile, read_run_file
-from shared.kafka import seam
-from shared.kafka.client import administering, partitions_of
-from shared.kafka.errors import FatalKafkaError, KafkaUnavailable, MissingTopics
-from shared.kafka.produce import BatchProducer
-from shared.kafka.tables import OnRecord, TableReader
+from services.cli.up.run_file import RunFile, read_run_file
+from shared.operations.errors import Invalid, Unreachable
 from shared.process.settings import (
     ClickHouseSettings,
     Settings,
@@ -29,13 +19,8 @@ from shared.process.settings import (
 
 KAFKA_VARIABLE = "SMSGW_KAFKA_BOOTSTRAP_SERVERS"
 CLICKHOUSE_VARIABLE = "SMSGW_CLICKHOUSE_URL"
-CREATE_TOPICS = "`smsgw topics create` makes what is missing"
-PROBE_TIMEOUT_MS = 3_000
 REQUEST_TIMEOUT_MS = 5_000
 """A person waits: a broker that says nothing for so long does not answer."""
-
-ANSWER_S = 15.0
-"""For what takes several requests, each of which is retried by the client."""
 
 _OF_THE_MACHINE = {"SMSGW_CACHE_DIR"}
 
@@ -125,68 +110,3 @@ def _nothing_known(data_dir: Path, variable: str) -> Unreachable:
         f"no running gateway is known in {data_dir}",
         f"start one with `smsgw up`, name its --data-dir, or set {variable}",
     )
-
-
-@asynccontextmanager
-async def kafka_errors(settings: Settings, hint: str = "is `smsgw up` running?") -> AsyncIterator[None]:
-    """Turns whatever the client raises for a broker that does not answer, or has no topics of ours, into one sentence.
-
-    Raises `Unreachable`, or `CliError` where Kafka answers and `smsgw topics create` is what is missing.
-    """
-    address = settings.kafka_bootstrap_servers
-    try:
-        yield
-    except MissingTopics as error:
-        raise CliError(f"Kafka at {address}: {str(error).partition(';')[0]}", hint=CREATE_TOPICS) from error
-    except UnknownTopicOrPartitionError as error:
-        raise no_topics(settings) from error
-    except (KafkaError, KafkaUnavailable, FatalKafkaError, TimeoutError) as error:
-        raise Unreachable(f"Kafka at {address} does not answer: {_detail(error)}", hint) from error
-
-
-def _detail(error: Exception) -> str:
-    """What the client says about it, where that says anything to a person."""
-    text = (str(error) or type(error).__name__).removeprefix("Kafka does not answer: ")
-    return "nobody listens there, or says anything" if "Unable to bootstrap" in text else text
-
-
-def no_topics(settings: Settings) -> CliError:
-    """Kafka answers, and nobody has created anything there."""
-    return CliError(f"Kafka at {settings.kafka_bootstrap_servers} has no topics of ours", hint=CREATE_TOPICS)
-
-
-async def kafka_answers(settings: Settings) -> bool:
-    """Whether any broker of the address answers, with the credentials that the services use too."""
-    try:
-        async with administering(settings, request_timeout_ms=PROBE_TIMEOUT_MS):
-            return True
-    except (KafkaError, OSError):
-        return False
-
-
-@asynccontextmanager
-async def producing(settings: Settings) -> AsyncIterator[BatchProducer]:
-    """A producer for one command."""
-    producer = BatchProducer(settings, client_id="smsgw-cli")
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()
-
-
-async def read_tables(settings: Settings, tables: Mapping[str, OnRecord]) -> None:
-    """Feed compacted topics to the callbacks, once, to their ends. Raises TimeoutError when that takes too long."""
-    reader = TableReader(settings, tables)
-    async with asyncio.timeout(ANSWER_S):
-        await reader.start()
-    await reader.stop()
-
-
-async def ranges_of(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> dict[TopicPartition, tuple[int, int]]:
-    """Beginning and end of every partition of the topics. Raises `MissingTopics`."""
-    partitions = await partitions_of(consumer, *topics)
-    await seam.know_topics(consumer, {tp.topic for tp in partitions})
-    ends = await consumer.end_offsets(partitions)
-    starts = await consumer.beginning_offsets(partitions)
-    return {tp: (starts[tp], ends[tp]) for tp in partitions}

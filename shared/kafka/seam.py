@@ -111,12 +111,6 @@ async def all_partitions(consumer: AIOKafkaConsumer) -> dict[str, list[int]]:
     return {topic: sorted(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
 
 
-async def led_partitions(consumer: AIOKafkaConsumer) -> dict[str, set[int]]:
-    """The partitions of every topic that have a leader, by metadata fetched now; others cannot be produced to yet."""
-    cluster = await consumer._client.fetch_all_metadata()
-    return {topic: cluster.available_partitions_for_topic(topic) or set() for topic in cluster.topics()}
-
-
 async def know_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
     """Have a consumer without a group know `topics` before it is asked about their partitions: one round trip.
 

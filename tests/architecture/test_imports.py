@@ -49,7 +49,7 @@ def test_the_protocol_parts_know_neither_kafka_nor_clickhouse(part: str) -> None
     ("library", "homes"),
     [
         ("aiosmpplib", ("shared.smpp",)),
-        ("clickhouse_connect", ("services.recorder", "services.cli", "shared.local")),
+        ("clickhouse_connect", ("services.recorder", "shared.operations", "shared.local")),
         ("chdb", ("shared.local",)),
         ("faststream", ("shared.membership.stage", "shared.membership.frame", "shared.membership.declared")),
     ],
@@ -62,6 +62,27 @@ def test_risky_libraries_have_one_home(library: str, homes: tuple[str, ...]) -> 
         if (hits := imports_any(tree, library))
     }
     assert found == {}
+
+
+def test_operations_return_values_and_the_command_line_shows_them() -> None:
+    """Neither an HTTP API nor a console could use what prints, or ends the process."""
+    banned = ("rich", "typer", "sys", "argparse")
+    found = {n: h for n, t in modules().items() if n.startswith("shared.operations") if (h := imports_any(t, *banned))}
+    printing = [n for n, t in modules().items() if n.startswith("shared.operations") and _calls(t, "print")]
+    assert (found, printing) == ({}, [])
+
+
+def test_commands_ask_operations_and_open_nothing_themselves() -> None:
+    banned = ("aiokafka", "clickhouse_connect", "shared.kafka", "shared.operations.kafka_access",
+              "shared.operations.clickhouse_access", "shared.operations.topic_creation")  # fmt: skip
+    commands = {n: t for n, t in modules().items() if n.startswith("services.cli.commands")}
+    assert len(commands) > 10
+    assert {n: h for n, t in commands.items() if (h := imports_any(t, *banned))} == {}
+
+
+def _calls(tree: ast.Module, name: str) -> bool:
+    calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return any(isinstance(function, ast.Name) and function.id == name for function in calls)
 
 
 def test_pure_modules_have_no_io_no_clock_and_no_chance() -> None:

@@ -21,15 +21,15 @@ from typing import Any
 import psutil
 
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP
-from services.cli.health import look
-from services.cli.stack import Stack, StackOptions
-from services.cli.topic_admin import partition_counts
-from services.cli.traffic import StatusFollower
+from services.cli.demo.traffic import StatusFollower
+from services.cli.up.stack import Stack, StackOptions
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.replay import read_range
 from shared.local.child import ChildSpec
 from shared.local.ports import free_port
+from shared.operations.health import look
+from shared.operations.topic_creation import partition_counts
 from shared.process.clock import monotonic_s, now_ms
 from tests.bench.aims import MESSAGES_PER_S
 

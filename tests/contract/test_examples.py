@@ -33,7 +33,7 @@ from schemas.topics import (
     segments_topic,
 )
 from services.binder.submit.dispatch_record import Segment, read_dispatch
-from services.cli.schema import schemas
+from services.cli.commands.schema import schemas
 from services.correlator.fold import partition as fold
 from services.correlator.join import entries as join_entries
 from services.correlator.join.entries import read_result

@@ -17,13 +17,14 @@ import psutil
 from schemas.service_states import ServiceState
 from schemas.statuses import Status
 from schemas.topics import EVERY_SERVICE, MT_STATUSES, dispatch_topic
-from services.cli.health import clickhouse_problem, look
-from services.cli.reconcile import REQUEST_DLQS, Reconciliation, Submit, reconcile
-from services.cli.run_file import RunFile, read_run_file
-from services.cli.topic_admin import partition_counts
-from services.cli.traffic import Publisher, StatusFollower, count_dead_letters, read_stored, submits_in
+from services.cli.demo.reconcile import REQUEST_DLQS, Reconciliation, Submit, reconcile
+from services.cli.demo.traffic import Publisher, StatusFollower, count_dead_letters, read_stored, submits_in
+from services.cli.up.run_file import RunFile, read_run_file
 from shared.kafka.replay import read_range
 from shared.local.ports import free_port
+from shared.operations.clickhouse_access import clickhouse_problem
+from shared.operations.health import look
+from shared.operations.topic_creation import partition_counts
 from shared.process.service import read_service_states
 from shared.process.settings import Settings, read_settings
 from tests.e2e.work import unfinished

@@ -13,7 +13,7 @@ from aiokafka.structs import RecordMetadata
 
 from schemas.statuses import Status
 from schemas.topics import MT_REQUESTS
-from services.cli.traffic import StatusFollower
+from services.cli.demo.traffic import StatusFollower
 from shared.kafka.client import connection_options
 from shared.messages.ids import message_id_of
 from tests.e2e.gateway import Gateway, messages_to, rows, statuses_of

@@ -6,8 +6,8 @@ from itertools import pairwise
 
 import pytest
 
-from services.cli.health import look
 from shared.local.ports import free_port
+from shared.operations.health import look
 from shared.process.clock import monotonic_s
 from shared.process.settings import SettingsError
 from tests.e2e.gateway import Gateway, messages_to, steadily, traffic, until_submits

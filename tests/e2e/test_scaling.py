@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from services.cli.traffic import StatusFollower
+from services.cli.demo.traffic import StatusFollower
 from tests.e2e.gateway import (
     Gateway,
     GatewayPublisher,

@@ -11,10 +11,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord
 
 from schemas.gateway.file import AppliedConfig
 from schemas.topics import CONFIG_GATEWAY
-from services.cli.config_apply import create_topics
 from shared.kafka.client import make_consumer, partitions_of
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
+from shared.operations.config.apply import create_topics
 from shared.process.service import Service
 from shared.process.settings import Settings
 

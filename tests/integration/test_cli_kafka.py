@@ -19,12 +19,9 @@ from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions
 from schemas.gateway.file import Gateway
 from schemas.gateway.values import SecretRef
 from schemas.topics import dispatch_topic, feedback_topic, segments_topic
-from services.cli import dlq, preview, topics
-from services.cli.backlog import Backlog, answered_below, backlog_of, waiting_messages
-from services.cli.config_apply import apply_gateway, create_topics, read_applied
-from services.cli.errors import CliError
-from services.cli.runtime import KAFKA_VARIABLE, producing
-from services.cli.topic_admin import partition_counts
+from services.cli.commands import dlq, preview, topics
+from services.cli.errors import exit_code_of
+from services.cli.runtime import KAFKA_VARIABLE
 from services.throttler.assignor import ConnectorAssignor
 from shared.kafka import seam
 from shared.kafka.client import SESSION_TIMEOUT_MS, consuming, group_options, make_consumer, poll
@@ -33,6 +30,11 @@ from shared.kafka.records import Out
 from shared.kafka.seam import become_dynamic
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import free_port
+from shared.operations.backlog import Backlog, answered_below, backlog_of, waiting_messages
+from shared.operations.config.apply import apply_gateway, create_topics, read_applied
+from shared.operations.errors import OperationError
+from shared.operations.kafka_access import producing
+from shared.operations.topic_creation import partition_counts
 from shared.process.settings import Settings
 
 pytestmark = pytest.mark.kafka
@@ -93,9 +95,9 @@ async def test_a_static_member_leaves_while_others_live_on(settings: Settings, p
         await topics.members(None, None, as_json=True)
         there = {row["instance_id"] for row in printed() if row["group"] == "throttler"}
         assert there >= {"throttler-stays", "throttler-goes"}
-        with pytest.raises(CliError, match="no group has a static member 'throttler-unknown'") as caught:
+        with pytest.raises(OperationError, match="no group has a static member 'throttler-unknown'") as caught:
             await topics.members("throttler-unknown", None, as_json=True)
-        assert caught.value.exit_code == 1
+        assert exit_code_of(caught.value) == 1
         assert "throttler-goes" in caught.value.hint
         assert await topics.members("throttler-goes", None, as_json=True) == 0
         assert printed() == [{"removed": "throttler-goes", "group": "throttler"}]
@@ -178,14 +180,14 @@ async def test_prune_takes_what_was_removed_and_has_nothing_left(
     gateway = Gateway(version=1, connectors=(connector("gone-1"), connector("stays-1")))
     remaining = Gateway(version=1, connectors=(connector("stays-1"),))
     await apply_gateway(settings, gateway, "")
-    with pytest.raises(CliError, match="connector gone-1 is configured"):
+    with pytest.raises(OperationError, match="connector gone-1 is configured"):
         await topics.prune("gone-1", None, as_json=True)
     await apply_gateway(settings, remaining, "")
-    with pytest.raises(CliError, match="waits for receipts for another 2880 min"):
+    with pytest.raises(OperationError, match="waits for receipts for another 2880 min"):
         await topics.prune("gone-1", None, as_json=True)
     await apply_gateway(settings, remaining, "", drop_now=True)
     await transactions(settings, unique_name("tx"), dispatch_topic("gone-1"), 2)
-    with pytest.raises(CliError, match="still has 2 segments dispatched and not answered; nothing was deleted"):
+    with pytest.raises(OperationError, match="still has 2 segments dispatched and not answered; nothing was deleted"):
         await topics.prune("gone-1", None, as_json=True)
     await commit(settings, "binder", dispatch_topic("gone-1"), 3, '{"L":3,"e":1,"f":0}')
     assert await topics.prune("gone-1", None, as_json=True) == 0
@@ -197,7 +199,7 @@ async def test_prune_takes_what_was_removed_and_has_nothing_left(
     applied = await read_applied(settings)
     assert applied is not None
     assert "gone-1" not in {one.connector.id for one in applied.draining}  # others are of other tests
-    with pytest.raises(CliError, match="there are no topics of a connector gone-1"):
+    with pytest.raises(OperationError, match="there are no topics of a connector gone-1"):
         await topics.prune("gone-1", None, as_json=True)
 
 
@@ -225,7 +227,7 @@ async def test_a_connector_whose_receipts_are_overdue_can_be_pruned_without_a_wo
             try:
                 assert await topics.prune("late-1", None, as_json=True) == 0
                 return
-            except CliError as error:
+            except OperationError as error:
                 assert "waits for receipts" in str(error)  # until its second is over
 
 
@@ -294,6 +296,6 @@ async def test_a_preview_for_a_connector_as_it_is_applied(settings: Settings, pr
     too_long = preview.PreviewOptions(text="x" * 161, connector="packed-1", account="tight")
     assert await preview.run(too_long, octets=False, as_json=True) == 1
     assert printed()[0]["reason"] == "text_too_long"
-    with pytest.raises(CliError, match="--connector: 'other' is not defined") as caught:
+    with pytest.raises(OperationError, match="--connector: 'other' is not defined") as caught:
         await preview.run(preview.PreviewOptions(text="x", connector="other"), octets=False, as_json=True)
     assert caught.value.hint == "defined: packed-1"

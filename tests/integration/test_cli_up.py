@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.runtime import kafka_answers
 from shared.local.ports import free_port
+from shared.operations.kafka_access import kafka_answers
 from shared.process.settings import Settings
 
 pytestmark = pytest.mark.kafka

@@ -13,11 +13,11 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from schemas.lifecycle_events import EVENT_WORDS, EventWord
-from services.cli.health import clickhouse_problem
 from services.recorder.app import RecorderHandler, known_migrations, migrate
 from services.recorder.recording import Patience
 from services.recorder.rollup import REFRESH_HOUR, RollupPlan
 from shared.messages.events import EventMaker
+from shared.operations.clickhouse_access import clickhouse_problem
 from shared.process.settings import ClickHouseSettings
 from tests.integration.database_rig import Database, Story
 from tests.unit.recorder.test_recording import FakeHost

@@ -8,8 +8,8 @@ import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import UnknownError
 
-from services.cli.health import look
 from shared.kafka.errors import FatalKafkaError
+from shared.operations.health import look
 from shared.process.service import CannotGoOn, CannotServe, Service, read_service_states
 from shared.process.settings import Settings
 from tests.integration.flow_rig import Rig

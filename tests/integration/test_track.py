@@ -7,7 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from services.cli import track
+from services.cli.commands import track
 from services.cli.runtime import CLICKHOUSE_VARIABLE
 from tests.integration.database_rig import Database, Story
 

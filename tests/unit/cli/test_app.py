@@ -16,8 +16,8 @@ import typer
 
 from schemas.topics import TOPICS
 from services.cli import app, entry, runtime
-from services.cli.run_file import RunFile, write_run_file
 from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE
+from services.cli.up.run_file import RunFile, write_run_file
 from shared.local.ports import free_port
 
 

@@ -7,7 +7,7 @@ import pytest
 from schemas.gateway.connectors.smpp import SmppConnector
 from schemas.gateway.file import AppliedConfig, Gateway
 from schemas.gateway.values import SecretRef
-from services.cli.config_apply import config_hash, next_config
+from shared.operations.config.plan import config_hash, next_config
 
 AT_MS = 1_790_000_000_000
 DEADLINE_S = 60

@@ -6,9 +6,9 @@ import pytest
 from aiokafka import ConsumerRecord
 
 from schemas.dead_letters import DLQ_HEADERS, REPLAYED_FROM
-from services.cli.dlq import as_row, replayed
-from services.cli.errors import Invalid
 from shared.kafka.records import Out
+from shared.operations.dead_letters import read_dead_letter, replayed
+from shared.operations.errors import Invalid
 
 DLQ = {
     "dlq_topic": b"mt.segments.acme.otp", "dlq_partition": b"2", "dlq_offset": b"17",
@@ -58,15 +58,15 @@ def test_a_record_that_does_not_say_where_it_was_is_refused() -> None:
 
 
 def test_a_row_for_people_and_programs() -> None:
-    row = as_row(record(*DLQ.items(), value=b"\xff" + b"x" * 500))
-    assert (row["dlq"], row["offset"], row["at_ms"]) == ("mt.segments.dlq", 5, 1_790_000_000_001)
-    assert (row["topic"], row["partition"], row["topic_offset"]) == ("mt.segments.acme.otp", 2, 17)
-    assert (row["reason"], row["field"], row["error"]) == ("not_decodable", "lane", "größer")
-    assert len(row["value"]) == 200
-    assert as_row(record(value=None))["value"] == ""
+    row = read_dead_letter(record(*DLQ.items(), value=b"\xff" + b"x" * 500))
+    assert (row.dlq, row.offset, row.at_ms) == ("mt.segments.dlq", 5, 1_790_000_000_001)
+    assert (row.topic, row.partition, row.topic_offset) == ("mt.segments.acme.otp", 2, 17)
+    assert (row.reason, row.field, row.error) == ("not_decodable", "lane", "größer")
+    assert len(row.value) == 200
+    assert read_dead_letter(record(value=None)).value == ""
 
 
 def test_headers_of_another_program_are_shown_as_far_as_they_can_be_read() -> None:
     null: tuple[str, Any] = ("dlq_error", None)
-    row = as_row(record(("dlq_partition", b"two"), null, ("dlq_topic", b"\xff")))
-    assert (row["topic"], row["partition"], row["error"]) == ("\ufffd", -1, "")
+    row = read_dead_letter(record(("dlq_partition", b"two"), null, ("dlq_topic", b"\xff")))
+    assert (row.topic, row.partition, row.error) == ("\ufffd", -1, "")

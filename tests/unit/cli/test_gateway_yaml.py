@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.gateway.file import Gateway
-from services.cli.gateway_advice import advice
-from services.cli.gateway_yaml import GatewayFileError, parse_gateway
-from services.cli.stack import DEMO_DIR
+from services.cli.up.stack import DEMO_DIR
+from shared.operations.config.gateway_advice import advice
+from shared.operations.config.gateway_yaml import GatewayFileError, parse_gateway
 
 GOOD = """\
 version: 1

@@ -6,7 +6,7 @@ import pytest
 
 from schemas.service_states import ServiceState
 from schemas.topics import EVERY_SERVICE
-from services.cli.health import Health, judge
+from shared.operations.health import Health, judge
 from shared.process.service import STUCK_MS
 
 AT_MS = 1_790_000_000_000

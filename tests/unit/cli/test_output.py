@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.output import clock_time, span
+from services.cli.output import clock_time
+from shared.operations.spans import span
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from services.cli import app, preview_output
+from services.cli import app
+from services.cli.commands import preview_output
 
 GATEWAY = """
 version: 1

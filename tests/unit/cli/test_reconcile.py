@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, MT_SUBMISSIONS, dlq_of
-from services.cli.reconcile import COMPLETE, Published, Reconciliation, Submit, Told, reconcile
+from services.cli.demo.reconcile import COMPLETE, Published, Reconciliation, Submit, Told, reconcile
 
 ONE = "019f0000-0000-7000-8000-000000000001"
 TWO = "019f0000-0000-7000-8000-000000000002"

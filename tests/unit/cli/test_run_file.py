@@ -7,7 +7,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from services.cli.run_file import NAME, RunFile, read_run_file, remove_run_file, write_run_file
+from services.cli.up.run_file import NAME, RunFile, read_run_file, remove_run_file, write_run_file
 from shared.process.clock import now_ms
 
 RUN = RunFile(

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP
-from services.cli.gateway_yaml import parse_gateway
-from services.cli.sample import sample
-from services.cli.stack import DEMO_DIR
-from services.cli.traffic import as_record, read_sample
+from services.cli.demo.sample import sample
+from services.cli.demo.traffic import as_record, read_sample
+from services.cli.up.stack import DEMO_DIR
+from shared.operations.config.gateway_yaml import parse_gateway
 from shared.sms.message import ConnectorProfile, Encoded, EncodeRequest
 from shared.sms.segmentation import encode_message
 

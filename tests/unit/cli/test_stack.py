@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from services.cli import stack as module
 from services.cli.errors import CliError
-from services.cli.run_file import RunFile, read_run_file
-from services.cli.stack import ALL, Stack, StackOptions, last_line
+from services.cli.up import stack as module
+from services.cli.up.run_file import RunFile, read_run_file
+from services.cli.up.stack import ALL, Stack, StackOptions, last_line
 from shared.local.child import ChildEvent, ChildSpec, ChildState
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from schemas.topics import connector_topics, shared_topics
-from services.cli.topics import registered
+from shared.operations.topics import registered
 
 
 @pytest.mark.parametrize(

@@ -6,10 +6,12 @@ import pytest
 
 from schemas.connector_states import ConnectorState
 from schemas.traces import TraceLine
-from services.cli import trace
-from services.cli.errors import Invalid
-from services.cli.trace import SINCE_MAX_S, Wish, bind_sentence, request_of, shown, unknown_connector
+from services.cli.commands.trace import SINCE_MAX_S, Wish, bind_sentence, request_of, shown
+from services.cli.errors import exit_code_of
 from shared.kafka.errors import FatalKafkaError
+from shared.operations import trace
+from shared.operations.errors import Invalid
+from shared.operations.trace import unknown_connector
 
 MESSAGE_ID = "01a20bb9-c3d6-7312-849d-5ee85274ab44"
 
@@ -66,7 +68,7 @@ async def test_taking_leave_of_a_kafka_that_has_gone(
 
 def test_an_unknown_connector_gets_the_nearest_names() -> None:
     error = unknown_connector("acme1", ["acme-1", "acme-2", "beta-1"])
-    assert (error.exit_code, str(error)) == (1, "no connector 'acme1'; did you mean acme-1 or acme-2?")
+    assert (exit_code_of(error), str(error)) == (1, "no connector 'acme1'; did you mean acme-1 or acme-2?")
     error = unknown_connector("zzz", ["beta-1", "acme-1"])
     assert (str(error), error.hint) == ("no connector 'zzz'", "there are: acme-1, beta-1")
     assert "config apply" in unknown_connector("zzz", []).hint

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.errors import Invalid
-from services.cli.run_file import RunFile, write_run_file
-from services.cli.stack import ALL, SIMULATOR, Stack, StackOptions
-from services.cli.up import options_of
+from services.cli.up.run_file import RunFile, write_run_file
+from services.cli.up.stack import ALL, SIMULATOR, Stack, StackOptions
+from services.cli.up.up import options_of
+from shared.operations.errors import Invalid
 from shared.process.clock import now_ms
 
 

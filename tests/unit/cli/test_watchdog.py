@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from schemas.service_states import ServiceState
-from services.cli import watchdog as module
-from services.cli.watchdog import CHECK_S, GRACE_AFTER_OUTAGE_MS, Watchdog, stuck_services
+from services.cli.up import watchdog as module
+from services.cli.up.watchdog import CHECK_S, GRACE_AFTER_OUTAGE_MS, Watchdog, stuck_services
 from shared.kafka.errors import MissingTopics
 from shared.process.clock import now_ms
 from shared.process.service import STUCK_MS

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.cli.yaml_lines import DEPTH_MAX, PARTS_MAX, Mistake, read_yaml, scalar
+from shared.operations.config.yaml_lines import DEPTH_MAX, PARTS_MAX, Mistake, read_yaml, scalar
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from services.simulator.scenario import ScenarioError, parse_scenario
 
 ROOT = Path(__file__).parents[3]
-DEMO = ROOT / "services/cli/demo_data/scenario.yaml"
+DEMO = ROOT / "services/cli/demo/data/scenario.yaml"
 DOCS = ROOT / "docs/simulator.md"
 
 

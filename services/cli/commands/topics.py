@@ -1,0 +1,87 @@
+"""Edge: `smsgw topics`."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from services.cli.errors import EXIT_FAILED
+from services.cli.output import console, print_json, print_json_lines, table
+from services.cli.runtime import find_runtime
+from shared.operations import groups, topics
+from shared.operations.errors import NotFound, Refused
+from shared.process.settings import Settings
+
+
+async def show(data_dir: Path | None, *, as_json: bool) -> int:
+    """Every topic that exists, in flow order, then the rest."""
+    found = await topics.topic_statuses(find_runtime(data_dir).settings)
+    if as_json:
+        print_json_lines(asdict(topic) for topic in found)
+        return 0
+    cells = [
+        (t.topic, t.partitions, t.records, ", ".join(t.producers), ", ".join(t.consumers), t.summary) for t in found
+    ]
+    columns = ["topic", "partitions", "offsets", "written by", "read by", "what"]
+    console.print(table("Topics", columns, cells, right=["partitions", "offsets"]))
+    return 0
+
+
+async def create(data_dir: Path | None, *, as_json: bool) -> int:
+    """Create what is missing: the shared topics, and those of the applied connectors."""
+    made = await topics.create_missing(find_runtime(data_dir).settings)
+    if as_json:
+        print_json({"created": made})
+    else:
+        console.print("\n".join(made) if made else "nothing is missing")
+    return 0
+
+
+async def prune(connector_id: str | None, data_dir: Path | None, *, as_json: bool) -> int:
+    """Delete a removed connector's topics; None: those of every one, and EXIT_FAILED when any of them must stay."""
+    settings = find_runtime(data_dir).settings
+    if connector_id is None:
+        return await _prune_all(settings, as_json=as_json)
+    deleted = await topics.prune(settings, connector_id)
+    print_json({"deleted": deleted}) if as_json else console.print("deleted: " + ", ".join(deleted))
+    return 0
+
+
+async def _prune_all(settings: Settings, *, as_json: bool) -> int:
+    removed = await topics.removed_connectors(settings)
+    kept = 0
+    for connector_id in removed:
+        row: dict[str, Any] = {"connector_id": connector_id}
+        try:
+            row["deleted"] = await topics.prune(settings, connector_id)
+            sentence = f"{connector_id}: deleted: {', '.join(row['deleted'])}"
+        except (Refused, NotFound) as error:
+            kept += 1
+            row |= {"kept": str(error), "hint": error.hint}
+            sentence = f"{connector_id}: kept: {error}" + (f" ({error.hint})" if error.hint else "")
+        print_json(row) if as_json else console.print(sentence)
+    if not removed and not as_json:
+        console.print("there are no topics of a removed connector")
+    return EXIT_FAILED if kept else 0
+
+
+async def members(remove: str | None, data_dir: Path | None, *, as_json: bool) -> int:
+    """The members of our groups; or make one that is gone for good leave."""
+    settings = find_runtime(data_dir).settings
+    if remove is not None:
+        return await _remove(settings, remove, as_json=as_json)
+    found = await groups.group_members(settings)
+    if as_json:
+        print_json_lines(asdict(member) for member in found)
+    else:
+        cells = [(m.group, m.state, m.instance_id or f"{m.member_id} (dynamic)", m.host) for m in found]
+        console.print(table("Members", ["group", "state", "member", "host"], cells))
+    return 0
+
+
+async def _remove(settings: Settings, instance_id: str, *, as_json: bool) -> int:
+    member = await groups.remove_member(settings, instance_id)
+    if as_json:
+        print_json({"removed": instance_id, "group": member.group})
+    else:
+        console.print(f"{instance_id} has left group {member.group}", markup=False)
+    return 0

@@ -1,0 +1,1 @@
+"""Edge: `smsgw demo`: real traffic through a whole gateway, and the comparison of what four sources say about it."""

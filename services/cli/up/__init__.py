@@ -1,0 +1,1 @@
+"""Edge: `smsgw up`: starts, watches and stops every process of one machine."""

@@ -1,0 +1,104 @@
+"""Edge: `smsgw config apply`: topics first, then the whole configuration as one record, then the wait for its use."""
+
+import asyncio
+from typing import Final
+
+import orjson
+from aiokafka import ConsumerRecord
+
+from schemas.gateway.connectors.kinds import Connector
+from schemas.gateway.file import AppliedConfig, Gateway
+from schemas.service_states import ServiceState
+from schemas.topics import CONFIG_GATEWAY
+from shared.kafka.records import Out
+from shared.messages.events import EventMaker
+from shared.operations.config.plan import Plan, config_hash, plan_of, topic_changes
+from shared.operations.kafka_access import ANSWER_S, kafka_errors, producing, read_tables
+from shared.operations.topic_creation import make_topics, partition_counts
+from shared.process.clock import now_ms
+from shared.process.service import BEAT_FRESH_MS, read_service_states
+from shared.process.settings import Settings
+
+CONFIG_KEY: Final = b"gateway"
+POLL_S: Final = 0.5
+
+
+async def read_applied(settings: Settings) -> AppliedConfig | None:
+    """The configuration that was applied last; None before the first. Raises `Unreachable`, `NotFound` (no topics)."""
+    found: list[AppliedConfig] = []
+
+    def on_record(record: ConsumerRecord) -> None:
+        if record.value is not None:
+            found.append(AppliedConfig.from_json(record.value))
+
+    async with kafka_errors(settings):
+        await read_tables(settings, {CONFIG_GATEWAY: on_record})
+    return found[-1] if found else None
+
+
+async def create_topics(settings: Settings, connectors: tuple[Connector, ...] = ()) -> list[str]:
+    """Every shared topic, and those of `connectors`; returns what was made. Raises `Unreachable`."""
+    changes = topic_changes(connectors, await partition_counts(settings))
+    await make_topics(settings, changes)
+    return changes.names
+
+
+async def plan_apply(settings: Settings, gateway: Gateway, *, drop_now: bool = False) -> Plan:
+    """What `apply_gateway` would make now. Raises `Unreachable`."""
+    existing = await partition_counts(settings)
+    running = await read_applied(settings) if CONFIG_GATEWAY in existing else None
+    return plan_of(gateway, running, existing, now_ms(), drop_now=drop_now)
+
+
+async def apply_gateway(settings: Settings, gateway: Gateway, text: str, *, drop_now: bool = False) -> AppliedConfig:
+    """Create the topics, publish, and write the event `config_applied` with the file. Returns what is applied now.
+
+    Publishes also when nothing differs: a repeated apply is how a person makes sure. Raises `Unreachable`.
+    """
+    plan = await plan_apply(settings, gateway, drop_now=drop_now)
+    await make_topics(settings, plan.topics)
+    if plan.topics.names:  # which takes a while: what others did meanwhile counts
+        plan = await plan_apply(settings, gateway, drop_now=drop_now)
+    applied = plan.config
+    event = EventMaker("cli", "").out(
+        "config_applied",
+        occurred_at_ms=applied.applied_at_ms,
+        identity=(applied.hash,),
+        detail=applied_detail(applied, text),
+    )
+    async with kafka_errors(settings), producing(settings) as producer:
+        await producer.send_all([Out(CONFIG_GATEWAY, CONFIG_KEY, applied.to_json()), event])
+    return applied
+
+
+async def forget_drained(settings: Settings, applied: AppliedConfig, connector_id: str) -> AppliedConfig:
+    """Publish `applied` without a removed connector that has been drained; returns what is applied now."""
+    draining = [d for d in applied.draining if d.connector.id != connector_id]
+    changed = {"draining": tuple(draining), "hash": config_hash(applied.gateway, draining), "applied_at_ms": now_ms()}
+    forgotten = applied.model_copy(update=changed)
+    async with kafka_errors(settings), producing(settings) as producer:
+        await producer.send_all([Out(CONFIG_GATEWAY, CONFIG_KEY, forgotten.to_json())])
+    return forgotten
+
+
+def applied_detail(applied: AppliedConfig, text: str) -> str:
+    """What the event `config_applied` tells, JSON: the file as it was, and the binds that `connector_health` counts."""
+    connectors = [{"id": c.id, "max_binds": c.max_binds} for c in applied.gateway.connectors]
+    return orjson.dumps({"hash": applied.hash, "connectors": connectors, "file": text}).decode()
+
+
+async def wait_until_used(settings: Settings, config_hash: str, timeout_s: float) -> list[ServiceState]:
+    """Until every live service reports the hash, or the time is over; returns those that do not (empty = all do).
+
+    Raises `Unreachable`.
+    """
+    deadline = now_ms() + timeout_s * 1000
+    while True:
+        at_ms = now_ms()
+        async with kafka_errors(settings), asyncio.timeout(ANSWER_S):
+            states = await read_service_states(settings)
+        live = [s for s in states.values() if at_ms - s.beat_at_ms < BEAT_FRESH_MS]
+        behind = [s for s in live if s.config_hash != config_hash and s.service != "simulator"]
+        if not behind or at_ms >= deadline:
+            return behind
+        await asyncio.sleep(POLL_S)

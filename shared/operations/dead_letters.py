@@ -1,0 +1,164 @@
+"""Edge: dead letters: what could not be processed, why, and back again."""
+
+from collections.abc import Collection
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Final
+
+from aiokafka import ConsumerRecord
+
+from schemas.dead_letters import (
+    DLQ_ERROR,
+    DLQ_FIELD,
+    DLQ_HEADERS,
+    DLQ_OFFSET,
+    DLQ_PARTITION,
+    DLQ_REASON,
+    DLQ_TIMESTAMP_MS,
+    DLQ_TOPIC,
+    ORIGIN_TIMESTAMP_MS,
+    REPLAYED_FROM,
+)
+from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, dlq_of
+from shared.kafka.records import Out
+from shared.kafka.replay import read_range
+from shared.operations.errors import Invalid, NotFound, Refused
+from shared.operations.kafka_access import kafka_errors, no_topics, producing
+from shared.operations.topic_creation import partition_counts
+from shared.process.settings import Settings
+
+_SHOWN_VALUE: Final = 200
+_TELLING: Final = {*DLQ_HEADERS, ORIGIN_TIMESTAMP_MS}
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetter:
+    """One dead letter, and the record that it was. The value is cut: it may be anything."""
+
+    dlq: str
+    offset: int
+    at_ms: int
+    topic: str
+    partition: int
+    topic_offset: int
+    reason: str
+    field: str
+    error: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadLetterTopic:
+    """A dead-letter topic that has records."""
+
+    dlq: str
+    records: int
+    newest_at_ms: int
+    newest_reason: str
+    newest_error: str
+
+
+class OffsetsNotThere(NotFound):
+    """None of what was asked for was replayed, because some of it is not there."""
+
+    def __init__(self, offsets: list[int]) -> None:
+        super().__init__(f"not there: {', '.join(map(str, offsets))}; nothing was replayed")
+        self.offsets = offsets
+
+
+async def dead_letter_topics(settings: Settings) -> list[DeadLetterTopic]:
+    """Those that are not empty, by name. Raises `Unreachable`, `NotFound` (no topics)."""
+    names = sorted(name for name in await partition_counts(settings) if name.endswith(".dlq"))
+    if not names:
+        raise no_topics(settings)
+    found = []
+    for name in names:
+        if records := await _records(settings, name):
+            newest = read_dead_letter(records[-1])
+            found.append(DeadLetterTopic(name, len(records), newest.at_ms, newest.reason, newest.error))
+    return found
+
+
+async def newest_dead_letters(settings: Settings, topic: str, limit: int) -> list[DeadLetter]:
+    """The newest `limit` of a topic (or of its dead-letter topic), oldest of them first.
+
+    Raises `Unreachable`, `Invalid` (no such topic), `NotFound` (no topics).
+    """
+    return [read_dead_letter(record) for record in (await _records(settings, topic))[-limit:]]
+
+
+async def replay(settings: Settings, topic: str, offsets: Collection[int] | None) -> int:
+    """Write dead letters back to where they came from; None: all of them. Returns how many.
+
+    Raises `OffsetsNotThere`, `Refused` (a partition is gone), `Invalid`, `NotFound`, `Unreachable`; then nothing is
+    written.
+    """
+    records = await _records(settings, topic)
+    chosen = records if offsets is None else [r for r in records if r.offset in offsets]
+    if missing := sorted(set(offsets or ()) - {r.offset for r in chosen}):
+        raise OffsetsNotThere(missing)
+    outs = [replayed(record) for record in chosen]
+    counts = await partition_counts(settings)
+    for out in outs:
+        if counts.get(out.topic, 0) <= (out.partition or 0):
+            raise Refused(f"{out.topic} partition {out.partition} is not there any more; nothing was replayed")
+    async with kafka_errors(settings), producing(settings) as producer:
+        await producer.send_all(outs)
+    return len(chosen)
+
+
+async def _records(settings: Settings, topic: str) -> list[ConsumerRecord]:
+    """All dead letters of a topic, oldest first."""
+    name = topic if topic.endswith(".dlq") else dlq_of(topic)
+    counts = await partition_counts(settings)
+    if name not in counts:
+        known = ", ".join(sorted(t for t in counts if t.endswith(".dlq")))
+        if not known:
+            raise no_topics(settings)
+        raise Invalid(f"there is no dead-letter topic {name}", f"there are: {known}")
+    found: list[ConsumerRecord] = []
+    async with kafka_errors(settings):
+        for partition in range(counts[name]):
+            async with aclosing(read_range(settings, name, partition)) as batches:
+                async for batch in batches:
+                    found += batch
+    return found
+
+
+def read_dead_letter(record: ConsumerRecord) -> DeadLetter:
+    """Never raises: the headers may be another program's."""
+    headers = {name: (value or b"").decode("utf-8", "replace") for name, value in record.headers}
+    return DeadLetter(
+        dlq=record.topic,
+        offset=record.offset,
+        at_ms=record.timestamp,
+        topic=headers.get(DLQ_TOPIC, ""),
+        partition=_whole(headers.get(DLQ_PARTITION)),
+        topic_offset=_whole(headers.get(DLQ_OFFSET)),
+        reason=headers.get(DLQ_REASON, ""),
+        field=headers.get(DLQ_FIELD, ""),
+        error=headers.get(DLQ_ERROR, ""),
+        value=(record.value or b"")[:_SHOWN_VALUE].decode("utf-8", "replace"),
+    )
+
+
+def _whole(text: str | bytes | None) -> int:
+    """A decimal number; -1 for anything else."""
+    return int(text) if text and text.isdigit() and len(text) <= 18 else -1
+
+
+def replayed(record: ConsumerRecord) -> Out:
+    """The record as it was, for the very partition it was in, marked as replayed; raises `Invalid` without its place.
+
+    Partitions of some topics are leases or decide what is joined, so the key alone does not tell where it belongs. A
+    request also says when it was first accepted, because it gets a place, and so an identity, of its own.
+    """
+    headers = {name: value or b"" for name, value in record.headers if name in _TELLING}
+    topic, partition = headers.get(DLQ_TOPIC, b"").decode("utf-8", "replace"), _whole(headers.get(DLQ_PARTITION))
+    if not topic or partition < 0:
+        raise Invalid(f"{record.topic} offset {record.offset} does not say where it came from")
+    kept = [(n, v) for n, v in record.headers if n not in DLQ_HEADERS and n != REPLAYED_FROM]
+    if topic in {MT_REQUESTS, MT_REQUESTS_OTP} and ORIGIN_TIMESTAMP_MS not in headers:
+        kept.append((ORIGIN_TIMESTAMP_MS, headers.get(DLQ_TIMESTAMP_MS, b"")))
+    mark = (REPLAYED_FROM, f"{record.topic}/{record.partition}/{record.offset}".encode())
+    return Out(topic, record.key, record.value, (*kept, mark), partition)

@@ -1,0 +1,55 @@
+"""Edge: the members of consumer groups, and how one that is gone for good leaves."""
+
+from dataclasses import dataclass
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from schemas.groups import CONSUMER_GROUPS
+from shared.kafka.client import administering
+from shared.kafka.group_requests import describe_group, leave_group
+from shared.operations.errors import NotFound
+from shared.operations.kafka_access import kafka_errors
+from shared.process.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One member of a group; `instance_id` is empty for a dynamic one, whose `member_id` changes with every start."""
+
+    group: str
+    state: str
+    instance_id: str
+    member_id: str
+    host: str
+
+
+async def group_members(settings: Settings) -> list[Member]:
+    """The members of our groups, in flow order. Raises `Unreachable`."""
+    async with kafka_errors(settings), administering(settings) as admin:
+        existing = {found[0] for found in await admin.list_consumer_groups()}
+        found: list[Member] = []
+        for group in CONSUMER_GROUPS:
+            if group in existing:
+                found += await _members(admin, group)
+    return found
+
+
+async def _members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
+    state, found = await describe_group(admin, group)
+    members = [Member(group, state, instance or "", name, host.lstrip("/")) for name, instance, host in found]
+    return sorted(members, key=lambda member: (member.instance_id, member.member_id))
+
+
+async def remove_member(settings: Settings, instance_id: str) -> Member:
+    """Have a static member leave; its partitions are shared out among the others at once.
+
+    Raises `NotFound` where no group has it, `Unreachable` also where its group refuses.
+    """
+    members = await group_members(settings)
+    member = next((m for m in members if m.instance_id == instance_id), None)
+    if member is None:
+        known = ", ".join(m.instance_id for m in members if m.instance_id) or "none"
+        raise NotFound(f"no group has a static member {instance_id!r}", f"there are: {known}")
+    async with kafka_errors(settings), administering(settings) as admin:
+        await leave_group(admin, member.group, member.instance_id)
+    return member

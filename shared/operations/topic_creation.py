@@ -1,0 +1,67 @@
+"""Edge: the only place that creates topics (besides tests).
+
+Each question is about all topics at once: with a hundred connectors there are hundreds of them.
+"""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin import NewTopic as KafkaTopic
+from aiokafka.errors import KafkaError, for_code
+
+from schemas.topics import NewTopic
+from shared.kafka.client import administering
+from shared.operations.config.plan import TopicChanges
+from shared.operations.kafka_access import kafka_errors
+from shared.process.settings import Settings
+
+_EXISTS: Final = 36
+_METADATA_POLL_S: Final = 0.05
+_LEADERS_WITHIN_S: Final = 30
+_COPIES: Final = 3
+"""Replicas of a topic, where the cluster has that many brokers."""
+
+CHANGE_TIMEOUT_MS: Final = 30_000
+"""Many topics at once take a controller a while; that Kafka answers at all is known by then."""
+
+
+async def partition_counts(settings: Settings) -> dict[str, int]:
+    """Partitions of every topic of the cluster, by name. Raises `Unreachable`."""
+    async with kafka_errors(settings), administering(settings) as admin:
+        described = await admin.describe_topics()
+    return {t["topic"]: len(t["partitions"]) for t in described if not t.get("is_internal")}
+
+
+async def make_topics(settings: Settings, changes: TopicChanges) -> None:
+    """Returns when every wanted topic can be produced to, also those that were there before. Raises `Unreachable`."""
+    async with kafka_errors(settings), administering(settings, request_timeout_ms=CHANGE_TIMEOUT_MS) as admin:
+        if changes.missing:
+            await _create(admin, changes.missing)
+        if changes.grown:
+            await admin.create_partitions({t.name: NewPartitions(t.partitions) for t in changes.grown})
+        await _wait_for_leaders(admin, {t.name: t.partitions for t in changes.wanted})
+
+
+async def _create(admin: AIOKafkaAdminClient, topics: Iterable[NewTopic]) -> None:
+    copies = min(_COPIES, len((await admin.describe_cluster())["brokers"]))
+    made = await admin.create_topics([KafkaTopic(t.name, t.partitions, copies, topic_configs=t.config) for t in topics])
+    for name, code, *rest in made.topic_errors:
+        if code not in (0, _EXISTS):
+            raise for_code(code)(f"topic {name}: {rest[0] if rest else ''}")
+
+
+async def _wait_for_leaders(admin: AIOKafkaAdminClient, wanted: Mapping[str, int]) -> None:
+    """A topic that was just created cannot be produced to before its partitions have leaders."""
+    try:
+        async with asyncio.timeout(_LEADERS_WITHIN_S):
+            while not _all_led(await admin.describe_topics(), wanted):  # noqa: ASYNC110  # Kafka tells nobody
+                await asyncio.sleep(_METADATA_POLL_S)
+    except TimeoutError:
+        raise KafkaError("new topics did not get leaders within 30 s") from None
+
+
+def _all_led(described: Iterable[Mapping[str, Any]], wanted: Mapping[str, int]) -> bool:
+    led = {t["topic"]: sum(p["leader"] >= 0 for p in t["partitions"]) for t in described}
+    return all(led.get(name, 0) >= partitions for name, partitions in wanted.items())
