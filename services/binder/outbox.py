@@ -35,7 +35,7 @@ class Source(Protocol):
 
 
 class Outbox:
-    """The way out of one process. `run` it; call `poke` when a source has something.
+    """The way out of one process. `run` it; call `wake` when a source has something.
 
     Whoever waits for an acknowledgement gets none when `run` ends: a produce whose end is unknown ends the process.
     """
@@ -54,7 +54,7 @@ class Outbox:
     def remove(self, source: Source) -> None:
         self._sources.remove(source)
 
-    def poke(self) -> None:
+    def wake(self) -> None:
         """A source has something."""
         self._something.set()
 

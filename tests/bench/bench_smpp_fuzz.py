@@ -11,7 +11,7 @@ import random
 import time
 from typing import Any, Final, get_args
 
-from services.binder.receive.received_record import Receiver, received_record
+from services.binder.smpp.received_record import Receiver, received_record
 from shared.kafka.records import Out
 from shared.smpp import pdu
 from shared.smpp.codec import FramingLost, NeedMore, UnparsablePdu, decode_next, encode

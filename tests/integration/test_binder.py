@@ -27,7 +27,7 @@ from schemas.topics import (
 )
 from schemas.trace_requests import TraceRequest
 from schemas.traces import TraceLine
-from services.binder.lease import lease
+from services.binder.lease import watch
 from services.binder.lease.backoff import AccountBackoff
 from services.binder.submit import submitter
 from shared.kafka.records import Out
@@ -239,7 +239,7 @@ async def test_what_is_wrong_with_a_connector_is_an_error_of_that_connector_alon
         told = (await rig.values(LIFECYCLE_EVENTS, f"{connector_id}-{name}", 1))[0]
         assert orjson.loads(told)["event"] == f"bind_{event}", name
     assert binder.binder is not None
-    assert not binder.binder._ended.done()
+    assert not binder.binder._member.ended.done()
     assert smsc.binds == 1
 
 
@@ -302,18 +302,18 @@ async def test_a_process_that_was_stopped_writes_nothing_and_leaves_its_bind_fir
     binder = (await run_binder()).binder
     await rig.state(connector_id, "bound")
     assert binder is not None
-    assert binder._heartbeat is not None
-    assert binder._writable()
-    binder._heartbeat._last_s -= heartbeat.FRESH_FOR_S
-    assert not binder._writable(), "the last heartbeat is old"
-    await binder._heartbeat.ask()
-    assert binder._writable()
-    binder._watch.own_beat(monotonic_s() + lease.DROP_AFTER_S + 1)
-    assert not binder._writable(), "between two beats others may have taken the bind"
+    assert binder._member._heartbeat is not None
+    assert binder.may_write()
+    binder._member._heartbeat._last_s -= heartbeat.FRESH_FOR_S
+    assert not binder.may_write(), "the last heartbeat is old"
+    await binder._member._heartbeat.ask()
+    assert binder.may_write()
+    binder._watch.own_beat(monotonic_s() + watch.DROP_AFTER_S + 1)
+    assert not binder.may_write(), "between two beats others may have taken the bind"
     await smsc.until(lambda: smsc.binds == 2)
     assert smsc.most_bound == 1
     await rig.state(connector_id, "bound")
-    assert binder._writable()
+    assert binder.may_write()
 
 
 async def test_what_was_handed_over_before_a_sleep_is_not_sent_after_it(
@@ -335,7 +335,7 @@ async def test_what_was_handed_over_before_a_sleep_is_not_sent_after_it(
 async def test_killed_one_of_two_the_other_takes_over_when_it_is_dead_for_sure(
     rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lease, "SILENT_FOR_S", 4.0)
+    monkeypatch.setattr(watch, "SILENT_FOR_S", 4.0)
     await rig.apply(connector(connector_id, smsc.port, max_binds=2, window=5))
     first = await run_binder("b0")
     second = await run_binder("b1")

@@ -2,7 +2,7 @@
 
 The model is what survives a crash: the dispatch partition, the committed offset with its metadata, the feedback
 partition, and what the SMSC was sent. A process (its `Submissions`) is thrown away at any moment, between any two
-effects; the next one begins from what survives, as `takeover.py` does it.
+effects; the next one begins from what survives, as `inheritance.py` does it.
 """
 
 from dataclasses import dataclass, field
@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 
 from schemas.commit_marks import BinderMark
 from schemas.feedback import Feedback
-from services.binder.lease.doubt_judgement import Judgement
+from services.binder.lease.doubt_judgement import DoubtJudgement
 from services.binder.smpp.status_policy import status_policy
 from services.binder.submit.dispatch_record import read_dispatch
 from services.binder.submit.feedback_record import Answer, Origin, answers_record, fence_record
@@ -74,7 +74,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.feedback: list[Feedback] = []
         self.sent: dict[int, int] = {}
         self.owner = 0
-        self.judging: Judgement | None = None
+        self.judging: DoubtJudgement | None = None
         self.judged = False
         self.pending_commit: tuple[int, BinderMark] | None = None
         self.taken: list[tuple[Submissions, Origin, list[Answer]]] = []
@@ -239,7 +239,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.feedback_told()
         mark = BinderMark.from_text(self.mark_text)
         assert mark is not None
-        self.judging = Judgement(mark, self.committed)
+        self.judging = DoubtJudgement(mark, self.committed)
         self.mark_text = self.judging.mark.to_text()
 
     @precondition(lambda self: self.judging is not None)

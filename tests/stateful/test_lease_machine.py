@@ -1,8 +1,8 @@
 """Pure: bind leases of one partition over several processes: never two of them bound, whatever dies, stalls or moves.
 
 The model is Kafka (who owns the partition, by generation; the committed epoch; the last record of `connector.states`;
-beats) and the SMSC (who has a connection open). Each process has a real `Lease` and a real `Watch`; what `lease_worker`
-and `loop` do around them is repeated here in small, every step a rule of its own, so that anything may come between.
+beats) and the SMSC (who has a connection open). Each process has a real `Lease` and a real `Watch`; what `worker` and
+`loop` do around them is repeated here in small, every step a rule of its own, so that anything may come between.
 Time is the model's. A process that stalls is cut off from Kafka and runs; one that is stopped does nothing at all, not
 even leave its bind, and finds what lay in its buffers when it goes on.
 """
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from schemas.connector_states import ConnectorState
-from services.binder.lease.lease import DROP_AFTER_S, Command, Do, Happening, Lease, LeaseState, Watch, holder
+from services.binder.lease.machine import Lease, LeaseCommand, LeaseEvent, LeaseState
+from services.binder.lease.watch import DROP_AFTER_S, Watch, holder
 
 SESSION_TIMEOUT_S = 10.0
 FRESH_S = SESSION_TIMEOUT_S / 2
@@ -163,7 +164,7 @@ class LeaseMachine(RuleBasedStateMachine):
         self._expel()
 
     def _self_fence(self, process: Process) -> None:
-        """What `loop._turn` does every second, with or without Kafka."""
+        """What `Leases.advance` does every second, with or without Kafka."""
         must_drop = process.watch.must_drop(self.now_s)
         process.watch.dropped()
         if process.leaving_until_s is None and process.connection and must_drop:
@@ -179,7 +180,7 @@ class LeaseMachine(RuleBasedStateMachine):
         self.open.discard(process.owner)
         for lease in list(process.leases):
             if lease.state is LeaseState.BOUND:
-                self.tell(process, lease, Happening.DOWN)
+                self.report(process, lease, LeaseEvent.DOWN)
 
     def _expel(self) -> None:
         """The group coordinator: who has not been heard of for the session timeout is out."""
@@ -213,7 +214,7 @@ class LeaseMachine(RuleBasedStateMachine):
         if process.assigned:
             process.assigned = False
             for lease in process.leases:
-                self.tell(process, lease, Happening.LOST)
+                self.report(process, lease, LeaseEvent.LOST)
 
     @rule(name=st.sampled_from(NAMES))
     def learns_of_its_loss(self, name: str) -> None:
@@ -223,16 +224,16 @@ class LeaseMachine(RuleBasedStateMachine):
 
     # -- a lease at work --------------------------------------------------------------------------------------------
 
-    def tell(self, process: Process, lease: Lease, happening: Happening) -> None:
-        for command in lease.tell(happening):
-            self.obey(process, lease, command)
+    def report(self, process: Process, lease: Lease, event: LeaseEvent) -> None:
+        for command in lease.apply(event):
+            self.carry_out(process, lease, command)
         process.leases = [one for one in process.leases if one.state is not LeaseState.GONE]
 
-    def obey(self, process: Process, lease: Lease, command: Command) -> None:
-        if command is Do.DRAIN:
+    def carry_out(self, process: Process, lease: Lease, command: LeaseCommand) -> None:
+        if command is LeaseCommand.DRAIN:
             process.draining = lease
-        elif not isinstance(command, Do):
-            process.outgoing.append(command)
+        elif command.name.startswith("SAY_"):
+            process.outgoing.append(command.value)
 
     @rule(name=st.sampled_from(NAMES))
     def publishes(self, name: str) -> None:
@@ -257,17 +258,17 @@ class LeaseMachine(RuleBasedStateMachine):
         process.outgoing.clear()
 
     def reads_state(self, process: Process, owner: str) -> None:
-        """`Binder._on_lease_record`; one that is stalled reads it later, which only makes it wait longer."""
+        """`OwnerTables.lease_read`; one that is stalled reads it later, which only makes it wait longer."""
         process.watch.wrote(owner, self.now_s)
 
     @rule(name=st.sampled_from(NAMES))
     def looks(self, name: str) -> None:
-        """`LeaseWorker.look`: the table has been read to its end after the assignment."""
+        """`LeaseWorker.check_free`: the table has been read to its end after the assignment."""
         process = self.processes.get(name)
         if process is None or process not in self.awake() or len(process.leases) != 1:
             return
         if self.free(process):
-            self.tell(process, process.leases[0], Happening.FREE)
+            self.report(process, process.leases[0], LeaseEvent.FREE)
 
     def free(self, process: Process) -> bool:
         return holder(self.last, process.watch) is None
@@ -283,15 +284,15 @@ class LeaseMachine(RuleBasedStateMachine):
                 self.epoch += 1
                 process.epoch = self.epoch
                 process.announced = False
-                self.tell(process, lease, Happening.JUDGED)
+                self.report(process, lease, LeaseEvent.JUDGED)
 
     def may_decide(self, process: Process) -> bool:
-        """`Binder._alive`: no decision after a sleep."""
+        """`Binder.alive`: no decision after a sleep."""
         return self.now_s - process.heartbeat_s < FRESH_S and not process.watch.must_drop(self.now_s)
 
     @rule(name=st.sampled_from(NAMES))
     def writes(self, name: str) -> None:
-        """A claimed segment goes to the socket (`LeaseWorker._may_write`), unless another has judged it meanwhile."""
+        """A claimed segment goes to the socket (`Binder.may_write`), unless another has judged it meanwhile."""
         process = self.processes.get(name)
         if process is None or process not in self.running() or not process.connection or not self.may_decide(process):
             return
@@ -305,12 +306,13 @@ class LeaseMachine(RuleBasedStateMachine):
             return
         for lease in list(process.leases):
             if lease.state is LeaseState.ANNOUNCING and process.announced and not process.outgoing:
-                self.tell(process, lease, Happening.ANNOUNCED)
-            if lease.state is LeaseState.CONNECTING:
+                self.report(process, lease, LeaseEvent.ANNOUNCED)
+            if lease.state is LeaseState.QUEUED:
+                self.report(process, lease, LeaseEvent.TURN)
                 process.connection = True
                 self.open.add(process.owner)
                 self.ever_bound += 1
-                self.tell(process, lease, Happening.UP)
+                self.report(process, lease, LeaseEvent.UP)
                 return
 
     @rule(name=st.sampled_from(NAMES))
@@ -328,7 +330,7 @@ class LeaseMachine(RuleBasedStateMachine):
         lease, process.draining = process.draining, None
         process.connection, process.leaving_until_s = False, None
         self.open.discard(process.owner)
-        self.tell(process, lease, Happening.CLOSED)
+        self.report(process, lease, LeaseEvent.CLOSED)
 
     @rule(name=st.sampled_from(NAMES))
     def all_the_way(self, name: str) -> None:

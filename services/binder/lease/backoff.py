@@ -1,10 +1,8 @@
-"""Pure: when to connect again; one budget for all binds of an account (quirks Q19, Q20, Q25)."""
+"""Pure: when to connect again; one budget for all binds of an account (quirks Q20, Q25)."""
 
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
-
-from shared.smpp.constants import SmppCommandStatus
 
 FIRST_S: Final = 1.0
 LONGEST_S: Final = 60.0
@@ -18,8 +16,6 @@ STAYS_S: Final = 30.0
 JITTER_SHARE: Final = 0.3
 """A delay is shortened by up to this share of itself: processes that lost the same SMSC do not come back together."""
 
-AUTH_STATUSES: Final = frozenset({SmppCommandStatus.ESME_RINVSYSID.value, SmppCommandStatus.ESME_RINVPASWD.value})
-
 
 class Failure(Enum):
     """Why a bind is not up, as far as the next attempt depends on it."""
@@ -29,22 +25,7 @@ class Failure(Enum):
     AUTH = "auth"
     ALREADY_BOUND = "already_bound"
     UNUSABLE = "unusable"
-    """Nothing was sent: a secret is missing, or no PDU can hold what is configured."""
-
-
-def failure_of(command_status: int | None) -> Failure:
-    """What a bind that was not accepted means; None = no answer at all.
-
-    Only RINVSYSID and RINVPASWD mean that the credentials are wrong (Q19): RBINDFAIL and every other status, vendors'
-    ones too, are tried again like a lost link.
-    """
-    if command_status is None:
-        return Failure.LINK
-    if command_status in AUTH_STATUSES:
-        return Failure.AUTH
-    if command_status == SmppCommandStatus.ESME_RALYBND:
-        return Failure.ALREADY_BOUND
-    return Failure.REFUSED
+    """Nothing was sent: a secret is missing, or cannot be sent."""
 
 
 class AccountBackoff:

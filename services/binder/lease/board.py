@@ -1,6 +1,5 @@
 """Edge: `connector.states`: what leases say of themselves, and what others last said."""
 
-from collections.abc import Callable
 from typing import Final
 
 from aiokafka import ConsumerRecord
@@ -16,15 +15,11 @@ Place = tuple[str, int]
 
 
 class StateBoard:
-    """The table `connector.states` as this process reads it, and its own entries.
+    """The table `connector.states` as this process reads it, and its own entries."""
 
-    `on_change` is called with the place of every record that another process, or another lease, wrote.
-    """
-
-    def __init__(self, outbox: Outbox, owner: str, on_change: Callable[[Place], None]) -> None:
+    def __init__(self, outbox: Outbox, owner: str) -> None:
         self._outbox = outbox
         self._owner: Final = owner
-        self._on_change = on_change
         self._last: dict[Place, ConnectorState] = {}
         self._held: dict[Place, ConnectorState] = {}
 
@@ -32,8 +27,8 @@ class StateBoard:
         """The last record of a lease, whoever wrote it."""
         return self._last.get(place)
 
-    def read(self, record: ConsumerRecord) -> None:
-        """A record of the table was read."""
+    def read(self, record: ConsumerRecord) -> Place:
+        """Take in a record of the table; returns the lease that it is about."""
         connector_id, _, partition = (record.key or b"").decode().rpartition("|")
         place = (connector_id, int(partition))
         if record.value is None:
@@ -42,7 +37,7 @@ class StateBoard:
             state = ConnectorState.from_json(record.value)
             self._last[place] = state
             self._defend(place, state)
-        self._on_change(place)
+        return place
 
     def _defend(self, place: Place, state: ConnectorState) -> None:
         """A record of an earlier owner that came late must not hide what this process holds."""

@@ -1,8 +1,8 @@
-"""Pure: what a new owner of a dispatch partition makes of what the old one left (architecture section 4).
+"""Pure: what a new owner of a dispatch partition makes of what the old one left (docs/guarantees.md, Binder).
 
-Order of a takeover: commit the mark of `Judgement.mark` (Kafka refuses that to anyone who does not own the partition),
-write a fence with its epoch, read the feedback from `mark.feedback_from` up to the fence, read the dispatch records of
-[L, X), and answer those that are `doubtful` with `outcome_unknown`. A crash anywhere in it leaves the old mark, or the
+Order of a takeover: commit `DoubtJudgement.mark` (Kafka refuses that to anyone who does not own the partition), write a
+fence with its epoch, read the feedback from `mark.feedback_from` up to the fence, read the dispatch records of [L, X),
+and answer those that are `doubtful` with `outcome_unknown`. A crash anywhere in it leaves the old mark, or the
 same one with a higher epoch: the next owner judges again and finds what was already answered.
 """
 
@@ -12,8 +12,6 @@ from schemas.commit_marks import BinderMark
 from schemas.feedback import Feedback
 from services.binder.submit.journal import Journal
 
-NEVER_COMMITTED = BinderMark(0, 0, 0, 0)
-
 
 def mark_of_unknown(committed: int, epoch: int) -> BinderMark:
     """The mark where the commit has none of ours (none yet, or by a tool): nothing below X is ours to judge, every
@@ -22,7 +20,7 @@ def mark_of_unknown(committed: int, epoch: int) -> BinderMark:
     return BinderMark(committed, epoch, 0, 0)
 
 
-class Judgement:
+class DoubtJudgement:
     """One takeover. `found` is the mark that the last owner committed, `committed` its X."""
 
     def __init__(self, found: BinderMark, committed: int) -> None:

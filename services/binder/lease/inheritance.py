@@ -1,17 +1,18 @@
-"""Edge: a new owner judges what the old one left of a partition; see `judgement.py` for the order and why."""
+"""Edge: a new owner takes the journal over that the old one left; `doubt_judgement.py` has the order and why."""
 
 import logging
 from contextlib import aclosing
 from dataclasses import dataclass
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import IllegalStateError
 
 from schemas.commit_marks import BinderMark
 from schemas.feedback import Feedback
 from schemas.topics import feedback_topic
-from services.binder.lease.doubt_judgement import Judgement
+from services.binder.lease.doubt_judgement import DoubtJudgement
 from services.binder.outbox import Outbox
-from services.binder.submit.committing import Committer
+from services.binder.submit.committing import Committer, NotOwner
 from services.binder.submit.dispatch_record import Segment, Unreadable, read_dispatch
 from services.binder.submit.feedback_record import Origin, fence_record
 from services.binder.submit.journal import Journal
@@ -23,7 +24,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
+class Inheritance:
     """The new owner's journal, and the segments that it must answer as in doubt."""
 
     journal: Journal
@@ -31,22 +32,23 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
-class Takeover:
-    """What a takeover needs of the process."""
+class JournalTakeover:
+    """Takes journals over, with what that needs of the process."""
 
     settings: Settings
+    consumer: AIOKafkaConsumer
     producer: BatchProducer
     outbox: Outbox
     committer: Committer
     owner: str
 
-    async def judge(self, connector_id: str, tp: TopicPartition, found: BinderMark, committed: int) -> Verdict:
-        """Take the partition over from the owner who left `found` at `committed`.
+    async def take_over(self, connector_id: str, tp: TopicPartition, found: BinderMark, committed: int) -> Inheritance:
+        """Take the partition over from the owner who left `found` at `committed`; reading goes on at `committed`.
 
         Raises `NotOwner` when the partition is lost meanwhile, `FatalKafkaError` when Kafka fails.
         """
         await self.outbox.flushed()  # refusals of the old epoch must stand before the fence
-        judgement = Judgement(found, committed)
+        judgement = DoubtJudgement(found, committed)
         await self.committer.commit_for(tp, (committed, judgement.mark))
         topic = feedback_topic(connector_id)
         fence = fence_record(Origin(connector_id, tp.partition, judgement.mark.epoch, self.owner))
@@ -56,9 +58,17 @@ class Takeover:
         doubtful = judgement.doubtful(claimed)
         if doubtful:
             log.warning("%s:%d: %d segments in doubt from the owner before", tp.topic, tp.partition, len(doubtful))
-        return Verdict(judgement.journal(doubtful, fence_offset), [claimed[offset] for offset in doubtful])
+        inheritance = Inheritance(judgement.journal(doubtful, fence_offset), [claimed[offset] for offset in doubtful])
+        self._seek(tp, committed)  # nothing is awaited from here on: no record can come before the journal is adopted
+        return inheritance
 
-    async def _read_feedback(self, judgement: Judgement, topic: str, partition: int, fence_offset: int) -> None:
+    def _seek(self, tp: TopicPartition, offset: int) -> None:
+        try:
+            self.consumer.seek(tp, offset)
+        except IllegalStateError as error:
+            raise NotOwner(str(error)) from error
+
+    async def _read_feedback(self, judgement: DoubtJudgement, topic: str, partition: int, fence_offset: int) -> None:
         if judgement.mark.feedback_from >= fence_offset:
             return
         written = read_range(self.settings, topic, partition, judgement.mark.feedback_from, fence_offset)
@@ -77,7 +87,7 @@ class Takeover:
         return found
 
 
-def _judge_record(judgement: Judgement, record: ConsumerRecord) -> None:
+def _judge_record(judgement: DoubtJudgement, record: ConsumerRecord) -> None:
     try:
         judgement.read(Feedback.from_json(record.value), record.offset)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""Edge: what the SMSC delivers: produced at once, answered when Kafka has it (architecture section 4, quirks Q53, Q54).
+"""Edge: what the other side delivers: produced at once, answered when Kafka has it (quirks Q53, Q54).
 
-Pipelined: any number of deliver_sm is on the way to Kafka together, and each is answered by itself, in whatever order
-the acknowledgements come. ESME_ROK only then; ESME_RX_T_APPN when Kafka has not answered in time, so that the SMSC
+Pipelined: any number of deliveries is on the way to Kafka together, and each is answered by itself, in whatever order
+the acknowledgements come. "Taken" only then; "not now" when Kafka has not answered in time, so that the other side
 tries again. A record that is acknowledged after that stays: the repeat is recognised downstream.
 """
 
@@ -9,39 +9,40 @@ import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from services.binder.outbox import Offsets, Outbox, Parcel
-from services.binder.receive.received_record import Receiver, received_record
-from services.binder.smpp.link import EsmeConnection
 from shared.kafka.records import Out
-from shared.process.clock import now_ms
-from shared.smpp.constants import SmppCommandStatus
-from shared.smpp.pdu import DataSm, DeliverSm
 
 log = logging.getLogger(__name__)
 
 ANSWER_WITHIN_S: Final = 5.0
 OUTSTANDING_MAX: Final = 20_000
-"""Records not yet acknowledged by Kafka, over all binds: with more, deliver_sm is refused at once. Each connection
+"""Records not yet acknowledged by Kafka, over all binds: with more, deliveries are refused at once. Each connection
 stops reading long before; this limits what repeats of refused ones can pile up during an outage."""
 
-_ROK: Final = SmppCommandStatus.ESME_ROK.value
-_TRY_AGAIN: Final = SmppCommandStatus.ESME_RX_T_APPN.value
+
+class Deliverer(Protocol):
+    """A connection over which something was delivered."""
+
+    def answer(self, reference: int, now_s: float, *, taken: bool) -> None:
+        """Answer the delivery `reference`: taken, or to be tried again. `wake` sends."""
+
+    def wake(self) -> None: ...
 
 
 @dataclass(slots=True)
 class _Delivery:
-    """One deliver_sm that waits for its answer."""
+    """One delivery that waits for its answer."""
 
-    connection: EsmeConnection
-    sequence_number: int
+    deliverer: Deliverer
+    reference: int
     deadline_s: float
     answered: bool = False
 
 
 class Receiving:
-    """All deliver_sm of a process. A source of the outbox."""
+    """All deliveries of a process. A source of the outbox."""
 
     def __init__(self, outbox: Outbox, answer_within_s: float = ANSWER_WITHIN_S) -> None:
         self._loop = asyncio.get_running_loop()
@@ -52,25 +53,22 @@ class Receiving:
         self._unanswered: deque[_Delivery] = deque()
         self._outstanding = 0
         self._timer: asyncio.TimerHandle | None = None
-        self.refused = 0
         outbox.add(self)
 
-    def delivered(
-        self, connection: EsmeConnection, sequence_number: int, pdu: DeliverSm | DataSm, receiver: Receiver
-    ) -> None:
-        """A deliver_sm or data_sm came: file it."""
-        if self._outstanding >= OUTSTANDING_MAX:
-            self.refused += 1
-            connection.session.answer_deliver(sequence_number, _TRY_AGAIN)
-            return
+    def is_full(self) -> bool:
+        """Whether the next delivery must be refused."""
+        return self._outstanding >= OUTSTANDING_MAX
+
+    def delivered(self, deliverer: Deliverer, reference: int, out: Out) -> None:
+        """`out` is the record of what came: produce it, then answer."""
         self._outstanding += 1
-        self._outs.append(received_record(pdu, receiver, now_ms()))
-        delivery = _Delivery(connection, sequence_number, self._loop.time() + self._answer_within_s)
+        self._outs.append(out)
+        delivery = _Delivery(deliverer, reference, self._loop.time() + self._answer_within_s)
         self._fresh.append(delivery)
         self._unanswered.append(delivery)
         if self._timer is None:
             self._timer = self._loop.call_at(delivery.deadline_s, self._expire)
-        self._outbox.poke()
+        self._outbox.wake()
 
     def collect(self) -> Parcel | None:
         if not self._outs:
@@ -81,18 +79,18 @@ class Receiving:
 
     def _acknowledged(self, deliveries: list[_Delivery], _: Offsets) -> None:
         self._outstanding -= len(deliveries)
-        self._answer(deliveries, _ROK)
+        self._answer(deliveries, taken=True)
 
-    def _answer(self, deliveries: list[_Delivery], command_status: int) -> None:
-        moved: set[EsmeConnection] = set()
+    def _answer(self, deliveries: list[_Delivery], *, taken: bool) -> None:
+        moved: set[Deliverer] = set()
         now_s = self._loop.time()
         for delivery in deliveries:
             if not delivery.answered:
                 delivery.answered = True
-                delivery.connection.session.answer_deliver(delivery.sequence_number, command_status, now_s)
-                moved.add(delivery.connection)
-        for connection in moved:
-            connection.wake()
+                delivery.deliverer.answer(delivery.reference, now_s, taken=taken)
+                moved.add(delivery.deliverer)
+        for deliverer in moved:
+            deliverer.wake()
 
     def _expire(self) -> None:
         """Refuse what is overdue; one timer for all, because they come in order of their deadlines."""
@@ -103,7 +101,6 @@ class Receiving:
             if not delivery.answered:
                 late.append(delivery)
         if late:
-            self.refused += len(late)
-            log.warning("Kafka took longer than %g s: %d deliver_sm refused", self._answer_within_s, len(late))
-            self._answer(late, _TRY_AGAIN)
+            log.warning("Kafka took longer than %g s: %d deliveries refused", self._answer_within_s, len(late))
+            self._answer(late, taken=False)
         self._timer = self._loop.call_at(waiting[0].deadline_s, self._expire) if waiting else None

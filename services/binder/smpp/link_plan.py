@@ -22,7 +22,7 @@ _MODES: Final = {
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 
 Address: TypeAlias = tuple[str, int]
-Account: TypeAlias = tuple[Address, str, SecretRef]
+AccountKey: TypeAlias = tuple[Address, str, SecretRef]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class LinkPlan:
     tls: ClientTls | None
 
     @property
-    def account(self) -> Account:
+    def account(self) -> AccountKey:
         """Whose back-off budget the attempts count against (Q25). Another password is another account: a wrong one must
         not keep the connector with the right one away.
         """

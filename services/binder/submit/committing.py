@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -19,41 +19,49 @@ log = logging.getLogger(__name__)
 Point = tuple[int, BinderMark]
 
 
-class Committed(Protocol):
-    """What has a journal: the submissions of one partition."""
+class JournalOwner(Protocol):
+    """Who keeps the journal of one partition."""
 
     @property
     def tp(self) -> TopicPartition: ...
     @property
-    def urgent(self) -> bool:
+    def otp_waits(self) -> bool:
         """Whether an OTP waits for the commit."""
 
     @property
-    def claims_pending(self) -> bool: ...
+    def claims_pending(self) -> bool:
+        """Whether something waits for the commit to be written."""
+
     def to_commit(self) -> Point | None:
         """What to commit; None = nothing new, or not ours to commit."""
 
-    def committed(self, point: Point) -> None: ...
+    def committed(self, point: Point) -> None:
+        """Kafka has it."""
 
 
 class NotOwner(Exception):
-    """Kafka refused a commit: a rebalance has taken, or is taking, the partition. The callbacks tell which."""
+    """Kafka refused a commit: a rebalance has taken, or is taking, the partition. The group's callbacks say which."""
 
 
 class Committer:
-    """Commits on time. `held` says whose journals; `suspend` during a rebalance."""
+    """Commits the journals that were added, in time. `suspended`: a rebalance is under way, nothing is committed."""
 
-    def __init__(self, consumer: AIOKafkaConsumer, held: Callable[[], Iterable[Committed]]) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer) -> None:
         self._consumer = consumer
-        self._held = held
+        self._owners: list[JournalOwner] = []
         self._lock = asyncio.Lock()
         self._wanted = asyncio.Event()
         self._sooner = asyncio.Event()
         self._last_s = 0.0
         self.suspended = True
-        self.commits = 0
 
-    def poke(self) -> None:
+    def add(self, owner: JournalOwner) -> None:
+        self._owners.append(owner)
+
+    def remove(self, owner: JournalOwner) -> None:
+        self._owners.remove(owner)
+
+    def wake(self) -> None:
         """A journal has something new."""
         self._wanted.set()
         self._sooner.set()
@@ -75,13 +83,13 @@ class Committer:
             await self.commit_now()
 
     def _due_s(self) -> float | None:
-        held = [one for one in self._held() if one.to_commit() is not None]
+        pending = [owner for owner in self._owners if owner.to_commit() is not None]
         return commit_due_s(
             monotonic_s(),
             self._last_s,
-            claims=any(one.claims_pending for one in held),
-            answers=bool(held),
-            otp=any(one.urgent for one in held),
+            claims=any(owner.claims_pending for owner in pending),
+            answers=bool(pending),
+            otp=any(owner.otp_waits for owner in pending),
         )
 
     async def commit_now(self, *, last: bool = False) -> None:
@@ -90,16 +98,16 @@ class Committer:
             if self.suspended and not last:
                 return
             self._last_s = monotonic_s()
-            points = {one: point for one in self._held() if (point := one.to_commit()) is not None}
+            points = {owner: point for owner in self._owners if (point := owner.to_commit()) is not None}
             if not points:
                 return
             try:
-                await self._commit({one.tp: point for one, point in points.items()})
+                await self._commit({owner.tp: point for owner, point in points.items()})
             except NotOwner as error:
                 log.info("commit refused, a rebalance is under way: %s", error)
                 return
-            for one, point in points.items():
-                one.committed(point)
+            for owner, point in points.items():
+                owner.committed(point)
 
     async def commit_for(self, tp: TopicPartition, point: Point) -> None:
         """Commit one partition now; raises `NotOwner`."""
@@ -117,7 +125,6 @@ class Committer:
             raise NotOwner(str(error)) from error
         except Exception as error:
             raise FatalKafkaError(f"a commit of the journal ended unknown: {error!r}") from error
-        self.commits += 1
 
 
 async def _wait(event: asyncio.Event, timeout_s: float) -> None:

@@ -8,7 +8,7 @@ import orjson
 from pydantic import ValidationError
 
 from schemas.dispatch import SPACING_MAX_US, Dispatch
-from services.binder.channels import PAYLOAD_READERS
+from services.binder.payload_readers import PAYLOAD_READERS
 from shared.kafka.records import In
 
 _NEEDED: Final = itemgetter("id", "lane", "expires_at_ms", "spacing_us", "kind", "payload")
@@ -32,7 +32,7 @@ class Segment(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A record that is none. `id` is "" when not even that could be read."""
+    """A record that is no dispatch. `id` is "" when not even that could be read."""
 
     offset: int
     id: str
@@ -95,7 +95,7 @@ class SegmentId:
 
 
 def read_id(text: str) -> SegmentId | None:
-    """The parts of `message_id/route_no/index/attempt`; None when `text` is none."""
+    """The parts of `message_id/route_no/index/attempt`; None when `text` is no such id."""
     parts = text.split("/")
     if len(parts) != 4 or not all(part.isdecimal() for part in parts[1:]):
         return None

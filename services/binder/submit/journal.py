@@ -1,4 +1,4 @@
-"""Pure: the journal of one dispatch partition, kept in its offset commit (architecture section 4).
+"""Pure: the journal of one dispatch partition, kept in its offset commit.
 
 Theory. An effect at the SMSC cannot be undone, so "claimed up to X" is committed before the first octet of a segment
 below X is written to a socket. Offsets of a partition, from left to right:
@@ -8,8 +8,8 @@ below X is written to a socket. Offsets of a partition, from left to right:
 
 X is the committed offset. Its metadata text says L, the binder's epoch `e`, and `f`: every answer for an offset >= L is
 in the feedback partition at `f` or behind it. Whoever takes over reads the feedback from `f` and knows what became of
-[L, X) as far as anybody does (`judgement.py`). A process that dies between commit and write leaves segments in doubt
-that were never sent: the price of never sending one twice.
+[L, X) as far as anybody does (`lease/doubt_judgement.py`). A process that dies between commit and write leaves segments
+in doubt that were never sent: the price of never sending one twice.
 
 Offsets are not dense (transaction markers take some), so an end is always "offset + 1 of the last record".
 """

@@ -148,13 +148,13 @@ class Submissions:
         segment = self._ready.popleft()
         self._in_flight[segment.offset] = (segment, at_ms)
 
-    def unencodable(self, error: Exception, at_ms: int) -> None:
+    def unsendable(self, error: Exception, at_ms: int) -> None:
         """The segment that `next_ready` returned cannot be framed; nothing was written."""
         segment = self._ready.popleft()
         self._bury(Unreadable(segment.offset, segment.id, segment.record, error), at_ms)
 
     def answered(self, offset: int, said: Said, at_ms: int) -> None:
-        """The SMSC answered the submit of `offset`."""
+        """The other side answered the submit of `offset`."""
         found = self._in_flight.pop(offset, None)
         if found is None:
             return

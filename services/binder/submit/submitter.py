@@ -1,37 +1,41 @@
-"""Edge: the segments of one partition go to its link, and the answers to Kafka."""
+"""Edge: the segments of one partition go to its channel, and the answers to Kafka.
+
+The path of a claim, all of it through this class:
+
+    take            records of the partition wait in `Submissions`
+    advance         the lease says CLAIM: as many as there is room for are claimed, and the committer is woken
+    to_commit       the committer takes "claimed up to X" with the claims of the other partitions of the process
+    committed       Kafka has it: these segments are ready, and may be written
+    _write          a ready segment goes to the channel, when the pace allows it and the process is alive
+    answered        the channel reports what became of it (or `unknown`)
+    collect         the outbox takes the answers for the feedback partition
+    _settled        Kafka has them: the journal moves on, and the committer is woken
+"""
 
 import asyncio
 import logging
 import math
-from collections.abc import Callable, Sequence
-from enum import Enum, auto
+from collections.abc import Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 
-from schemas.gateway.connectors.kinds import Connector
-from services.binder.outbox import Offsets, Outbox, Parcel
-from services.binder.receive.received_record import Receiver
-from services.binder.receive.receiving import Receiving
-from services.binder.smpp.link import EsmeConnection, Link
-from services.binder.smpp.link_plan import vendor_tlvs
-from services.binder.smpp.quirk_log import QuirkLog
-from services.binder.smpp.status_policy import status_policy
+from schemas.gateway.connectors.common import CommonConnector
+from schemas.lifecycle_events import ERROR_CODE_COLUMN
+from services.binder.channel import Channel, Unsendable
+from services.binder.context import BinderContext
+from services.binder.lease.machine import Intent, Lease
+from services.binder.outbox import Offsets, Parcel
 from services.binder.submit.committing import Point
 from services.binder.submit.dispatch_record import Segment, read_id
-from services.binder.submit.feedback_record import Answer, Origin, answers_record
+from services.binder.submit.feedback_record import Answer, Origin, Said, answers_record
 from services.binder.submit.journal import Journal
 from services.binder.submit.pace import Pace
 from services.binder.submit.submissions import Submissions
 from shared.kafka.records import dead_letter_of_error
-from shared.messages.events import EventMaker
 from shared.process.clock import monotonic_s, monotonic_us, now_ms
 from shared.process.telemetry import DEAD_LETTERS
-from shared.smpp.constants import command_name
-from shared.smpp.errors import UnencodablePdu
-from shared.smpp.events import DeliverReceived
-from shared.smpp.user_data import user_data_defects
 
 log = logging.getLogger(__name__)
 
@@ -48,78 +52,40 @@ SENT_WITHIN_S: Final = 3.0
 heartbeat of 5 s before the question, others may soon have its work."""
 
 
-class Intent(Enum):
-    """What may be done with unclaimed records now."""
-
-    HOLD = auto()
-    CLAIM = auto()
-    REFUSE = auto()
-
-
 class Submitter:
-    """One partition's way to the SMSC and back: owner of a link, source of the outbox, journal of the committer.
+    """One partition's way to its channel and back. A source of the outbox, a journal of the committer.
 
-    `intent` and `may_write` are asked before every step; `on_link_down` tells the lease.
+    `lease` and the process are asked before every step. `channel` is set by whoever makes both.
     """
 
+    channel: Channel
+
     def __init__(
-        self,
-        tp: TopicPartition,
-        connector: Connector,
-        journal: Journal,
-        *,
-        owner: str,
-        outbox: Outbox,
-        receiving: Receiving,
-        events: EventMaker,
-        intent: Callable[[], Intent],
-        may_write: Callable[[], bool],
-        on_claim: Callable[[], None],
-        on_link_down: Callable[[str], None],
+        self, tp: TopicPartition, connector: CommonConnector, journal: Journal, lease: Lease, context: BinderContext
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self.tp: Final = tp
-        self._owner = owner
-        self._outbox = outbox
-        self._receiving = receiving
-        self._events = events
-        self._intent = intent
-        self._may_write = may_write
-        self._on_claim = on_claim
-        self._on_link_down = on_link_down
+        self.connector = connector
+        self._lease = lease
+        self._context = context
+        self._process = context.process
+        self._outbox = context.outbox
+        self._committer = context.committer
         self._pace = Pace()
         self._pace_timer: asyncio.TimerHandle | None = None
-        self._quirks = QuirkLog(connector.id, tp.partition)
-        self.link: Link | None = None
         self.submissions = Submissions(journal)
-        self.configure(connector)
-        outbox.add(self)
-
-    def configure(self, connector: Connector) -> None:
-        """Options and window count at once, also on a link that is up."""
-        self.connector = connector
-        self._policy = status_policy(connector.options.status_map, connector.options.message_id_format)
-        self._service_type = connector.options.service_type
-        self._vendor_tlvs, problems = vendor_tlvs(connector.options.vendor_tlvs)
-        for problem in (*self._policy.problems, *problems):
-            log.error("connector %s: %s", connector.id, problem)
-        self._receiver = Receiver(
-            connector.id,
-            connector.provider,
-            self.tp.partition,
-            connector.options.dlr_by_text,
-            connector.options.message_id_format,
-        )
-        if self.link is not None:
-            self.link.resize_window(connector.window)
+        self._outbox.add(self)
+        self._committer.add(self)
 
     def adopt(self, journal: Journal) -> None:
         """The partition was judged: go on with its new journal; what was read is read again."""
         self.submissions = Submissions(journal)
 
     def close(self) -> None:
-        """Nothing more comes from here."""
+        """Nothing more comes from here. While the partition stays ours its last answers are still to be committed."""
         self._outbox.remove(self)
+        if not self._lease.may_commit:
+            self._committer.remove(self)
         if self._pace_timer is not None:
             self._pace_timer.cancel()
 
@@ -128,7 +94,7 @@ class Submitter:
         """Whether every answer is on its way to Kafka."""
         return not self.submissions.in_flight and not self.submissions.answers
 
-    # -- submitting -------------------------------------------------------------------------------------------------
+    # -- from Kafka to the channel ------------------------------------------------------------------------------------
 
     def take(self, records: Sequence[ConsumerRecord]) -> None:
         """New records of the partition."""
@@ -138,55 +104,58 @@ class Submitter:
     def advance(self) -> None:
         """Do all that can be done now; called after everything that may have changed something."""
         submissions, at_ms = self.submissions, now_ms()
-        if submissions.queued:
-            intent = self._intent()
+        if submissions.queued and self._process.may_decide():
+            intent = self._lease.intent()
             if intent is Intent.CLAIM:
                 if submissions.claim(self.connector.window, at_ms):
-                    self._on_claim()
+                    self._committer.wake()
             elif intent is Intent.REFUSE:
                 submissions.refuse_all(at_ms)
-        if submissions.has_ready:
+        if submissions.has_ready and self._lease.may_claim:
+            # What is claimed may be written while nobody can have taken this process for dead, also between the two
+            # ends of a rebalance: the next owner waits for our `released`, or for our silence.
             asked_s = monotonic_s()  # before the question, or a sleep in between would go unnoticed
-            if self._may_write():
+            if self._process.may_write():
                 self._write(at_ms, asked_s)
         if submissions.dead:
             self._bury(at_ms)
         if submissions.answers:
-            self._outbox.poke()
+            self._outbox.wake()
 
     def _write(self, at_ms: int, asked_s: float) -> None:
-        link, submissions, pace = self.link, self.submissions, self._pace
-        if link is None or self._pace_timer is not None:
+        if self._pace_timer is not None:
             return
-        free, written = link.window_free, False
+        channel, submissions, pace = self.channel, self.submissions, self._pace
+        free, written = channel.window_free, False
         while free > 0 and (segment := submissions.next_ready(at_ms)) is not None:
             now_ns = monotonic_us() * 1000
             if wait_ns := pace.wait_ns(segment.spacing_us, now_ns):
                 self._resume_in(wait_ns)
                 break
             try:
-                left_ms = segment.expires_at_ms - at_ms
-                pdu = segment.payload.submit_sm(left_ms, self._vendor_tlvs, self._service_type)
-                if not link.submit(segment, pdu):
+                if not channel.submit(segment, at_ms):
                     break
-            except UnencodablePdu as error:
-                submissions.unencodable(error, at_ms)
+            except Unsendable as error:
+                submissions.unsendable(error, at_ms)
                 continue
             submissions.began(at_ms)
             pace.went(segment.spacing_us, now_ns)
             free -= 1
             written = True
         if written:
-            link.flush(lambda: monotonic_s() - asked_s < SENT_WITHIN_S)
+            channel.flush(lambda: monotonic_s() - asked_s < SENT_WITHIN_S)
 
     def _resume_in(self, wait_ns: int) -> None:
-        if self._pace_timer is None:
-            wait_ms = max(PAUSE_MS, math.ceil(wait_ns / 1_000_000))
-            self._pace_timer = self._loop.call_later(wait_ms / 1000, self._on_pace)
+        wait_ms = max(PAUSE_MS, math.ceil(wait_ns / 1_000_000))
+        self._pace_timer = self._loop.call_later(wait_ms / 1000, self._on_pace)
 
     def _on_pace(self) -> None:
         self._pace_timer = None
         self.advance()
+
+    def hand_back(self) -> None:
+        """The bind is lost: what was not begun to be written was not sent."""
+        self.submissions.refuse_unbegun(now_ms())
 
     def _bury(self, at_ms: int) -> None:
         dead, self.submissions.dead = self.submissions.dead, []
@@ -196,21 +165,39 @@ class Submitter:
             DEAD_LETTERS.labels(letter.topic).inc()
             self._outbox.post(letter)
 
-    # -- what the link tells (LinkOwner) -----------------------------------------------------------------------------
+    # -- commits (JournalOwner) ---------------------------------------------------------------------------------------
 
-    def submit_answered(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
-        said = self._policy.said(command_status, smsc_message_id)
-        self.submissions.answered(token.offset, said, now_ms())
+    @property
+    def otp_waits(self) -> bool:
+        return self.submissions.otp_waits
 
-    def submit_unknown(self, token: Segment) -> None:
-        self.submissions.unknown(token.offset, now_ms())
+    @property
+    def claims_pending(self) -> bool:
+        return self.submissions.journal.claims_pending
 
-    def late_response(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
+    def to_commit(self) -> Point | None:
+        journal = self.submissions.journal
+        return journal.to_commit() if self._lease.may_commit and journal.commit_pending else None
+
+    def committed(self, point: Point) -> None:
+        self.submissions.committed(point)
+        self.advance()
+
+    # -- what the channel reports (Answers) ---------------------------------------------------------------------------
+
+    def answered(self, segment: Segment, said: Said) -> None:
+        self.submissions.answered(segment.offset, said, now_ms())
+
+    def unknown(self, segment: Segment) -> None:
+        self.submissions.unknown(segment.offset, now_ms())
+
+    def answered_late(self, segment: Segment, said: Said) -> None:
         """The outcome stands (Q15); what came is told to whoever reads the message's history."""
-        parts = read_id(token.id)
+        parts = read_id(segment.id)
+        error: dict[str, Any] = {ERROR_CODE_COLUMN: said.error_code}
         if parts is not None:
             self._outbox.post(
-                self._events.out(
+                self._context.events.out(
                     "late_response",
                     occurred_at_ms=now_ms(),
                     message_id=parts.message_id,
@@ -218,28 +205,11 @@ class Submitter:
                     attempt=parts.attempt,
                     route_no=parts.route_no,
                     connector_id=self.connector.id,
-                    accepted_at_ms=token.accepted_at_ms,
-                    command_status=command_status,
-                    smsc_message_id=smsc_message_id or "",
+                    accepted_at_ms=segment.accepted_at_ms,
+                    smsc_message_id=",".join(said.smsc_message_ids or ()),
+                    **error,
                 )
             )
-
-    def delivered(self, connection: EsmeConnection, event: DeliverReceived) -> None:
-        pdu = event.pdu
-        if pdu.tlvs or event.defects:
-            for defect in (*event.defects, *user_data_defects(pdu)):
-                self.noticed(defect, f"in a {command_name(pdu.command_id)}, which is taken all the same")
-        self._receiving.delivered(connection, event.sequence_number, pdu, self._receiver)
-
-    def noticed(self, kind: str, detail: str) -> None:
-        self._quirks.noticed(kind, detail, self._loop.time())
-
-    def link_moved(self) -> None:
-        self.advance()
-
-    def link_down(self, reason: str) -> None:
-        self.link = None
-        self._on_link_down(reason)
 
     # -- answers to Kafka (Source) ------------------------------------------------------------------------------------
 
@@ -249,8 +219,8 @@ class Submitter:
         if not answers:
             return None
         if submissions.answers:
-            self._outbox.poke()
-        origin = Origin(self.connector.id, self.tp.partition, submissions.journal.epoch, self._owner)
+            self._outbox.wake()
+        origin = Origin(self.connector.id, self.tp.partition, submissions.journal.epoch, self._context.owner)
         out = answers_record(origin, answers)
         return Parcel([out], partial(self._settled, submissions, (out.topic, self.tp.partition), answers))
 
@@ -258,10 +228,4 @@ class Submitter:
         self, submissions: Submissions, place: tuple[str, int], answers: Sequence[Answer], offsets: Offsets
     ) -> None:
         submissions.settled(answers, offsets[place])
-        self._on_claim()
-
-    # -- commits -----------------------------------------------------------------------------------------------------
-
-    def committed(self, point: Point) -> None:
-        self.submissions.committed(point)
-        self.advance()
+        self._committer.wake()

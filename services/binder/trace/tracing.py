@@ -1,6 +1,6 @@
-"""Edge: the PDUs of this process's binds: kept for the case that one dies, and shown to whoever looks just now.
+"""Edge: the frames of this process's binds: kept for the case that one dies, and shown to whoever looks just now.
 
-Every connection has a ring of its last PDUs; that is all there is while nobody looks. A request in
+Every connection has a ring of its last frames (PDUs, with SMPP); that is all there is while nobody looks. A request in
 `smsc.trace_requests` taps the connections of its connector: what its filter wants goes, decoded and redacted, to
 `smsc.traces`. A bind that dies leaves its rings in a file.
 """
@@ -19,25 +19,27 @@ from weakref import WeakSet
 import orjson
 from aiokafka import ConsumerRecord
 
-from schemas.gateway.connectors.kinds import Connector
 from schemas.topics import TRACES
 from schemas.trace_requests import TraceRequest
 from services.binder.outbox import Outbox
-from services.binder.smpp.link_plan import Address
-from services.binder.submit.dispatch_record import Segment, read_id
+from services.binder.submit.dispatch_record import read_id
 from services.binder.trace.files import TraceFiles, utc
-from services.binder.trace.filter import SmscIds, TraceFilter
+from services.binder.trace.frames import (
+    Description,
+    FollowedIds,
+    FrameFilter,
+    FrameReader,
+    FrameRing,
+    FrameSource,
+    TracedFrame,
+)
 from shared.kafka.records import Out
 from shared.process.clock import now_ms
-from shared.smpp.config import EsmeConfig
-from shared.smpp.constants import HEADER_LENGTH, RESPONSE_BIT, BindMode
-from shared.smpp.session import EsmeSession
-from shared.smpp.trace import BLOCK, Described, TracedPdu, TraceRing, describe
 
 log = logging.getLogger(__name__)
 
 RINGS_OCTETS: Final = 64 * 1024 * 1024
-"""Memory for the rings of a process; its open connections share it. On one that carries 5,000 PDUs a second it holds
+"""Memory for the rings of a process; its open connections share it. On one that carries 5,000 frames a second it holds
 the last minute."""
 RING_OCTETS_MIN: Final = 1024 * 1024
 
@@ -47,35 +49,33 @@ LINES_BURST: Final = 1000
 """More than a person can read, and of no weight for the bind: what is above is counted and not shown."""
 
 HELD_MAX: Final = 20_000
-"""PDUs that pass while an earlier part of the trace is still being shown."""
+"""Frames that pass while an earlier part of the trace is still being shown."""
 
 CLEAN: Final = "unbound"
 """How a bind ends that we have ended."""
 
-_RESPONSE_OCTET: Final = RESPONSE_BIT >> 24
-_SHORT: Final = {BindMode.TRANSCEIVER: "trx", BindMode.TRANSMITTER: "tx", BindMode.RECEIVER: "rx"}
+CAUGHT_UP_AT_A_TIME: Final = 256
+"""Held frames that are looked through between two looks at everything else."""
 
 
 class LinkTrace:
-    """The PDUs of one bind: a ring for each of its connections. Sessions of the bind are made here."""
+    """The frames of one bind: a ring for each of its connections. `reader` knows what they mean."""
 
-    def __init__(self, tracing: "Tracing", connector: Connector, partition: int, address: Address) -> None:
-        self.connector: Final = connector
-        self.peer: Final = f"{address[0]}:{address[1]}"
+    def __init__(self, tracing: "Tracing", connector_id: str, partition: int, peer: str, reader: FrameReader) -> None:
+        self.connector_id: Final = connector_id
         self.partition: Final = partition
+        self.peer: Final = peer
+        self.reader: Final = reader
         self.connections: list[TracedConnection] = []
         self._tracing = tracing
 
-    def session(self, config: EsmeConfig, now: float, jitter: float) -> EsmeSession:
-        """A session whose PDUs are traced."""
-        ring = TraceRing()
-        session = EsmeSession(config, now=now, jitter=jitter, trace=ring)
-        self.connections.append(TracedConnection(self, session, ring))
+    def add(self, source: FrameSource) -> None:
+        """A connection of the bind begins."""
+        self.connections.append(TracedConnection(self, source))
         self._tracing.opened(self.connections[-1])
-        return session
 
     def open_connections(self) -> list["TracedConnection"]:
-        return [connection for connection in self.connections if not connection.session.is_closed]
+        return [connection for connection in self.connections if not connection.source.is_closed]
 
 
 @dataclass(slots=True, eq=False)
@@ -83,36 +83,26 @@ class TracedConnection:
     """One connection, and who looks at it, by the key of the request."""
 
     link: LinkTrace
-    session: EsmeSession
-    ring: TraceRing
+    source: FrameSource
     views: dict[str, "View"] = field(default_factory=dict)
 
     @property
-    def mode(self) -> BindMode:
-        return self.session.config.bind_mode
-
-    def submission(self, direction: str, frame: bytes) -> str:
-        """The id of the segment that a submit_sm, or the answer to one, belongs to, as long as the session knows; else
-        "".
-        """
-        if len(frame) < HEADER_LENGTH or (direction == "in") is not bool(frame[4] & _RESPONSE_OCTET):
-            return ""
-        token = self.session.token_of(int.from_bytes(frame[12:16], "big"))
-        return token.id if isinstance(token, Segment) else ""
+    def ring(self) -> FrameRing:
+        return self.source.ring
 
 
 @dataclass(slots=True, eq=False)
-class Watch:
+class Viewing:
     """One request at work in this process."""
 
     request: TraceRequest
     timer: asyncio.TimerHandle
     over: bool = False
-    smsc_ids: dict[str, SmscIds] = field(default_factory=dict)
+    followed: FollowedIds | None = None
 
-    def ids(self, connector: Connector) -> SmscIds:
+    def ids(self, reader: FrameReader) -> FollowedIds:
         """The ids it follows; one set for all binds, because a receipt may come on any of them."""
-        ids = self.smsc_ids.setdefault(connector.id, SmscIds(connector.options.message_id_format))
+        ids = self.followed = self.followed or reader.new_ids()
         for one in self.request.smsc_message_ids:
             ids.add(one)
         return ids
@@ -122,8 +112,8 @@ class Watch:
 class View:
     """What one request sees of one connection. `held`: PDUs that wait until what was before them has been shown."""
 
-    watch: Watch
-    filter: TraceFilter
+    viewing: Viewing
+    filter: FrameFilter
     offset_ms: float
     """Wall clock less the session's time."""
     began: bool = False
@@ -152,15 +142,15 @@ class Tracing:
         self._owner = owner
         self._files = files
         self._links: WeakSet[LinkTrace] = WeakSet()
-        self._watches: dict[str, Watch] = {}
+        self._viewings: dict[str, Viewing] = {}
         self._writing: set[asyncio.Task[None]] = set()
         self._showing: set[asyncio.Task[None]] = set()
 
     # -- binds ------------------------------------------------------------------------------------------------------
 
-    def link(self, connector: Connector, partition: int, address: Address) -> LinkTrace:
+    def link(self, connector_id: str, partition: int, peer: str, reader: FrameReader) -> LinkTrace:
         """The trace of a new bind; it is forgotten with the bind."""
-        link = LinkTrace(self, connector, partition, address)
+        link = LinkTrace(self, connector_id, partition, peer, reader)
         self._links.add(link)
         return link
 
@@ -169,15 +159,15 @@ class Tracing:
         connections = [c for link in self._links for c in link.open_connections()]
         for one in connections:
             one.ring.octets_max = max(RING_OCTETS_MIN, RINGS_OCTETS // len(connections))
-        for key, watch in self._watches.items():
-            if watch.request.connector_id == connection.link.connector.id:
-                self._attach(key, watch, connection)
+        for key, viewing in self._viewings.items():
+            if viewing.request.connector_id == connection.link.connector_id:
+                self._attach(key, viewing, connection)
 
     def ended(self, link: LinkTrace, reason: str) -> Path | None:
         """The bind is gone. Returns the file in which its last PDUs will stand; None when we ended it ourselves, or
         there can be no file."""
         at_ms = now_ms()
-        path = self._files.create(link.connector.id, link.partition, at_ms) if reason != CLEAN else None
+        path = self._files.create(link.connector_id, link.partition, at_ms) if reason != CLEAN else None
         if path is not None:
             self._spawn(self._files.write(path, self._story(link, reason, at_ms)), self._writing)
         self.forget(link)
@@ -192,21 +182,22 @@ class Tracing:
 
     def _story(self, link: LinkTrace, reason: str, at_ms: int) -> Iterator[str]:
         """The lines of the file: made only as fast as they are written."""
-        rings = [(_SHORT[c.mode], c.ring.blocks()) for c in link.connections]
+        rings = [(connection.source.short_mode, connection.ring.blocks()) for connection in link.connections]
         offset_ms = at_ms - self._loop.time() * 1000
 
         def told() -> Iterator[str]:
             count = sum(len(block) for _, blocks in rings for block in blocks)
-            yield f"# connector {link.connector.id}, bind {link.partition} at {link.peer}: {reason}"
+            yield f"# connector {link.connector_id}, bind {link.partition} at {link.peer}: {reason}"
             yield f"# {utc(at_ms)} UTC; the last {count} PDUs, numbers and texts redacted"
             for at, mode, direction, frame in heapq.merge(*map(_named, rings), key=lambda one: one[0]):
-                yield f"{utc(round(at * 1000 + offset_ms))} {mode:3} {describe(direction, frame).line()}"
+                shown = link.reader.describe(direction, frame, redact=True, with_octets=False)
+                yield f"{utc(round(at * 1000 + offset_ms))} {mode:3} {shown.line()}"
 
         return told()
 
     async def finish(self, timeout_s: float) -> None:
         """Show nothing any more, and let files that are being written come to their end."""
-        for key in list(self._watches):
+        for key in list(self._viewings):
             self._end(key)
         for task in self._showing:
             task.cancel()
@@ -237,55 +228,53 @@ class Tracing:
             self._end(key)
             return
         request = TraceRequest.from_json(record.value)
-        watch = self._watches.get(key)
-        if watch is not None:
-            watch.timer.cancel()
-            watch.request = request
-            watch.timer = self._loop.call_later(request.ttl_s, self._end, key)
+        viewing = self._viewings.get(key)
+        if viewing is not None:
+            viewing.timer.cancel()
+            viewing.request = request
+            viewing.timer = self._loop.call_later(request.ttl_s, self._end, key)
             for link in self._of(request.connector_id):
-                watch.ids(link.connector)
-        elif len(self._watches) < REQUESTS_MAX:
+                viewing.ids(link.reader)
+        elif len(self._viewings) < REQUESTS_MAX:
             self._begin(key, request)
         else:
             log.warning("more than %d traces at a time: %s is not served", REQUESTS_MAX, key)
 
     def _of(self, connector_id: str) -> list[LinkTrace]:
-        return [link for link in self._links if link.connector.id == connector_id]
+        return [link for link in self._links if link.connector_id == connector_id]
 
     def _begin(self, key: str, request: TraceRequest) -> None:
         log.info("connector %s is traced for %s", request.connector_id, request.request_id)
-        watch = Watch(request, self._loop.call_later(request.ttl_s, self._end, key))
-        self._watches[key] = watch
+        viewing = Viewing(request, self._loop.call_later(request.ttl_s, self._end, key))
+        self._viewings[key] = viewing
         for link in self._of(request.connector_id):
             for connection in link.open_connections():
-                self._begin_view(connection, self._attach(key, watch, connection))
+                self._begin_view(connection, self._attach(key, viewing, connection))
 
     def _begin_view(self, connection: TracedConnection, view: View) -> None:
         """Say that this connection is traced: one that is still being made may come to nothing, so at its first PDU."""
         if not view.began:
             view.began = True
             fields = {"kind": "began", "at_ms": now_ms(), "peer": connection.link.peer}
-            self._post(connection, view.watch.request, fields)
+            self._post(connection, view.viewing.request, fields)
 
     def _end(self, key: str) -> None:
-        watch = self._watches.pop(key, None)
-        if watch is None:
+        viewing = self._viewings.pop(key, None)
+        if viewing is None:
             return
-        watch.timer.cancel()
-        watch.over = True
-        for link in self._of(watch.request.connector_id):
+        viewing.timer.cancel()
+        viewing.over = True
+        for link in self._of(viewing.request.connector_id):
             for connection in link.connections:
                 connection.views.pop(key, None)
                 if not connection.views:
                     connection.ring.tap = None
 
-    def _attach(self, key: str, watch: Watch, connection: TracedConnection) -> View:
-        request, connector = watch.request, connection.link.connector
-        wanted = TraceFilter(
-            request.msisdn, request.message_id, watch.ids(connector), dlr_by_text=connector.options.dlr_by_text
-        )
+    def _attach(self, key: str, viewing: Viewing, connection: TracedConnection) -> View:
+        request, reader = viewing.request, connection.link.reader
+        wanted = reader.new_filter(request.msisdn, request.message_id, viewing.ids(reader))
         now_s = self._loop.time()
-        view = View(watch, wanted, offset_ms=now_ms() - now_s * 1000, allowed_at=now_s)
+        view = View(viewing, wanted, offset_ms=now_ms() - now_s * 1000, allowed_at=now_s)
         connection.views[key] = view
         connection.ring.tap = partial(self._tapped, connection)
         before = connection.ring.blocks(now_s - request.since_s) if request.since_s else []
@@ -300,7 +289,7 @@ class Tracing:
     def _tapped(self, connection: TracedConnection, at: float, direction: str, frame: bytes) -> None:
         """Called in the middle of a session: whatever goes wrong here must not reach it."""
         try:
-            submission = connection.submission(direction, frame)
+            submission = connection.source.segment_id(direction, frame)
             for view in connection.views.values():
                 self._begin_view(connection, view)
                 if view.held is None:
@@ -310,15 +299,15 @@ class Tracing:
                 else:
                     view.skipped += 1
         except Exception:
-            log.exception("connector %s is not traced any more: a mistake of ours", connection.link.connector.id)
+            log.exception("connector %s is not traced any more: a mistake of ours", connection.link.connector_id)
             connection.ring.tap = None
 
-    def _see(self, connection: TracedConnection, view: View, traced: TracedPdu, submission: str) -> None:
+    def _see(self, connection: TracedConnection, view: View, traced: TracedFrame, submission: str) -> None:
         at, direction, frame = traced
         if view.filter.wants(direction, frame, message_id_of(submission)) and view.may_show(at):
             self._show(connection, view, traced, submission)
 
-    async def _catch_up(self, connection: TracedConnection, view: View, before: list[list[TracedPdu]]) -> None:
+    async def _catch_up(self, connection: TracedConnection, view: View, before: list[list[TracedFrame]]) -> None:
         """Show what passed before the request came, then what passed meanwhile; no faster than Kafka takes it."""
         for block in before:
             for _, direction, frame in block:
@@ -327,23 +316,25 @@ class Tracing:
         for block in before:
             for traced in block:
                 _, direction, frame = traced
-                submission = connection.submission(direction, frame)
+                submission = connection.source.segment_id(direction, frame)
                 if view.filter.wants(direction, frame, message_id_of(submission)):
                     self._show(connection, view, traced, submission)
             await self._outbox.flushed()
-            if view.watch.over:
+            if view.viewing.over:
                 return
         while view.held:
             at, direction, frame, submission = view.held.popleft()
             self._see(connection, view, (at, direction, frame), submission)
-            if not len(view.held) % BLOCK:
+            if not len(view.held) % CAUGHT_UP_AT_A_TIME:
                 await asyncio.sleep(0)
         view.held = None
 
-    def _show(self, connection: TracedConnection, view: View, traced: TracedPdu, submission: str) -> None:
+    def _show(self, connection: TracedConnection, view: View, traced: TracedFrame, submission: str) -> None:
         at, direction, frame = traced
-        request, segment = view.watch.request, read_id(submission)
-        shown = describe(direction, frame, redact=not request.unredacted, with_hex=request.with_octets)
+        request, segment = view.viewing.request, read_id(submission)
+        shown = connection.link.reader.describe(
+            direction, frame, redact=not request.unredacted, with_octets=request.with_octets
+        )
         fields = {
             "kind": "pdu",
             "at_ms": round(at * 1000 + view.offset_ms),
@@ -366,14 +357,14 @@ class Tracing:
             "connector_id": request.connector_id,
             "request_id": request.request_id,
             "partition": connection.link.partition,
-            "bind": connection.mode.value,
+            "bind": connection.source.mode,
             "owner": self._owner,
         }
         line |= {name: value for name, value in fields.items() if value}
         self._outbox.post(Out(TRACES, request.connector_id.encode(), orjson.dumps(line)))
 
 
-def _named(ring: tuple[str, list[list[TracedPdu]]]) -> Iterator[tuple[float, str, str, bytes]]:
+def _named(ring: tuple[str, list[list[TracedFrame]]]) -> Iterator[tuple[float, str, str, bytes]]:
     mode, blocks = ring
     return ((at, mode, direction, frame) for block in blocks for at, direction, frame in block)
 
@@ -383,7 +374,7 @@ def message_id_of(submission: str) -> str:
     return submission.partition("/")[0]
 
 
-def unique_names(shown: Described) -> dict[str, str]:
+def unique_names(shown: Description) -> dict[str, str]:
     """The fields by name; a parameter that is there twice has its place behind it."""
     found: dict[str, str] = {}
     for place, (name, text) in enumerate(shown.fields):

@@ -24,23 +24,15 @@ class FakeProducer:
         return {(out.topic, out.partition or 0): len(self.requests) for out in sent}
 
 
-class FakeSession:
-    """Keeps the answers to deliver_sm."""
+class FakeDeliverer:
+    """A connection whose other side does nothing; keeps the answers that it would be given."""
 
     def __init__(self) -> None:
-        self.answers: list[tuple[int, int]] = []
-
-    def answer_deliver(self, sequence_number: int, command_status: int = 0, now: float | None = None) -> bool:
-        self.answers.append((sequence_number, command_status))
-        return True
-
-
-class FakeConnection:
-    """A connection whose SMSC does nothing."""
-
-    def __init__(self) -> None:
-        self.session = FakeSession()
+        self.answers: list[tuple[int, bool]] = []
         self.woken = asyncio.Event()
+
+    def answer(self, reference: int, now_s: float, *, taken: bool) -> None:
+        self.answers.append((reference, taken))
 
     def wake(self) -> None:
         self.woken.set()

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from services.binder.lease.backoff import AUTH_RETRY_S, STAYS_S, AccountBackoff, Failure, failure_of
+from services.binder.lease.backoff import AUTH_RETRY_S, STAYS_S, AccountBackoff, Failure
+from services.binder.smpp.bind_failure import failure_of
 
 RINVPASWD, RINVSYSID, RBINDFAIL, RALYBND = 0x0E, 0x0F, 0x0D, 0x05
 

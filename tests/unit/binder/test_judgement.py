@@ -4,7 +4,7 @@ from typing import Literal
 
 from schemas.commit_marks import BinderMark
 from schemas.feedback import Answer, AnswerWord, Feedback
-from services.binder.lease.doubt_judgement import Judgement, mark_of_unknown
+from services.binder.lease.doubt_judgement import DoubtJudgement, mark_of_unknown
 
 
 def answers(epoch: int, *offsets: int, word: AnswerWord = "accepted") -> Feedback:
@@ -17,7 +17,7 @@ def other(kind: Literal["fence", "closed"], epoch: int) -> Feedback:
 
 
 def test_the_unanswered_of_the_claimed_are_in_doubt() -> None:
-    judgement = Judgement(BinderMark(10, 1, 5, 1), 15)
+    judgement = DoubtJudgement(BinderMark(10, 1, 5, 1), 15)
     judgement.read(answers(1, 9, 10, 12), 5)
     judgement.read(other("closed", 0), 6)
     judgement.read(answers(1, 13), 7)
@@ -26,7 +26,7 @@ def test_the_unanswered_of_the_claimed_are_in_doubt() -> None:
 
 
 def test_answers_of_an_older_epoch_behind_a_fence_are_void() -> None:
-    judgement = Judgement(BinderMark(0, 2, 0, 1), 3)
+    judgement = DoubtJudgement(BinderMark(0, 2, 0, 1), 3)
     judgement.read(answers(1, 0), 0)
     judgement.read(other("fence", 2), 1)
     judgement.read(answers(1, 1), 2)
@@ -35,14 +35,14 @@ def test_answers_of_an_older_epoch_behind_a_fence_are_void() -> None:
 
 
 def test_behind_the_last_fence_the_mark_alone_says_what_is_void() -> None:
-    judgement = Judgement(BinderMark(0, 2, 50, 2), 2)
+    judgement = DoubtJudgement(BinderMark(0, 2, 50, 2), 2)
     judgement.read(answers(1, 0), 50)
     judgement.read(answers(2, 1), 51)
     assert judgement.doubtful(range(2)) == [0]
 
 
 def test_the_journal_goes_on_where_the_judgement_ends() -> None:
-    judgement = Judgement(BinderMark(0, 1, 0, 1), 3)
+    judgement = DoubtJudgement(BinderMark(0, 1, 0, 1), 3)
     judgement.read(answers(1, 0), 0)
     judgement.read(answers(1, 4, word="not_sent"), 1)
     doubtful = judgement.doubtful([0, 1, 2])
@@ -65,7 +65,7 @@ def test_the_journal_goes_on_where_the_judgement_ends() -> None:
 
 
 def test_a_commit_of_somebody_else_leaves_nothing_to_judge() -> None:
-    judgement = Judgement(mark_of_unknown(7, 4), 7)
+    judgement = DoubtJudgement(mark_of_unknown(7, 4), 7)
     assert judgement.doubtful(range(10)) == []
     assert judgement.mark.epoch == 5
     assert judgement.mark.feedback_from == 0

@@ -3,120 +3,167 @@
 import pytest
 
 from schemas.connector_states import BindState, ConnectorState
-from services.binder.lease.lease import (
-    DROP_AFTER_S,
-    SILENT_FOR_S,
-    TRANSITIONS,
-    Do,
-    Happening,
-    Lease,
-    LeaseState,
-    Watch,
-    holder,
-)
-from services.binder.loop import made_s
+from services.binder.lease.machine import TRANSITIONS, Intent, Lease, LeaseCommand, LeaseEvent, LeaseState
+from services.binder.lease.owners import made_s
+from services.binder.lease.watch import DROP_AFTER_S, SILENT_FOR_S, Watch, holder
 
-H = Happening
+C, E, S = LeaseCommand, LeaseEvent, LeaseState
+OPEN = (S.CONNECTING, S.BOUND, S.DRAINING)
+"""Where this process may have a connection open; after a failure it closes, so QUEUED may still have one that ends."""
 
 
 def lease_in(state: LeaseState, *, wanted: bool = True) -> Lease:
     lease = Lease(wanted=wanted)
     path = {
-        LeaseState.WAITING: [],
-        LeaseState.JUDGING: [H.FREE],
-        LeaseState.IDLE: [H.FREE, H.JUDGED],
-        LeaseState.ANNOUNCING: [H.FREE, H.JUDGED],
-        LeaseState.CONNECTING: [H.FREE, H.JUDGED, H.ANNOUNCED],
-        LeaseState.BOUND: [H.FREE, H.JUDGED, H.ANNOUNCED, H.UP],
-        LeaseState.DRAINING: [H.FREE, H.JUDGED, H.ANNOUNCED, H.UP, H.LOST],
+        S.WAITING: [],
+        S.JUDGING: [E.FREE],
+        S.IDLE: [E.FREE, E.JUDGED],
+        S.ANNOUNCING: [E.FREE, E.JUDGED],
+        S.QUEUED: [E.FREE, E.JUDGED, E.ANNOUNCED],
+        S.CONNECTING: [E.FREE, E.JUDGED, E.ANNOUNCED, E.TURN],
+        S.BOUND: [E.FREE, E.JUDGED, E.ANNOUNCED, E.TURN, E.UP],
+        S.DRAINING: [E.FREE, E.JUDGED, E.ANNOUNCED, E.TURN, E.UP, E.LOST],
     }
-    for happening in path[state]:
-        lease.tell(happening)
+    for event in path[state]:
+        lease.apply(event)
     assert lease.state is state
     return lease
 
 
 def test_the_usual_life() -> None:
     lease = Lease(wanted=True)
-    said = [lease.tell(h) for h in (H.FREE, H.JUDGED, H.ANNOUNCED, H.UP, H.LOST, H.CLOSED)]
+    said = [lease.apply(e) for e in (E.FREE, E.JUDGED, E.ANNOUNCED, E.TURN, E.UP, E.LOST, E.CLOSED)]
     assert said == [
-        (Do.JUDGE,),
-        ("binding",),
-        (Do.CONNECT,),
-        ("bound",),
-        ("unbound", Do.DRAIN),
-        ("released", Do.FORGET),
+        (C.JUDGE,),
+        (C.SAY_BINDING, C.ANNOUNCE),
+        (C.QUEUE,),
+        (C.CONNECT,),
+        (C.SAY_BOUND,),
+        (C.HAND_BACK, C.SAY_UNBOUND, C.DRAIN),
+        (C.SAY_RELEASED, C.FORGET),
     ]
-    assert lease.state is LeaseState.GONE
+    assert lease.state is S.GONE
 
 
 def test_only_a_bound_lease_claims_and_only_an_unbound_one_refuses() -> None:
-    for state in LeaseState:
-        if state is LeaseState.GONE:
+    for state in S:
+        if state is S.GONE:
             continue
-        lease = lease_in(state, wanted=state is not LeaseState.IDLE)
-        assert lease.may_claim == (state is LeaseState.BOUND)
-        refuses = state not in (LeaseState.BOUND, LeaseState.JUDGING, LeaseState.DRAINING)
-        assert lease.refuses == refuses, state
+        lease = lease_in(state, wanted=state is not S.IDLE)
+        assert lease.may_claim == (state is S.BOUND)
+        expected = {S.BOUND: Intent.CLAIM, S.JUDGING: Intent.HOLD, S.DRAINING: Intent.HOLD}
+        assert lease.intent() is expected.get(state, Intent.REFUSE), state
+
+
+def test_a_lost_partition_is_not_committed_any_more_and_one_that_stops_is() -> None:
+    for event, commits in ((E.LOST, False), (E.STOPPING, True)):
+        lease = lease_in(S.BOUND)
+        lease.apply(event)
+        assert lease.may_commit == commits
+        lease.apply(E.CLOSED)
+        assert (lease.state, lease.may_commit) == (S.GONE, commits)
+    assert not lease_in(S.JUDGING).may_commit, "only the takeover commits"
+
+
+@pytest.mark.parametrize("state", [state for state in S if state is not S.GONE])
+def test_stopping_ends_a_lease_as_its_loss_does(state: LeaseState) -> None:
+    wanted = state is not S.IDLE
+    assert lease_in(state, wanted=wanted).apply(E.STOPPING) == lease_in(state, wanted=wanted).apply(E.LOST)
 
 
 def test_a_lost_link_connects_again_without_another_announcement() -> None:
-    lease = lease_in(LeaseState.BOUND)
-    assert lease.tell(H.DOWN) == ("unbound", Do.CONNECT)
-    assert lease.tell(H.AUTH_FAILED) == ("auth_failed",)
-    assert lease.tell(H.DOWN) == ("unbound",)
-    assert lease.tell(H.UP) == ("bound",)
+    lease = lease_in(S.BOUND)
+    assert lease.apply(E.DOWN) == (C.HAND_BACK, C.BACK_OFF, C.SAY_UNBOUND, C.QUEUE)
+    assert lease.apply(E.TURN) == (C.CONNECT,)
+    assert lease.apply(E.AUTH_FAILED) == (C.BACK_OFF, C.SAY_AUTH_FAILED, C.QUEUE)
+    assert lease.apply(E.TURN) == (C.CONNECT,)
+    assert lease.apply(E.DOWN) == (C.BACK_OFF, C.SAY_UNBOUND, C.QUEUE)
+    assert lease.apply(E.TURN) == (C.CONNECT,)
+    assert lease.apply(E.UP) == (C.SAY_BOUND,)
+
+
+def test_a_rebalance_that_gives_it_back_repeats_a_takeover_and_disturbs_nothing_else() -> None:
+    assert lease_in(S.JUDGING).apply(E.KEPT) == (C.JUDGE,)
+    for state in S:
+        if state not in (S.GONE, S.JUDGING):
+            assert lease_in(state, wanted=state is not S.IDLE).apply(E.KEPT) == ()
+
+
+def test_a_process_that_may_count_as_dead_leaves_and_tries_nothing() -> None:
+    assert lease_in(S.BOUND).apply(E.SILENT) == (C.LEAVE,)
+    assert lease_in(S.DRAINING).apply(E.SILENT) == (C.LEAVE,)
+    lease = lease_in(S.CONNECTING)
+    assert lease.apply(E.SILENT) == (C.QUEUE,), "its turn comes when the process is alive again"
+    assert lease.apply(E.SILENT) == ()
+
+
+@pytest.mark.parametrize("state", [S.QUEUED, S.CONNECTING])
+def test_q19_a_new_secret_is_tried_at_once(state: LeaseState) -> None:
+    lease = lease_in(state)
+    assert lease.apply(E.SECRET_CHANGED) == (C.TRY_AFRESH, C.QUEUE)
+    assert lease.state is S.QUEUED
+    assert lease_in(S.BOUND).apply(E.SECRET_CHANGED) == ()
 
 
 def test_a_changed_address_drains_and_announces_anew() -> None:
-    lease = lease_in(LeaseState.BOUND)
-    assert lease.tell(H.CHANGED) == ("unbound", Do.DRAIN)
-    assert lease.refuses, "it is still the owner"
-    assert lease.tell(H.CLOSED) == ("binding",)
+    lease = lease_in(S.BOUND)
+    assert lease.apply(E.CHANGED) == (C.HAND_BACK, C.SAY_UNBOUND, C.DRAIN)
+    assert lease.intent() is Intent.REFUSE, "it is still the owner"
+    assert lease.apply(E.CLOSED) == (C.SAY_BINDING, C.ANNOUNCE)
 
 
 def test_a_surplus_bind_is_released_and_comes_back_when_wanted() -> None:
-    lease = lease_in(LeaseState.BOUND)
-    assert lease.tell(H.UNWANTED) == ("unbound", Do.DRAIN)
-    assert lease.tell(H.CLOSED) == ("released",)
-    assert lease.tell(H.WANTED) == ("binding",)
+    lease = lease_in(S.BOUND)
+    assert lease.apply(E.UNWANTED) == (C.HAND_BACK, C.SAY_UNBOUND, C.DRAIN)
+    assert lease.apply(E.CLOSED) == (C.SAY_RELEASED,)
+    assert lease.apply(E.WANTED) == (C.SAY_BINDING, C.ANNOUNCE)
 
 
 def test_wanted_again_while_it_drains() -> None:
-    lease = lease_in(LeaseState.BOUND)
-    lease.tell(H.UNWANTED)
-    assert lease.tell(H.WANTED) == ()
-    assert lease.tell(H.CLOSED) == ("binding",)
+    lease = lease_in(S.BOUND)
+    lease.apply(E.UNWANTED)
+    assert lease.apply(E.WANTED) == ()
+    assert lease.apply(E.CLOSED) == (C.SAY_BINDING, C.ANNOUNCE)
 
 
 def test_a_surplus_partition_is_judged_and_never_bound() -> None:
     lease = Lease(wanted=False)
-    assert lease.tell(H.FREE) == (Do.JUDGE,)
-    assert lease.tell(H.JUDGED) == ("released",)
-    assert lease.refuses
+    assert lease.apply(E.FREE) == (C.JUDGE,)
+    assert lease.apply(E.JUDGED) == (C.SAY_RELEASED,)
+    assert lease.intent() is Intent.REFUSE
 
 
-@pytest.mark.parametrize("state", [LeaseState.WAITING, LeaseState.JUDGING])
+@pytest.mark.parametrize("state", [S.WAITING, S.JUDGING])
 def test_lost_before_anything_was_said(state: LeaseState) -> None:
-    assert lease_in(state).tell(H.LOST) == (Do.FORGET,)
+    assert lease_in(state).apply(E.LOST) == (C.FORGET,)
 
 
 def test_lost_while_announcing_takes_it_back() -> None:
-    assert lease_in(LeaseState.ANNOUNCING).tell(H.LOST) == ("released", Do.FORGET)
+    assert lease_in(S.ANNOUNCING).apply(E.LOST) == (C.SAY_RELEASED, C.FORGET)
 
 
 def test_lost_twice_drains_once() -> None:
-    lease = lease_in(LeaseState.BOUND)
-    lease.tell(H.UNWANTED)
-    assert lease.tell(H.LOST) == ()
-    assert lease.tell(H.CLOSED) == ("released", Do.FORGET)
+    lease = lease_in(S.BOUND)
+    lease.apply(E.UNWANTED)
+    assert lease.apply(E.LOST) == ()
+    assert lease.apply(E.CLOSED) == (C.SAY_RELEASED, C.FORGET)
 
 
-def test_connections_are_open_in_three_states_only_and_all_lead_to_released() -> None:
-    for (state, _), (following, commands) in TRANSITIONS.items():
-        opening = lease_in(state, wanted=state is not LeaseState.IDLE).connects
-        if opening and following not in (LeaseState.CONNECTING, LeaseState.BOUND, LeaseState.DRAINING):
-            assert commands == ("released",)
+def test_every_connection_is_closed_before_released_is_said() -> None:
+    """`released` follows from CLOSED, or comes from states in which nothing was ever opened."""
+    for (state, event), (_, commands) in TRANSITIONS.items():
+        if C.SAY_RELEASED in commands:
+            assert event is E.CLOSED or state in (S.JUDGING, S.ANNOUNCING)
+        if event is E.CLOSED:
+            assert state is S.DRAINING
+
+
+def test_an_attempt_is_made_only_in_its_turn_after_the_announcement() -> None:
+    for (state, event), (following, commands) in TRANSITIONS.items():
+        if C.CONNECT in commands or (following in OPEN and state not in (*OPEN, S.QUEUED)):
+            assert (state, event) == (S.QUEUED, E.TURN)
+        if following is S.QUEUED and state not in (*OPEN, S.QUEUED):
+            assert (state, event) == (S.ANNOUNCING, E.ANNOUNCED)
 
 
 def state_of(owner: str, word: BindState) -> ConnectorState:

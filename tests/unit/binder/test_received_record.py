@@ -4,7 +4,7 @@ import base64
 
 from schemas.receipts import RawReceipt
 from schemas.smsc_inbound import RawInbound
-from services.binder.receive.received_record import Receiver, received_record
+from services.binder.smpp.received_record import Receiver, received_record
 from shared.smpp.pdu import DataSm, DeliverSm
 from shared.smpp.tlv import Tlv
 

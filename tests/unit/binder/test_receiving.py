@@ -1,4 +1,4 @@
-"""Edge: deliver_sm are answered when Kafka has them, or in time that it has not."""
+"""Edge: deliveries are answered when Kafka has them, or in time that it has not."""
 
 import asyncio
 from typing import cast
@@ -7,21 +7,17 @@ import pytest
 
 from services.binder.outbox import Outbox
 from services.binder.receive import receiving as module
-from services.binder.receive.received_record import Receiver
 from services.binder.receive.receiving import Receiving
-from services.binder.smpp.link import EsmeConnection
 from shared.kafka.produce import BatchProducer
-from shared.smpp.pdu import DeliverSm
-from tests.unit.binder.fakes import FakeConnection, FakeProducer
+from shared.kafka.records import Out
+from tests.unit.binder.fakes import FakeDeliverer, FakeProducer
 
-RECEIVER = Receiver("c", "c", 0, False, "raw")
-RECEIPT = DeliverSm(esm_class=4, short_message=b"id:1 stat:DELIVRD")
-TRY_AGAIN = 0x64
+RECEIPT = Out("smsc.receipts", b"c|1", b"{}")
 
 
-def deliver(receiving: Receiving, connection: FakeConnection, *numbers: int) -> None:
-    for number in numbers:
-        receiving.delivered(cast("EsmeConnection", connection), number, RECEIPT, RECEIVER)
+def deliver(receiving: Receiving, deliverer: FakeDeliverer, *references: int) -> None:
+    for reference in references:
+        receiving.delivered(deliverer, reference, RECEIPT)
 
 
 @pytest.fixture
@@ -33,17 +29,17 @@ async def outbox_and_producer() -> tuple[Outbox, FakeProducer]:
 async def test_q54_rok_only_after_kafka_has_it(outbox_and_producer: tuple[Outbox, FakeProducer]) -> None:
     outbox, producer = outbox_and_producer
     producer.open.clear()
-    receiving, connection = Receiving(outbox), FakeConnection()
-    deliver(receiving, connection, 1, 2, 3)
+    receiving, deliverer = Receiving(outbox), FakeDeliverer()
+    deliver(receiving, deliverer, 1, 2, 3)
     task = asyncio.create_task(outbox.run())
     async with asyncio.timeout(5):
         while not producer.requests:
             await asyncio.sleep(0)
-    assert connection.session.answers == []
+    assert deliverer.answers == []
     producer.open.set()
     async with asyncio.timeout(5):
-        await connection.woken.wait()
-    assert connection.session.answers == [(1, 0), (2, 0), (3, 0)]
+        await deliverer.woken.wait()
+    assert deliverer.answers == [(1, True), (2, True), (3, True)]
     assert len(producer.requests[0]) == 3
     task.cancel()
 
@@ -52,45 +48,46 @@ async def test_q54_try_again_when_kafka_is_late_and_once_only(
     outbox_and_producer: tuple[Outbox, FakeProducer],
 ) -> None:
     outbox, _ = outbox_and_producer
-    receiving, connection = Receiving(outbox, answer_within_s=0.02), FakeConnection()
-    deliver(receiving, connection, 1, 2)
+    receiving, deliverer = Receiving(outbox, answer_within_s=0.02), FakeDeliverer()
+    deliver(receiving, deliverer, 1, 2)
     async with asyncio.timeout(5):
-        await connection.woken.wait()
-    assert connection.session.answers == [(1, TRY_AGAIN), (2, TRY_AGAIN)]
+        await deliverer.woken.wait()
+    assert deliverer.answers == [(1, False), (2, False)]
     parcel = receiving.collect()
     assert parcel is not None
     parcel.done({})
-    assert len(connection.session.answers) == 2, "the late acknowledgement says nothing more"
+    assert len(deliverer.answers) == 2, "the late acknowledgement says nothing more"
 
 
-async def test_q53_many_wait_together_and_each_connection_is_woken_once(
+async def test_q53_many_wait_together_and_each_deliverer_is_woken_once(
     outbox_and_producer: tuple[Outbox, FakeProducer],
 ) -> None:
     outbox, _ = outbox_and_producer
     receiving = Receiving(outbox)
-    one, two = FakeConnection(), FakeConnection()
+    one, two = FakeDeliverer(), FakeDeliverer()
     deliver(receiving, one, *range(1, 500))
     deliver(receiving, two, 7)
     parcel = receiving.collect()
     assert parcel is not None
     assert len(parcel.outs) == 500
     parcel.done({})
-    assert len(one.session.answers) == 499
-    assert two.session.answers == [(7, 0)]
+    assert len(one.answers) == 499
+    assert two.answers == [(7, True)]
     assert receiving.collect() is None
 
 
-async def test_q53_more_than_can_wait_is_refused_at_once(
+async def test_q53_no_more_wait_than_there_is_room_for(
     outbox_and_producer: tuple[Outbox, FakeProducer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "OUTSTANDING_MAX", 2)
     outbox, _ = outbox_and_producer
-    receiving, connection = Receiving(outbox), FakeConnection()
-    deliver(receiving, connection, 1, 2, 3)
-    assert connection.session.answers == [(3, TRY_AGAIN)]
+    receiving = Receiving(outbox)
+    deliver(receiving, FakeDeliverer(), 1)
+    assert not receiving.is_full()
+    deliver(receiving, FakeDeliverer(), 2)
+    assert receiving.is_full()
     parcel = receiving.collect()
     assert parcel is not None
-    assert len(parcel.outs) == 2
+    assert receiving.is_full(), "Kafka has not acknowledged them yet"
     parcel.done({})
-    deliver(receiving, connection, 4)
-    assert receiving.collect() is not None
+    assert not receiving.is_full()

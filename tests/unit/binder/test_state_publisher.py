@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from schemas.connector_states import BindState, ConnectorState
-from services.binder.lease.board import Place, StateBoard
+from services.binder.lease.board import StateBoard
 from services.binder.outbox import Outbox
 from shared.kafka.produce import BatchProducer
 from tests.unit.binder.fakes import FakeProducer
@@ -30,8 +30,7 @@ class Board:
 
     def __init__(self) -> None:
         self.outbox = Outbox(cast("BatchProducer", FakeProducer()))
-        self.changes: list[Place] = []
-        self.board = StateBoard(self.outbox, "me|1", self.changes.append)
+        self.board = StateBoard(self.outbox, "me|1")
 
     def said(self) -> list[tuple[str, int]]:
         states = [ConnectorState.from_json(out.value or b"") for out in self.outbox._posted]
@@ -52,13 +51,12 @@ async def test_says_each_thing_once_under_the_leases_key(made: Board) -> None:
 
 
 async def test_remembers_the_last_word_of_anybody(made: Board) -> None:
-    made.board.read(record("you|1", "bound", 1))
+    assert made.board.read(record("you|1", "bound", 1)) == PLACE
     last = made.board.last(PLACE)
     assert last is not None
     assert last.owner == "you|1"
-    made.board.read(Heard(b"acme-1|2", None))
+    assert made.board.read(Heard(b"acme-1|2", None)) == PLACE
     assert made.board.last(PLACE) is None
-    assert made.changes == [PLACE, PLACE]
 
 
 async def test_a_late_record_of_an_earlier_owner_is_answered(made: Board) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.binder.trace.filter import REMEMBERED_MAX, Number, Remembered, SmscIds, TraceFilter
+from services.binder.smpp.trace_filter import REMEMBERED_MAX, Number, Remembered, SmscIds, TraceFilter
 from shared.smpp import pdu
 from shared.smpp.codec import encode_body
 from shared.smpp.tlv import Tag, Tlv, text_tlv

@@ -14,14 +14,16 @@ from schemas.trace_requests import TraceRequest
 from schemas.traces import TraceLine
 from services.binder.outbox import Outbox
 from services.binder.smpp.link_plan import esme_config
+from services.binder.smpp.link_trace import EsmeTrace
 from services.binder.submit.dispatch_record import Segment, read_dispatch
 from services.binder.trace import tracing as module
 from services.binder.trace.files import TraceFiles
-from services.binder.trace.tracing import RING_OCTETS_MIN, RINGS_OCTETS, LinkTrace, Tracing
+from services.binder.trace.tracing import RING_OCTETS_MIN, RINGS_OCTETS, Tracing
 from shared.kafka.produce import BatchProducer
 from shared.smpp import pdu
 from shared.smpp.constants import BindMode
 from shared.smpp.session import EsmeSession
+from shared.smpp.trace import TraceRing
 from tests.integration.binder_rig import connector, dispatch_record
 from tests.stateful.test_journal_machine import Record
 from tests.unit.binder.fakes import FakeProducer
@@ -52,7 +54,7 @@ class Scene:
     producer: FakeProducer = field(default_factory=FakeProducer)
     tracing: Tracing = field(init=False)
     serial: int = 0
-    links: list[LinkTrace] = field(default_factory=list)
+    traces: list[EsmeTrace] = field(default_factory=list)
     """As a bind does, which alone keeps its half: a tracing lets go of what nobody holds."""
 
     def __post_init__(self) -> None:
@@ -66,17 +68,17 @@ class Scene:
         await asyncio.gather(self.running, return_exceptions=True)
 
     def bound(
-        self, connector_id: str = "acme-1", mode: BindMode = BindMode.TRANSCEIVER, link: LinkTrace | None = None
-    ) -> tuple[LinkTrace, EsmeSession]:
-        """A bind that is up; `link`: the other half of it."""
+        self, connector_id: str = "acme-1", mode: BindMode = BindMode.TRANSCEIVER, trace: EsmeTrace | None = None
+    ) -> tuple[EsmeTrace, EsmeSession]:
+        """A bind that is up; `trace`: of the other half of it."""
         made = connector(connector_id, 2775, window=1000)
-        link = link or self.tracing.link(made, 0, ("127.0.0.1", 2775))
-        self.links.append(link)
+        trace = trace or EsmeTrace(self.tracing, made, 0, ("127.0.0.1", 2775))
+        self.traces.append(trace)
         now = asyncio.get_running_loop().time()
-        session = link.session(esme_config(made, mode, "secret"), now, 0.0)
+        session = trace.session(esme_config(made, mode, "secret"), now, 0.0)
         session.bind(now)
         session.receive_data(encode_all(pdu.Pdu(1, _BIND_RESPONSES[mode])), now)
-        return link, session
+        return trace, session
 
     def ask(self, key: bytes = KEY, **fields: Any) -> None:
         connector_id, request_id = key.decode().split("|")
@@ -121,14 +123,14 @@ async def scene(tmp_path: Path) -> AsyncIterator[Scene]:
 
 
 async def test_nobody_looks_and_nothing_is_written(scene: Scene) -> None:
-    link, session = scene.bound()
+    trace, session = scene.bound()
     scene.submit(session)
     assert await scene.lines() == []
-    assert link.connections[0].ring.tap is None
+    assert trace.link.connections[0].ring.tap is None
 
 
 async def test_from_the_request_to_its_end(scene: Scene) -> None:
-    link, session = scene.bound()
+    trace, session = scene.bound()
     scene.ask()
     message_id = scene.submit(session)
     feed(session, pdu.Pdu(2, pdu.SubmitSmResp("8A03")))
@@ -139,7 +141,7 @@ async def test_from_the_request_to_its_end(scene: Scene) -> None:
     assert (submitted.command, submitted.direction, submitted.message_id) == ("submit_sm", "out", message_id)
     assert (accepted.status, accepted.message_id, accepted.segment_index) == ("ESME_ROK", message_id, 1)
     assert accepted.fields == {"message_id": "8A03"}
-    assert link.connections[0].ring.tap is None
+    assert trace.link.connections[0].ring.tap is None
     assert submitted.fields["destination_addr"] == "447...(12)"
     assert MSISDN not in str(submitted)
     assert "4711" not in str(submitted)
@@ -207,9 +209,9 @@ async def test_a_bind_that_comes_up_meanwhile_is_seen_from_its_first_pdu(scene: 
 async def test_a_connection_that_comes_to_nothing_is_no_bind(scene: Scene) -> None:
     scene.ask()
     made = connector("acme-1", 2775)
-    link = scene.tracing.link(made, 0, ("127.0.0.1", 2775))
-    link.session(esme_config(made, BindMode.TRANSCEIVER, "secret"), 0.0, 0.0)
-    scene.tracing.forget(link)
+    trace = EsmeTrace(scene.tracing, made, 0, ("127.0.0.1", 2775))
+    trace.session(esme_config(made, BindMode.TRANSCEIVER, "secret"), 0.0, 0.0)
+    trace.forget()
     scene.ask(b"acme-1|r2")
     assert await scene.lines() == []
 
@@ -251,10 +253,11 @@ async def test_what_passed_before_comes_first(scene: Scene) -> None:
 async def test_too_many_to_read_are_counted(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LINES_BURST", 5)
     monkeypatch.setattr(module, "LINES_PER_S", 1000)
-    link, session = scene.bound()
+    trace, session = scene.bound()
     scene.ask()
-    ring, now = link.connections[0].ring, asyncio.get_running_loop().time()
-    view = link.connections[0].views[KEY.decode()]
+    ring, now = trace.link.connections[0].ring, asyncio.get_running_loop().time()
+    assert isinstance(ring, TraceRing)
+    view = trace.link.connections[0].views[KEY.decode()]
     view.allowance = 5
     for _ in range(8):
         ring.record(now, "in", encode_all(pdu.Pdu(9, pdu.EnquireLink())))
@@ -267,13 +270,13 @@ async def test_too_many_to_read_are_counted(scene: Scene, monkeypatch: pytest.Mo
 async def test_a_mistake_in_a_trace_does_not_reach_the_bind(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    link, session = scene.bound()
+    trace, session = scene.bound()
     scene.ask()
-    monkeypatch.setattr(module, "describe", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(EsmeTrace, "describe", lambda *_, **__: 1 / 0)
     scene.submit(session)
     assert session.in_flight == 1
     assert "is not traced any more" in caplog.text
-    assert link.connections[0].ring.tap is None
+    assert trace.link.connections[0].ring.tap is None
 
 
 async def test_a_request_too_many_is_not_served(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
@@ -284,10 +287,10 @@ async def test_a_request_too_many_is_not_served(scene: Scene, caplog: pytest.Log
 
 
 async def test_a_dead_bind_leaves_a_file(scene: Scene, tmp_path: Path) -> None:
-    link, session = scene.bound()
+    trace, session = scene.bound()
     scene.submit(session)
     feed(session, pdu.Pdu(2, pdu.SubmitSmResp(None), 0x58))
-    path = scene.tracing.ended(link, "connection_lost")
+    path = scene.tracing.ended(trace.link, "connection_lost")
     assert path is not None
     assert path.parent == tmp_path / "traces"
     await scene.tracing.finish(5)
@@ -307,11 +310,11 @@ async def test_a_dead_bind_leaves_a_file(scene: Scene, tmp_path: Path) -> None:
 
 
 async def test_the_two_halves_of_a_bind_are_one_story(scene: Scene) -> None:
-    link, transmitter = scene.bound(mode=BindMode.TRANSMITTER)
-    _, receiver = scene.bound(mode=BindMode.RECEIVER, link=link)
+    trace, transmitter = scene.bound(mode=BindMode.TRANSMITTER)
+    _, receiver = scene.bound(mode=BindMode.RECEIVER, trace=trace)
     scene.submit(transmitter)
     feed(receiver, pdu.Pdu(1, pdu.DeliverSm(short_message=b"hi")))
-    path = scene.tracing.ended(link, "connection_lost")
+    path = scene.tracing.ended(trace.link, "connection_lost")
     await scene.tracing.finish(5)
     assert path is not None
     modes = [line.split()[2] for line in path.read_text(encoding="utf-8").splitlines()[2:]]
@@ -319,16 +322,16 @@ async def test_the_two_halves_of_a_bind_are_one_story(scene: Scene) -> None:
 
 
 async def test_a_bind_that_we_end_ourselves_leaves_none(scene: Scene, tmp_path: Path) -> None:
-    link, _ = scene.bound()
-    assert scene.tracing.ended(link, "unbound") is None
+    trace, _ = scene.bound()
+    assert scene.tracing.ended(trace.link, "unbound") is None
     assert not (tmp_path / "traces").exists()
-    assert link.connections == []
+    assert trace.link.connections == []
 
 
 async def test_the_connections_of_a_process_share_its_memory(scene: Scene) -> None:
     one, _ = scene.bound()
-    assert one.connections[0].ring.octets_max == RINGS_OCTETS
+    assert one.link.connections[0].ring.octets_max == RINGS_OCTETS
     two, _ = scene.bound("acme-2")
-    assert {link.connections[0].ring.octets_max for link in (one, two)} == {RINGS_OCTETS // 2}
+    assert {trace.link.connections[0].ring.octets_max for trace in (one, two)} == {RINGS_OCTETS // 2}
     others = [scene.bound(f"many-{number}") for number in range(70)]
-    assert others[-1][0].connections[0].ring.octets_max == RING_OCTETS_MIN
+    assert others[-1][0].link.connections[0].ring.octets_max == RING_OCTETS_MIN

@@ -1,0 +1,49 @@
+"""Edge: hears of the other owners of binds: their beats, and what they say of their leases."""
+
+from aiokafka import ConsumerRecord
+
+from schemas.groups import BINDER_GROUP
+from schemas.service_states import ServiceState
+from services.binder.lease.board import StateBoard
+from services.binder.lease.leases import Leases
+from services.binder.lease.watch import Watch
+from shared.process.clock import monotonic_s, now_ms
+
+
+class OwnerTables:
+    """Feeds the watch with the records of `service.states` and `connector.states`, and the leases with what follows."""
+
+    def __init__(self, watch: Watch, board: StateBoard, leases: Leases) -> None:
+        self._watch = watch
+        self._board = board
+        self._leases = leases
+
+    def lease_read(self, record: ConsumerRecord) -> None:
+        """A record of `connector.states`."""
+        place = self._board.read(record)
+        last = self._board.last(place)
+        if last is not None:
+            self._watch.wrote(last.owner, monotonic_s())
+        self._leases.check_free(place)
+
+    def beat_read(self, record: ConsumerRecord) -> None:
+        """A record of `service.states`."""
+        service, _, owner = (record.key or b"").decode().partition("|")
+        if service != BINDER_GROUP:
+            return
+        if owner != self._watch.owner:
+            self._watch.beat(owner, monotonic_s())
+        elif record.value is not None:
+            self._watch.own_beat(made_s(ServiceState.from_json(record.value).beat_at_ms, now_ms(), monotonic_s()))
+            if self._watch.must_drop(monotonic_s()):
+                self._leases.advance()  # at once: the next beat would make it look as if nothing had been
+            self._leases.check_free()
+
+
+def made_s(beat_at_ms: int, wall_ms: int, monotonic_now_s: float) -> float:
+    """When this process made a beat, on its monotonic clock: its age is told by the wall clock that it was made by.
+
+    A wall clock that was set forward since makes one beat look too old; the next one is right again. One that was set
+    back makes it look as young as it can be.
+    """
+    return monotonic_now_s - max(0, wall_ms - beat_at_ms) / 1000
