@@ -1,15 +1,28 @@
 """Edge: the binder as a process."""
 
 import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
+from schemas.subscriptions import BINDER
 from services.binder.loop import Binder
+from shared.membership.frame import Application
 from shared.process.service import Service, run_service
 
 
-async def run(service: Service) -> None:
-    """Hold the binds of the partitions that the group gives us, until the service is asked to stop."""
+@asynccontextmanager
+async def lifespan(app: Application) -> AsyncIterator[None]:
+    """The binds of the partitions that the group gives us. Windows decide what is read, and answers what is committed:
+    no stage does that.
+    """
     gc.set_threshold(50_000, 20, 50)  # thousands of short-lived objects a second, none of them in a cycle
-    await Binder(service).run()
+    app.add_own_cycle(BINDER, Binder(app.service).run)
+    yield
+
+
+async def run(service: Service) -> None:
+    """Until the service is asked to stop."""
+    await Application(service, lifespan).serve()
 
 
 def main(arguments: list[str]) -> int:

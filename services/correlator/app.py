@@ -1,6 +1,7 @@
 """Edge: wiring of the correlator: two transactional stages, their state restored on assignment."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -16,8 +17,9 @@ from services.correlator.join.receipt_states import upper_map
 from services.correlator.state.changelog import Changelog
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.records import Out
+from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
-from shared.membership.stage import Stage, run_stages
+from shared.membership.stage import Stage
 from shared.messages.connector_profile import profile_of
 from shared.process.clock import now_ms
 from shared.process.service import Service, run_service
@@ -135,9 +137,17 @@ def _numbers(partitions: Iterable[TopicPartition], topic: str) -> set[int]:
     return {tp.partition for tp in partitions if tp.topic == topic}
 
 
+@asynccontextmanager
+async def lifespan(app: Application) -> AsyncIterator[None]:
+    """The two steps."""
+    app.add(JoinHandler(app.service).stage)
+    app.add(FoldHandler(app.service).stage)
+    yield
+
+
 async def run(service: Service) -> None:
     """The correlator until it is asked to stop."""
-    await run_stages(service, JoinHandler(service).stage, FoldHandler(service).stage)
+    await Application(service, lifespan).serve()
 
 
 def main(arguments: list[str]) -> int:

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -21,10 +21,11 @@ from services.encoder.restore import read_own_output
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.records import Out, dead_letter, dead_letter_of_error, trace_headers
 from shared.kafka.replay import read_range
+from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.mistakes import Mistakes
 from shared.membership.replay_guard import Passing, undecided
-from shared.membership.stage import Stage, run_stages
+from shared.membership.stage import Stage
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
 from shared.process.yielding import Turns
@@ -242,9 +243,17 @@ class EncoderHandler(StageHandler):
             self._plans.clear()
 
 
+@asynccontextmanager
+async def lifespan(app: Application) -> AsyncIterator[None]:
+    """Two stages over the same pure step."""
+    for flow in FLOWS:
+        app.add(Stage(app.service, flow, EncoderHandler(app.service, flow)))
+    yield
+
+
 async def run(service: Service) -> None:
     """Until the service is asked to stop."""
-    await run_stages(service, *[Stage(service, flow, EncoderHandler(service, flow)) for flow in FLOWS])
+    await Application(service, lifespan).serve()
 
 
 def main(arguments: list[str]) -> int:

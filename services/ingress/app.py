@@ -3,7 +3,8 @@
 `mt.requests.otp` has a consumer of its own without cadence, so that a password never waits behind a campaign.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -30,10 +31,11 @@ from services.ingress.routing import GatewayView
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.records import Out
 from shared.kafka.tables import TableReader
+from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.mistakes import Mistakes
 from shared.membership.replay_guard import Passing, undecided
-from shared.membership.stage import Stage, run_stages
+from shared.membership.stage import Stage
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
 from shared.process.yielding import Turns
@@ -151,8 +153,10 @@ class IngressHandler(StageHandler):
         return self._mistakes.mark()
 
 
-async def run(service: Service) -> None:
-    """Until the service is asked to stop."""
+@asynccontextmanager
+async def lifespan(app: Application) -> AsyncIterator[None]:
+    """The opt-outs, read and followed, and the two stages."""
+    service = app.service
     await require_log_append_time(service.settings, [flow.requests for flow in FLOWS])
     opt_outs = OptOuts()
     tables = {CONFIG_OPTOUTS: lambda record: opt_outs.apply(record.key, record.value)}
@@ -160,7 +164,9 @@ async def run(service: Service) -> None:
     await table.start()
     try:
         countries = country_table()
-        await run_stages(service, *[await _stage(service, flow, countries, opt_outs) for flow in FLOWS])
+        for flow in FLOWS:
+            app.add(await _stage(service, flow, countries, opt_outs))
+        yield
     finally:
         await table.stop()
 
@@ -170,6 +176,11 @@ async def _stage(service: Service, flow: _Flow, countries: CountryTable, opt_out
     handler = IngressHandler(service, flow, partitions, countries, opt_outs)
     topics = (flow.requests, MT_REROUTES) if flow.reroutes else (flow.requests,)
     return Stage(service, StageConfig(flow.group, topics, flow.cadence_ms), handler)
+
+
+async def run(service: Service) -> None:
+    """Until the service is asked to stop."""
+    await Application(service, lifespan).serve()
 
 
 def main(arguments: list[str]) -> int:

@@ -2,7 +2,8 @@
 batches."""
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Final
 
@@ -15,6 +16,7 @@ from services.recorder.migrations import BOOTSTRAP, Migration, ordered, pending
 from services.recorder.recording import SERVICE, Patience, record
 from services.recorder.rollup import DIRTY_HOURS, REFRESH_HOUR, RollupPlan
 from shared.kafka.records import Out
+from shared.membership.frame import Application
 from shared.membership.handler import GivenUp, StageConfig, StageHandler
 from shared.membership.stage import Stage
 from shared.process.clock import now_ms
@@ -102,9 +104,10 @@ async def migrate(clickhouse: ClickHouse) -> list[str]:
     return names
 
 
-async def run(service: Service) -> None:
-    """Until the service is asked to stop. Raises MigrationError."""
-    settings = service.settings
+@asynccontextmanager
+async def lifespan(app: Application) -> AsyncIterator[None]:
+    """ClickHouse, migrated, and the stage that writes to it. Raises MigrationError, and GivenUp when stopped before."""
+    service, settings = app.service, app.service.settings
     clickhouse = ClickHouse(settings.clickhouse_url, settings.clickhouse_user, settings.clickhouse_password)
     patience = Patience(service)
     service.expect(_CLICKHOUSE)
@@ -120,11 +123,18 @@ async def run(service: Service) -> None:
             collect_ms=COLLECT_MS,
             collect_bytes=COLLECT_BYTES,
         )
-        await Stage(service, config, RecorderHandler(clickhouse, patience, RollupPlan(now_ms()))).run()
-    except GivenUp as reason:
-        log.info("%s", reason)
+        app.add(Stage(service, config, RecorderHandler(clickhouse, patience, RollupPlan(now_ms()))))
+        yield
     finally:
         await clickhouse.close()
+
+
+async def run(service: Service) -> None:
+    """Until the service is asked to stop. Raises MigrationError."""
+    try:
+        await Application(service, lifespan).serve()
+    except GivenUp as reason:
+        log.info("%s", reason)
 
 
 def main(arguments: list[str]) -> int:

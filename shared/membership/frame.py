@@ -25,7 +25,7 @@ Where a few records a second come, nothing of this is needed: see docs/frame.md 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
@@ -108,11 +108,11 @@ class StageSubscriber(BatchSubscriber):
         await self._cycle.begin()
         await super().start()
 
-    async def get_msg(self, consumer: AIOKafkaConsumer) -> Batch:
-        return await self._cycle.next_batch(consumer)
+    def get_msg(self, consumer: AIOKafkaConsumer) -> Coroutine[Any, Any, Batch]:
+        return self._cycle.next_batch(consumer)
 
-    async def consume_one(self, msg: Batch) -> None:
-        await self._cycle.on_batch(msg)
+    def consume_one(self, msg: Batch) -> Coroutine[Any, Any, None]:
+        return self._cycle.on_batch(msg)
 
     async def drain(self) -> None:
         await self._cycle.drain()
@@ -252,17 +252,17 @@ class Application(FastStream):
     ) -> None:
         self.service: Final = service
         self._work: Final[list[StageSubscriber | OwnCycle]] = []
-        self._kafka: Final = GatewayBroker(service.settings)
-        self._kafka.declare_publishers([service.name])
-        super().__init__(self._kafka, logger=None, lifespan=lambda: lifespan(self))
+        self.kafka: Final = GatewayBroker(service.settings)
+        self.kafka.declare_publishers([service.name])
+        super().__init__(self.kafka, logger=None, lifespan=lambda: lifespan(self))
 
     def add(self, cycle: Cycle) -> None:
         """A stage."""
-        self._work.append(self._kafka.stage(cycle))
+        self._work.append(self.kafka.stage(cycle))
 
     def add_own_cycle(self, subscription: Subscription, run: Callable[[], Awaitable[None]]) -> None:
         """A loop that is not FastStream's."""
-        self._work.append(self._kafka.own_cycle(subscription, run))
+        self._work.append(self.kafka.own_cycle(subscription, run))
 
     async def serve(self) -> None:
         """Until the service is asked to stop or a part of its work has ended; then all parts drain.
@@ -294,9 +294,9 @@ class Application(FastStream):
             stopping.cancel()
 
     def _raise_failure(self) -> None:
-        for part in self._work:
-            if part.ended.done():
-                part.ended.result()
+        errors = [part.ended.exception() for part in self._work if part.ended.done()]
+        for error in filter(None, errors):
+            raise error
 
 
 def public_document(settings: Settings) -> dict[str, Any]:

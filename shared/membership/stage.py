@@ -1,8 +1,8 @@
 """Edge: the stage: consume a batch, decide, write everything that follows, commit explicit offsets.
 
-FastStream runs the loop; what it does by default with acknowledgements, empty polls and errors is replaced here: each
-of these loses records or goes deaf (measured). How a stage writes and commits is its output (at least once, or in
-transactions); how it lives through rebalances is its membership.
+FastStream runs the loop (`frame.StageSubscriber`) and asks here for everything that it would get wrong: polls, errors,
+commits. How a stage writes and commits is its output (at least once, or in transactions); how it lives through
+rebalances is its membership.
 """
 
 import asyncio
@@ -11,27 +11,17 @@ import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
-from typing import Any, Final
+from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from aiokafka.coordinator.assignors.range import RangePartitionAssignor
+from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
 
-from schemas.groups import static_member, transactional_id
+from schemas.groups import transactional_id
 from shared.kafka.client import (
-    FETCH_WAIT_MS,
-    HEARTBEAT_MS,
-    MAX_POLL_INTERVAL_MS,
-    REBALANCE_TIMEOUT_MS,
-    SESSION_TIMEOUT_MS,
-    connection_options,
     poll,
     set_collecting,
 )
-from shared.kafka.errors import KafkaUnavailable
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.seam import position_of
@@ -40,7 +30,6 @@ from shared.membership.member import Assignment, Member
 from shared.membership.output import COMMIT_EVERY_S, AtLeastOnce, InTransactions, Output
 from shared.process.clock import monotonic_s, now_ms
 from shared.process.service import Service
-from shared.process.settings import Settings
 from shared.process.telemetry import BATCH_SECONDS, RECORDS_IN, count_records_out
 
 log = logging.getLogger(__name__)
@@ -50,7 +39,7 @@ IDLE_POLL_MS: Final = 1_000
 
 
 class Stage:
-    """One consumer, one producer, one handler. Create it, then `await run()`."""
+    """One consumer, one producer, one handler. Create it and `add` it to the application."""
 
     def __init__(self, service: Service, config: StageConfig, handler: StageHandler) -> None:
         self._service: Final = service
@@ -67,68 +56,59 @@ class Stage:
         self._in_hand = False
         """A batch was taken and is not known to be done."""
 
-    # -- life -------------------------------------------------------------------------------------------------------
+    # -- life, as its subscriber has it ------------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Until the service is asked to stop (drained and committed then). Raises what makes going on impossible."""
+    @property
+    def group(self) -> str:
+        return self._config.group
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        return self._config.topics
+
+    @property
+    def max_records(self) -> int:
+        return self._config.max_records
+
+    @property
+    def listener(self) -> ConsumerRebalanceListener:
+        return self._member.listener
+
+    @property
+    def ended(self) -> "asyncio.Future[None]":
+        return self._member.ended
+
+    async def begin(self) -> None:
+        """Start the producer. Raises what makes going on impossible."""
         self._member.advanced()
         await self._producer.start()
-        broker = self._broker()
-        subscriber: Any = broker.subscriber(
-            *self._config.topics,
-            batch=True,
-            max_records=self._config.max_records,
-            listener=self._member.listener,
-            **_subscriber_options(self._service.settings, self._config.group),
-        )
-        # FastStream's own poll sleeps deaf after an empty one, and survives errors that must end the process
-        subscriber.get_msg = self._next_batch
-        # and what it does around a handler (parsing, scopes, acknowledgements: 170 microseconds a batch) is not used
-        subscriber.consume_one = self._on_batch
-        subscriber(self._on_batch)
-        stop: asyncio.Future[Any] = asyncio.ensure_future(self._service.stopping.wait())
-        try:
-            await self._start(broker)
-            await asyncio.wait([stop, self._member.ended], return_when=asyncio.FIRST_COMPLETED)
-            if not self._member.ended.done():
-                await self.drain()
-        finally:
-            stop.cancel()
-            self._member.retire()
-            self._member.leave()
-            await self._stop(broker)
-        self._member.raise_failure()
 
-    async def _start(self, broker: KafkaBroker) -> None:
+    async def drain(self) -> None:
+        """Wait for the cycle in progress and commit; a batch fetched before is not handled any more."""
+        if self.ended.done():
+            return
+        self._member.retire()
         try:
-            await broker.start()
-        except KafkaError as error:
-            raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
+            async with self._cycle:
+                await self._output.commit()
+        except Exception as error:
+            self._member.fail(error)
 
-    async def _stop(self, broker: KafkaBroker) -> None:
+    async def leave(self) -> None:
+        """Nothing is decided any more, drained or not."""
+        self._member.retire()
+        self._member.leave()
         await self._member.stop_restoring()
-        with contextlib.suppress(KafkaError):
-            await broker.stop()
+
+    async def end(self) -> None:
+        """Stop the producer."""
         with contextlib.suppress(KafkaError):
             await self._producer.stop()
 
-    def _broker(self) -> KafkaBroker:
-        settings = self._service.settings
-        return KafkaBroker(
-            settings.kafka_bootstrap_servers,
-            security=_security(settings),
-            apply_types=False,
-            graceful_timeout=15,
-            consumer_only=True,
-            allow_auto_create_topics=False,
-            log_level=logging.DEBUG,
-            logger=logging.getLogger("faststream"),
-        )
-
     # -- the loop ---------------------------------------------------------------------------------------------------
 
-    async def _next_batch(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
-        """FastStream asks for the next batch here; an empty one calls no handler."""
+    async def next_batch(self, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord, ...]:
+        """The next batch. An empty one is not handled."""
         if self._member.ended.done() or self._service.stopping.is_set():
             await asyncio.sleep(0.05)  # the broker is being stopped; its loop ends with it
             return ()
@@ -173,8 +153,8 @@ class Stage:
         async with self._cycle:
             await self._output.commit()
 
-    async def _on_batch(self, records: Sequence[ConsumerRecord]) -> None:
-        """FastStream's handler. Nothing may escape it: FastStream would log it and go on with the next batch."""
+    async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
+        """Handle a batch. Nothing may escape: FastStream would log it and go on with the next one."""
         try:
             generation = self._batch_generation
             await self._member.restored.wait()
@@ -197,12 +177,6 @@ class Stage:
             self._done |= offsets
             BATCH_SECONDS.labels(self._config.group).observe(monotonic_s() - started_s)
             _count(records, outs)
-
-    async def drain(self) -> None:
-        """Wait for the cycle in progress and commit; a batch fetched before is not handled any more."""
-        self._member.retire()
-        async with self._cycle:
-            await self._output.commit()
 
     # -- what a handler may ask -------------------------------------------------------------------------------------
 
@@ -260,55 +234,6 @@ class Stage:
             if end is not None and done is not None:
                 total += max(0, end - done)
         return total
-
-
-async def run_stages(service: Service, *stages: Stage) -> None:
-    """Run the stages of one process together: when one ends, the others drain too. Raises what the first one raised."""
-    running = [asyncio.ensure_future(stage.run()) for stage in stages]
-    try:
-        await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
-        service.stopping.set()
-        await asyncio.wait(running)
-    finally:
-        for task in running:
-            task.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-    for task in running:
-        task.result()
-
-
-def _subscriber_options(settings: Settings, group: str) -> dict[str, Any]:
-    return {
-        "group_id": group,
-        "group_instance_id": static_member(group, settings.instance) if settings.static else None,
-        "ack_policy": AckPolicy.MANUAL,
-        "no_reply": True,
-        "batch_timeout_ms": 1,
-        "auto_offset_reset": "none",
-        "isolation_level": "read_committed",
-        "session_timeout_ms": SESSION_TIMEOUT_MS,
-        "heartbeat_interval_ms": HEARTBEAT_MS,
-        "rebalance_timeout_ms": REBALANCE_TIMEOUT_MS,
-        "max_poll_interval_ms": MAX_POLL_INTERVAL_MS,
-        "fetch_max_wait_ms": FETCH_WAIT_MS,
-        "partition_assignment_strategy": (RangePartitionAssignor,),
-    }
-
-
-def _security(settings: Settings) -> BaseSecurity | None:
-    """The cluster's security in FastStream's words."""
-    options = connection_options(settings)
-    use_ssl = "SSL" in settings.kafka_security_protocol
-    context = options.get("ssl_context")
-    if settings.kafka_security_protocol.startswith("SASL"):
-        kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
-        return kinds[settings.kafka_sasl_mechanism](
-            username=settings.kafka_sasl_username or "",
-            password=settings.kafka_sasl_password or "",
-            use_ssl=use_ssl,
-            ssl_context=context,
-        )
-    return BaseSecurity(ssl_context=context, use_ssl=True) if use_ssl else None
 
 
 def _count(records: Sequence[ConsumerRecord], outs: Sequence[Out]) -> None:

@@ -51,7 +51,7 @@ def test_the_protocol_parts_know_neither_kafka_nor_clickhouse(part: str) -> None
         ("aiosmpplib", ("shared.smpp",)),
         ("clickhouse_connect", ("services.recorder", "shared.operations", "shared.local")),
         ("chdb", ("shared.local",)),
-        ("faststream", ("shared.membership.stage", "shared.membership.frame", "shared.membership.declared")),
+        ("faststream", ("shared.membership.frame", "shared.membership.declared")),
     ],
 )
 def test_risky_libraries_have_one_home(library: str, homes: tuple[str, ...]) -> None:

@@ -12,7 +12,7 @@ from schemas.segments import SegmentedMessage
 from schemas.submissions import Submission
 from services.encoder.app import run
 from shared.kafka.records import Out
-from shared.membership.stage import Stage
+from shared.membership.output import AtLeastOnce
 from shared.messages.ids import message_id_of
 from shared.process.clock import now_ms
 from shared.sms.concat_ref import concat_ref
@@ -76,7 +76,7 @@ async def test_what_was_decided_before_a_crash_is_not_decided_again(
                 return len(messages), len(_reroutes(watch, mine)), len(_statuses(watch, mine))
 
             with monkeypatch.context() as patched:
-                patched.setattr(Stage, "_commit", _no_commit)
+                patched.setattr(AtLeastOnce, "commit", _no_commit)
                 async with rig.running("encoder", run, crash=True):
                     await rig.producer.send_all(_out(s) for s in (*in_lane, *to_gone, *too_long))
                     await watch.until(lambda: written() == (40, 10, 10))
@@ -94,7 +94,7 @@ async def test_what_was_decided_before_a_crash_is_not_decided_again(
             assert len({e["event_id"] for e in told}) == len(rejected)
 
 
-async def _no_commit(_stage: Stage) -> None:
+async def _no_commit(_output: AtLeastOnce) -> None:
     """A commit that never reaches the broker."""
 
 

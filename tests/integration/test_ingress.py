@@ -25,7 +25,7 @@ from shared.kafka.errors import FatalKafkaError
 from shared.kafka.records import Out
 from shared.kafka.replay import read_range
 from shared.membership.mistakes import TooManyMistakes
-from shared.membership.stage import Stage
+from shared.membership.output import AtLeastOnce
 from shared.messages.ids import derived_id
 from shared.process.clock import now_ms
 from shared.process.service import Service
@@ -146,7 +146,7 @@ async def test_what_was_decided_before_a_crash_is_not_decided_again(
         bodies = [request(account_id=account, text=f"n {n}", metadata={"n": str(n)}) for n in range(60)]
         bodies += [request(account_id=account, to="1", metadata={"n": "bad"})]
         with monkeypatch.context() as patched:
-            patched.setattr(Stage, "_commit", _no_commit)
+            patched.setattr(AtLeastOnce, "commit", _no_commit)
             async with rig.running("ingress", run, crash=True):
                 await rig.send("mt.requests", *bodies)
                 await watch.until(
@@ -167,7 +167,7 @@ async def test_what_was_decided_before_a_crash_is_not_decided_again(
     assert len({e["event_id"] for e in events(watch, "accepted", ids)}) == 60
 
 
-async def _no_commit(_stage: Stage) -> None:
+async def _no_commit(_output: AtLeastOnce) -> None:
     """A commit that never reaches the broker."""
 
 

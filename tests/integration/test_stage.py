@@ -17,6 +17,7 @@ from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.replay import read_range
 from shared.membership import heartbeat
+from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.heartbeat import HeartbeatWatch
 from shared.membership.stage import Stage
@@ -82,12 +83,21 @@ async def _values(service: Service, topic: str) -> list[list[int]]:
 
 @asynccontextmanager
 async def _running(service: Service, stage: Stage) -> AsyncIterator[asyncio.Task[None]]:
-    task = asyncio.create_task(stage.run())
+    task = asyncio.create_task(_serve(service, stage))
     try:
         yield task
     finally:
         service.stopping.set()
         await asyncio.gather(task, return_exceptions=True)
+
+
+async def _serve(service: Service, stage: Stage) -> None:
+    @asynccontextmanager
+    async def lifespan(app: Application) -> AsyncIterator[None]:
+        app.add(stage)
+        yield
+
+    await Application(service, lifespan).serve()
 
 
 async def _until(condition: Callable[[], bool], task: asyncio.Task[None]) -> None:
@@ -153,7 +163,7 @@ async def test_a_handler_that_fails_ends_the_stage_and_commits_nothing(
     service = _service(kafka_bootstrap, tmp_path)
     config = StageConfig(unique_name("group"), (source,))
     with pytest.raises(ValueError, match="a mistake of ours"):
-        await asyncio.wait_for(Stage(service, config, Broken(target)).run(), 30)
+        await asyncio.wait_for(_serve(service, Stage(service, config, Broken(target))), 30)
     assert await committed_with_metadata(service.settings, config.group) == {}
 
 
@@ -394,7 +404,7 @@ async def test_what_waits_for_a_busy_handler_is_not_left_out_of_a_long_poll(
     """The second record is fetched with the first and read late. A fetch for the quiet partition alone would have the
     third one wait for its end, which is made longer here than the test may take.
     """
-    monkeypatch.setattr("shared.membership.stage.FETCH_WAIT_MS", 35_000)
+    monkeypatch.setattr("shared.kafka.client.FETCH_WAIT_MS", 35_000)
     source, target = topics
     service = _service(kafka_bootstrap, tmp_path)
     handler = Busy(target)
