@@ -8,19 +8,13 @@ import orjson
 from schemas.feedback import Answer
 from schemas.lifecycle_events import ERROR_CODE_COLUMN, EventWord
 from services.throttler.connector import outputs
-from services.throttler.connector.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED, End, first_id, smsc_error_of
+from services.throttler.connector.answers import ANSWER_KINDS, AnswerKind, End, Step, end_of
+from services.throttler.connector.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED, first_id, smsc_error_of
 from services.throttler.connector.policy import Policy
-from services.throttler.connector.stay import Piece, Run, Step, Verdict, verdict_of
+from services.throttler.connector.stay import Piece, Run
 from shared.kafka.records import Out
 from shared.messages.events import EventMaker
 
-_EVENTS: dict[Verdict, EventWord] = {
-    Verdict.NOT_SENT: "not_sent",
-    Verdict.THROTTLED: "throttled",
-    Verdict.TEMPORARY: "temporary_error",
-    Verdict.REFUSED: "submit_failed",
-    Verdict.UNKNOWN: "outcome_unknown",
-}
 _UNFINISHED = frozenset({Step.WAITING, Step.DELAYED})
 
 
@@ -43,30 +37,30 @@ def segment_event(events: EventMaker, run: Run, piece: Piece, word: EventWord, a
 
 
 def follow(
-    policy: Policy, events: EventMaker, run: Run, piece: Piece, verdict: Verdict, answer: Answer
+    policy: Policy, events: EventMaker, run: Run, piece: Piece, kind: AnswerKind, answer: Answer
 ) -> Iterator[Out]:
     """What follows at once from one answer, whatever becomes of the rest of the message."""
     at_ms = answer.answered_at_ms
-    if verdict is Verdict.ACCEPTED:
+    if kind.accepted:
         yield outputs.submit_result(policy, run, piece, answer)
         yield segment_event(
             events,
             run,
             piece,
-            "submitted",
+            kind.event,
             at_ms,
             smsc_message_id=first_id(answer),
             latency_ms=max(0, (answer.submitted_at_ms or at_ms) - run.message.accepted_at_ms),
             deadline_at_ms=0 if run.message.receipt == "none" else at_ms + policy.receipt_deadline_ms,
         )
         return
-    if verdict is Verdict.UNKNOWN:
-        yield outputs.outcome(run, piece, _end_of(verdict, answer), at_ms)
+    if kind.ends_at_once:
+        yield outputs.outcome(run, piece, end_of(answer), at_ms)
     yield segment_event(
         events,
         run,
         piece,
-        _EVENTS[verdict],
+        kind.event,
         at_ms,
         reason=answer.reason,
         smsc_error=answer.smsc_error,
@@ -88,9 +82,9 @@ def settle(policy: Policy, events: EventMaker, run: Run, at_ms: int) -> Iterator
 
 
 def _fail(events: EventMaker, run: Run, failed: list[tuple[Piece, Answer]], at_ms: int) -> Iterator[Out]:
-    ends = [(piece, answer, _end_of(verdict_of(answer), answer)) for piece, answer in failed]
+    ends = [(piece, answer, end_of(answer)) for piece, answer in failed]
     for piece, answer, end in ends:
-        if end.outcome != "outcome_unknown":  # that was written when it was known
+        if not ANSWER_KINDS[answer.outcome].ends_at_once:
             yield outputs.outcome(run, piece, end, answer.answered_at_ms)
     # What was never handed over is not in doubt itself; the reason says whose fault it is.
     yield from _give_up(events, run, ends[0][2]._replace(outcome="undeliverable"), at_ms)
@@ -134,9 +128,3 @@ def _give_up(events: EventMaker, run: Run, end: End, at_ms: int) -> Iterator[Out
             yield segment_event(
                 events, run, piece, "submit_failed", at_ms, reason=end.reason, smsc_error=end.smsc_error
             )
-
-
-def _end_of(verdict: Verdict, answer: Answer) -> End:
-    if verdict is Verdict.UNKNOWN:
-        return End("outcome_unknown", answer.reason or "no_submit_response")
-    return End("undeliverable", "smsc_refused", smsc_error_of(answer))

@@ -1,7 +1,7 @@
 """Pure: the records that the throttler writes. No decision is taken here, only what follows from one is spelled out."""
 
 from collections.abc import Iterable
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
 import orjson
 
@@ -18,23 +18,13 @@ from schemas.topics import (
     feedback_topic,
     segments_topic,
 )
+from services.throttler.connector.answers import End
 from services.throttler.connector.pacing import spacing_us
 from services.throttler.connector.policy import Policy
 from services.throttler.connector.stay import Piece, Run
 from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
 from shared.messages.statuses import status_outs
-
-EndWord = Literal["undeliverable", "expired", "outcome_unknown"]
-
-
-class End(NamedTuple):
-    """What a segment, or an untouched route, comes to: a word and a reason of the public status."""
-
-    outcome: EndWord
-    reason: str
-    smsc_error: str = ""
-
 
 VALIDITY_PASSED: Final = End("expired", "validity_passed")
 CONNECTOR_REMOVED: Final = End("undeliverable", "connector_removed")

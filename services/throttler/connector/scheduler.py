@@ -12,12 +12,13 @@ from schemas.connector_states import BindState
 from schemas.feedback import Answer, Feedback
 from schemas.topics import SEGMENT_LANES, feedback_topic, segments_topic
 from services.throttler.connector import outputs
+from services.throttler.connector.answers import End
 from services.throttler.connector.binds import Binds
 from services.throttler.connector.endings import follow, segment_event, settle, stop
-from services.throttler.connector.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED, End
+from services.throttler.connector.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED
 from services.throttler.connector.pacing import TokenBucket
 from services.throttler.connector.policy import Policy
-from services.throttler.connector.stay import Run, Verdict
+from services.throttler.connector.stay import Run
 from services.throttler.connector.under_way import UnderWay
 from services.throttler.lanes.intake import SERVICE, take_in
 from services.throttler.lanes.ledger import Ledger
@@ -129,19 +130,19 @@ class Brain:
         run, piece = found
         self._answers += 1
         self.binds.answered(partition, piece.share, now_ms)
-        if answer.submitted_at_ms is not None and answer.outcome != "outcome_unknown":
+        kind = run.answered(piece, answer)
+        if answer.submitted_at_ms is not None and kind.timed:
             self.binds.answer_time.sample(answer.submitted_at_ms, answer.answered_at_ms, now_ms)
-        verdict = run.answered(piece, answer)
-        if verdict is Verdict.THROTTLED:
+        if kind.pauses:
             self._paused_until_ms = max(self._paused_until_ms, answer.answered_at_ms + THROTTLED_PAUSE_MS)
         if run.queued and not run.dispatchable:
             self._lanes[run.lane].begun.remove(run)
             run.queued = False
-        self._outs.extend(follow(self.policy, self._events, run, piece, verdict, answer))
+        self._outs.extend(follow(self.policy, self._events, run, piece, kind, answer))
         if run.over:
             self.under_way.end(run, unanswered=False)
             self._outs.extend(settle(self.policy, self._events, run, answer.answered_at_ms))
-        elif verdict in {Verdict.NOT_SENT, Verdict.THROTTLED}:
+        elif kind.again_now:
             again.append(run)
 
     def _enqueue(self, run: Run, *, first: bool) -> None:

@@ -15,7 +15,6 @@ transaction that consumes the answer. Whether it is over is a function of the se
 how the two logs were interleaved: that is what lets `rebuild` derive it again.
 """
 
-from enum import Enum
 from typing import Any, Final, NamedTuple
 
 import orjson
@@ -23,51 +22,8 @@ import orjson
 from schemas.feedback import Answer
 from schemas.segments import SegmentedMessage
 from schemas.topics import RETRY_LANE
+from services.throttler.connector.answers import ANSWER_KINDS, AnswerKind, Step
 from shared.kafka.records import Headers
-
-
-class Step(Enum):
-    """How far a segment is in its run."""
-
-    WAITING = "waiting"
-    IN_FLIGHT = "in_flight"
-    ACCEPTED = "accepted"
-    DELAYED = "delayed"
-    FAILED = "failed"
-
-
-class Verdict(Enum):
-    """What an answer means for the one segment."""
-
-    ACCEPTED = "accepted"
-    NOT_SENT = "not_sent"
-    THROTTLED = "throttled"
-    TEMPORARY = "temporary"
-    REFUSED = "refused"
-    UNKNOWN = "unknown"
-
-
-_NEXT_STEP: Final = {
-    Verdict.ACCEPTED: Step.ACCEPTED,
-    Verdict.NOT_SENT: Step.WAITING,
-    Verdict.THROTTLED: Step.WAITING,
-    Verdict.TEMPORARY: Step.DELAYED,
-    Verdict.REFUSED: Step.FAILED,
-    Verdict.UNKNOWN: Step.FAILED,
-}
-_VERDICTS: Final = {
-    "accepted": Verdict.ACCEPTED,
-    "not_sent": Verdict.NOT_SENT,
-    "throttled": Verdict.THROTTLED,
-    "temporary": Verdict.TEMPORARY,
-    "permanent": Verdict.REFUSED,
-    "outcome_unknown": Verdict.UNKNOWN,
-}
-
-
-def verdict_of(answer: Answer) -> Verdict:
-    """A function of the answer alone: whoever answers has put what the channel said into one of its words."""
-    return _VERDICTS[answer.outcome]
 
 
 class About(NamedTuple):
@@ -191,10 +147,10 @@ class Run:
         piece.share = share
         piece.offset = -1
 
-    def answered(self, piece: Piece, answer: Answer) -> Verdict:
+    def answered(self, piece: Piece, answer: Answer) -> AnswerKind:
         """Apply the answer to the dispatch that is in flight of `piece`."""
-        verdict = verdict_of(answer)
-        piece.step = _NEXT_STEP[verdict]
+        kind = ANSWER_KINDS[answer.outcome]
+        piece.step = kind.next_step
         piece.answer = answer
         self.in_flight -= 1
         if piece.step is Step.WAITING:
@@ -204,7 +160,7 @@ class Run:
             self.held = True
         elif piece.step is Step.FAILED:
             self.held = True
-        return verdict
+        return kind
 
     @property
     def context(self) -> dict[str, Any]:

@@ -1,0 +1,91 @@
+"""Pure: what each answer to a dispatch means: one table, read by everything that follows from an answer.
+
+An answer comes in the words of `schemas.feedback.AnswerWord`: whoever serves a kind of connector has put what its
+channel said into them. A row says
+
+* where the segment stands then in its run: sent and done, to be dispatched again now, to be tried again after
+  `retry_delay_s`, or lost;
+* whether the whole connector pauses, because it was too fast;
+* which event is written;
+* as what the segment ends where it is lost, and whether that is written at once or when the run is over. A segment that
+  is tried again until nothing more is allowed ends by a decision of ours (`endings.py`): as `validity_passed` or
+  `retries_exhausted`.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final, Literal, NamedTuple
+
+from schemas.feedback import Answer, AnswerWord
+from schemas.lifecycle_events import EventWord
+
+EndWord = Literal["undeliverable", "expired", "outcome_unknown"]
+
+
+class End(NamedTuple):
+    """What a segment, or an untouched route, comes to: a word and a reason of the public status."""
+
+    outcome: EndWord
+    reason: str
+    smsc_error: str = ""
+
+
+class Step(Enum):
+    """How far a segment is in its run."""
+
+    WAITING = "waiting"
+    IN_FLIGHT = "in_flight"
+    ACCEPTED = "accepted"
+    DELAYED = "delayed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class AnswerKind:
+    """A row of the table. `end` only where `next_step` is `FAILED`.
+
+    `timed`: how long it took tells how fast the channel answers. `ends_at_once`: the end is not kept back until nothing
+    of the message is in flight.
+    """
+
+    next_step: Step
+    event: EventWord
+    pauses: bool = False
+    timed: bool = True
+    end: End | None = None
+    ends_at_once: bool = False
+
+    @property
+    def accepted(self) -> bool:
+        return self.next_step is Step.ACCEPTED
+
+    @property
+    def again_now(self) -> bool:
+        """The segment is the next one of its lane; no try was used up."""
+        return self.next_step is Step.WAITING
+
+
+ANSWER_KINDS: Final[Mapping[AnswerWord, AnswerKind]] = {
+    "accepted": AnswerKind(Step.ACCEPTED, "submitted"),
+    "not_sent": AnswerKind(Step.WAITING, "not_sent"),
+    "throttled": AnswerKind(Step.WAITING, "throttled", pauses=True),
+    "temporary": AnswerKind(Step.DELAYED, "temporary_error"),
+    "permanent": AnswerKind(Step.FAILED, "submit_failed", end=End("undeliverable", "smsc_refused")),
+    "outcome_unknown": AnswerKind(
+        Step.FAILED, "outcome_unknown", timed=False, end=End("outcome_unknown", "no_submit_response"), ends_at_once=True
+    ),
+}
+
+
+def end_of(answer: Answer) -> End:
+    """As what its segment ends; only for an answer that ends one.
+
+    Why nobody knows what became of it is in the answer; why the other side refused it is for its error to say.
+    """
+    end = ANSWER_KINDS[answer.outcome].end
+    if end is None:
+        raise LookupError(f"{answer.outcome} ends nothing")
+    if end.outcome == "outcome_unknown":
+        return end._replace(reason=answer.reason or end.reason)
+    return end._replace(smsc_error=answer.smsc_error or "")
