@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from schemas.gateway.accounts import Account
+from schemas.gateway.connectors.common import CommonConnector, CommonOptions
 from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions, Tls
 from schemas.gateway.file import Gateway
 from schemas.gateway.routes import Match, Route, Target
@@ -52,8 +53,10 @@ def reasons_table() -> str:
 
 GATEWAY_FILE: dict[str, type[BaseModel]] = {
     "gateway": Gateway,
-    "connector": SmppConnector,
-    "options": SmppOptions,
+    "connector": CommonConnector,
+    "smpp connector": SmppConnector,
+    "options": CommonOptions,
+    "smpp options": SmppOptions,
     "tls": Tls,
     "account": Account,
     "route": Route,
@@ -62,10 +65,15 @@ GATEWAY_FILE: dict[str, type[BaseModel]] = {
 }
 """The parts of gateway.yaml, by the name of their block."""
 
+_ON_TOP_OF: dict[type[BaseModel], type[BaseModel]] = {SmppConnector: CommonConnector, SmppOptions: CommonOptions}
+"""Whose fields a part has beside its own, which its block leaves out."""
+
 BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"topics": topics_table},
     "docs/contracts.md": {"reasons": reasons_table},
-    "docs/options.md": {name: partial(option_table, model) for name, model in GATEWAY_FILE.items()},
+    "docs/options.md": {
+        name: partial(option_table, model, _ON_TOP_OF.get(model)) for name, model in GATEWAY_FILE.items()
+    },
 }
 
 

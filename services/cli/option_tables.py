@@ -5,14 +5,31 @@ from typing import Any
 from pydantic import BaseModel
 
 
-def option_table(model: type[BaseModel]) -> str:
-    """One row a field: name, values, default, and its description."""
+def option_table(model: type[BaseModel], without: type[BaseModel] | None = None) -> str:
+    """One row a field: name, values, default, its description, and who reads it where the model tells.
+
+    The fields of `without` are left out: they stand in a table of their own.
+    """
     schema = model.model_json_schema()
-    rows = [
-        f"| `{name}` | {_values(part)} | {_default(part, name in schema.get('required', ()))} | {_what(part)} |"
-        for name, part in schema["properties"].items()
-    ]
-    return "\n".join(["| key | values | default | what it is for |", "|---|---|---|---|", *rows])
+    names = [name for name in schema["properties"] if without is None or name not in without.model_fields]
+    told = any(_read_by(model, name) is not None for name in names)
+    head = ["key", "values", "default", "what it is for", *(["read by"] if told else [])]
+    rows = [_row(name, schema["properties"][name], name in schema.get("required", ())) for name in names]
+    if told:
+        rows = [[*row, _read_by(model, name) or "–"] for name, row in zip(names, rows, strict=True)]
+    first, *others = [f"| {' | '.join(row)} |" for row in (head, *rows)]
+    return "\n".join([first, "|---" * len(head) + "|", *others])
+
+
+def _row(name: str, part: dict[str, Any], required: bool) -> list[str]:
+    return [f"`{name}`", _values(part), _default(part, required), _what(part)]
+
+
+def _read_by(model: type[BaseModel], name: str) -> str | None:
+    """The services that act by a field; None where the field does not tell."""
+    extra = model.model_fields[name].json_schema_extra
+    services = extra.get("read_by") if isinstance(extra, dict) else None
+    return ", ".join(map(str, services)) if isinstance(services, list) else None
 
 
 def _what(part: dict[str, Any]) -> str:

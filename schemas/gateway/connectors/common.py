@@ -1,8 +1,8 @@
 """Pure: what every connector has, whatever its kind."""
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Final, TypeAlias
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from schemas.gateway.values import ConnectorId, NotNegative, Number, Strict, Whole
 
@@ -20,6 +20,15 @@ def _key_part(provider: str) -> str:
 Provider = Annotated[str, AfterValidator(_key_part)]
 
 
+def read_by(*services: str) -> dict[str, JsonValue]:
+    """For the metadata of a field: the services that act by it. A test keeps it true, the reference shows it."""
+    return {"read_by": [*services]}
+
+
+DEFAULT_KIND: Final = "smpp"
+"""Of a connector that does not say."""
+
+
 class CommonOptions(Strict):
     """Options that a connector of any kind has."""
 
@@ -27,32 +36,61 @@ class CommonOptions(Strict):
         default=None,
         description="Further tries after temporary errors, throttling not counted; then `retries_exhausted`. "
         "Unless given, until the message's validity is over",
+        json_schema_extra=read_by("throttler"),
     )
-    retry_delay_s: Number = Field(default=30, gt=0, description="Wait after a temporary error; others pass meanwhile")
+    retry_delay_s: Number = Field(
+        default=30,
+        gt=0,
+        description="Wait after a temporary error; others pass meanwhile",
+        json_schema_extra=read_by("throttler"),
+    )
 
 
 class CommonConnector(Strict):
     """One account at one provider, over up to `max_binds` binds. A kind says what it is reached by."""
 
     id: ConnectorId = Field(
-        description="In topic names, statuses and views: lower-case letters, digits and `-`, at most 40"
+        description="In topic names, statuses and views: lower-case letters, digits and `-`, at most 40",
+        json_schema_extra=read_by("ingress", "encoder", "throttler", "binder"),
     )
-    kind: str = Field(description="How it is reached")
+    kind: str = Field(
+        default=DEFAULT_KIND,
+        description="How it is reached; `smpp` is the only kind today",
+        json_schema_extra=read_by("throttler", "binder"),
+    )
     provider: Provider = Field(
         default="",
         description="Whose account it is: receipts are joined across all connectors of one provider; unless given, "
         "the id",
+        json_schema_extra=read_by("throttler", "binder"),
     )
     max_binds: Whole = Field(
-        default=1, ge=1, le=100, description="Never more binds than this, however many binders run"
+        default=1,
+        ge=1,
+        le=100,
+        description="Never more binds than this, however many binders run",
+        json_schema_extra=read_by("throttler", "binder"),
     )
-    window: Whole = Field(default=10, ge=1, le=10_000, description="Unanswered submit_sm a bind")
-    tps: Whole = Field(default=50, ge=1, le=100_000, description="submit_sm in any second, over all binds")
+    window: Whole = Field(
+        default=10,
+        ge=1,
+        le=10_000,
+        description="Unanswered segments a bind",
+        json_schema_extra=read_by("throttler", "binder"),
+    )
+    tps: Whole = Field(
+        default=50,
+        ge=1,
+        le=100_000,
+        description="Segments in any second, over all binds",
+        json_schema_extra=read_by("throttler"),
+    )
     receipt_deadline_s: Whole = Field(
         default=172_800,
         ge=1,
         le=604_800,
         description="Without a final receipt for so long after the answer a segment ends as `receipt_missing`",
+        json_schema_extra=read_by("throttler", "binder"),
     )
     options: CommonOptions = Field(default=CommonOptions(), description="How this one differs, see below")
 

@@ -7,10 +7,9 @@ from typing import Annotated, Any, Final, TypeAlias
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
-from schemas.gateway.connectors.common import CommonConnector
+from schemas.gateway.connectors.common import DEFAULT_KIND, CommonConnector
 from schemas.gateway.connectors.smpp import SmppConnector
 
-DEFAULT_KIND: Final = "smpp"
 CONNECTOR_KINDS: Final[Mapping[str, type[CommonConnector]]] = {"smpp": SmppConnector}
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from schemas.gateway.connectors.common import CommonConnector, CommonOptions, Path
+from schemas.gateway.connectors.common import CommonConnector, CommonOptions, Path, read_by
 from schemas.gateway.values import Number, Octet, SecretRef, Strict, Whole, one_or_more
 
 ReceiptWord = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"]
@@ -43,7 +43,7 @@ HostAndPort = Annotated[str, AfterValidator(_an_address)]
 
 def _octet(description: str) -> Any:
     """A field that is derived unless it is given."""
-    return Field(default=None, description=description)
+    return Field(default=None, description=description, json_schema_extra=read_by("encoder"))
 
 
 class Tls(Strict):
@@ -53,17 +53,33 @@ class Tls(Strict):
         default="verify",
         description="`verify`: the certificate's chain and name must be right; `pin`: exactly a certificate with a "
         "`pin_sha256`, self-signed or not. `tls: verify` is short for `tls: {mode: verify}`",
+        json_schema_extra=read_by("binder"),
     )
-    server_name: str | None = Field(default=None, description="Name to ask for and to verify; the host unless given")
+    server_name: str | None = Field(
+        default=None,
+        description="Name to ask for and to verify; the host unless given",
+        json_schema_extra=read_by("binder"),
+    )
     ca_file: str | None = Field(
-        default=None, description="PEM file of the authorities to trust; the system's unless given"
+        default=None,
+        description="PEM file of the authorities to trust; the system's unless given",
+        json_schema_extra=read_by("binder"),
     )
-    cert_file: str | None = Field(default=None, description="PEM file of our certificate, where the SMSC asks for one")
-    key_file: str | None = Field(default=None, description="PEM file of its key, where that is not in `cert_file`")
+    cert_file: str | None = Field(
+        default=None,
+        description="PEM file of our certificate, where the SMSC asks for one",
+        json_schema_extra=read_by("binder"),
+    )
+    key_file: str | None = Field(
+        default=None,
+        description="PEM file of its key, where that is not in `cert_file`",
+        json_schema_extra=read_by("binder"),
+    )
     pin_sha256: tuple[Pin, ...] = Field(
         default=(),
         description="SHA-256 of the certificate (DER), 64 hexadecimal digits, colons allowed; one or a list, such as "
         "the present and the next; with `mode: pin` only",
+        json_schema_extra=read_by("binder"),
     )
 
     @field_validator("pin_sha256", mode="before")
@@ -85,57 +101,88 @@ class SmppOptions(CommonOptions):
         default="udh8",
         description="How a message that needs several segments is sent: a user data header with an 8- or 16-bit "
         "reference, the SAR TLVs (cut like `udh8`), or one submit_sm with message_payload that the SMSC cuts",
+        json_schema_extra=read_by("ingress", "encoder", "correlator"),
     )
     message_id_format: Literal["raw", "hex", "dec", "auto"] = Field(
         default="raw",
         description="How message ids of responses and receipts are compared: `raw` as written, without regard to case "
         "and leading zeros; `hex`, `dec`: the response's id is a number of that base, the receipt's one of the other; "
         "`auto`: in this version as `raw`. The same for all connectors of one `provider`",
+        json_schema_extra=read_by("throttler", "binder"),
     )
     default_alphabet: Literal["gsm7", "latin1", "ascii"] = Field(
-        default="gsm7", description="What this SMSC takes data_coding 0 for"
+        default="gsm7",
+        description="What this SMSC takes data_coding 0 for",
+        json_schema_extra=read_by("ingress", "encoder", "correlator"),
     )
     gsm7_packed: bool = Field(
-        default=False, description="GSM-7 is packed into septets here already, 8 characters in 7 octets; rare"
+        default=False,
+        description="GSM-7 is packed into septets here already, 8 characters in 7 octets; rare",
+        json_schema_extra=read_by("ingress", "encoder", "correlator"),
     )
     national_tables: tuple[str, ...] = Field(
         default=(),
         description="Languages whose national tables of TS 23.038 may be used, in the order of preference: a text in "
         "one of them then costs GSM-7's 160 or so characters a segment instead of UCS-2's 70",
+        json_schema_extra=read_by("ingress", "encoder", "correlator"),
     )
     data_coding_map: dict[str, Octet] = Field(
         default_factory=dict,
         description="Which data_coding this SMSC uses instead of the standard one. Keys: `gsm7`, `ascii`, `latin1`, "
         "`binary`, `ucs2` or a number",
+        json_schema_extra=read_by("ingress", "encoder", "correlator"),
     )
     flash_variant: Literal["data_coding", "dest_addr_subunit"] = Field(
         default="data_coding",
         description="How `flash` is asked for: message class 0 in the data_coding, or the TLV dest_addr_subunit",
+        json_schema_extra=read_by("ingress", "encoder", "correlator"),
     )
     sticky_parts: bool = Field(
-        default=True, description="All segments of a message go over one bind; this version always does so"
+        default=True,
+        description="All segments of a message go over one bind; this version always does so",
+        json_schema_extra=read_by(),
     )
     dlr_by_text: bool = Field(
-        default=False, description="A deliver_sm whose esm_class says nothing is a receipt if its text looks like one"
+        default=False,
+        description="A deliver_sm whose esm_class says nothing is a receipt if its text looks like one",
+        json_schema_extra=read_by("binder"),
     )
     status_map: dict[str, Literal["accepted", "temporary", "permanent"]] = Field(
         default_factory=dict,
         description="What a command_status of submit_sm_resp means. Keys: a number (`0x14`) or a name "
         "(`ESME_RMSGQFUL`). Unless it is said here, RTHROTTLED, RMSGQFUL, RSYSERR and RX_T_APPN are temporary, all "
         "other errors permanent",
+        json_schema_extra=read_by("binder"),
     )
     receipt_map: dict[str, ReceiptWord] = Field(
         default_factory=dict,
         description="The carrier's own words for `stat` in receipts, in any case; the words of the specification and "
         "their usual misspellings are known",
+        json_schema_extra=read_by("correlator"),
     )
     response_timeout_s: Number = Field(
-        default=60, gt=0, description="A submit_sm without an answer for so long ends as `outcome_unknown`"
+        default=60,
+        gt=0,
+        description="A submit_sm without an answer for so long ends as `outcome_unknown`",
+        json_schema_extra=read_by("binder"),
     )
-    enquire_link_s: Number = Field(default=30, gt=0, description="After so long without traffic the link is probed")
-    bind_timeout_s: Number = Field(default=10, gt=0, description="Connection and bind together may take so long")
+    enquire_link_s: Number = Field(
+        default=30,
+        gt=0,
+        description="After so long without traffic the link is probed",
+        json_schema_extra=read_by("binder"),
+    )
+    bind_timeout_s: Number = Field(
+        default=10,
+        gt=0,
+        description="Connection and bind together may take so long",
+        json_schema_extra=read_by("binder"),
+    )
     inactivity_s: Number = Field(
-        default=60, gt=0, description="After so long without anything from the SMSC the link is given up"
+        default=60,
+        gt=0,
+        description="After so long without anything from the SMSC the link is given up",
+        json_schema_extra=read_by("binder"),
     )
     source_ton: Octet | None = _octet(
         "Type of number of every sender; unless given 5 for letters, 3 for short codes, else 1"
@@ -144,37 +191,61 @@ class SmppOptions(CommonOptions):
     dest_ton: Octet | None = _octet("Type of number of every destination; unless given 1")
     dest_npi: Octet | None = _octet("Numbering plan of every destination; unless given 1")
     validity: Literal["relative", "none"] = Field(
-        default="relative", description="Whether the validity that is left is passed on in validity_period"
+        default="relative",
+        description="Whether the validity that is left is passed on in validity_period",
+        json_schema_extra=read_by("encoder"),
     )
     vendor_tlvs: dict[TlvTag, str] = Field(
         default_factory=dict,
         description="TLVs on every submit_sm. Keys: the tag (`0x1401`); values: `text:…`, `hex:…` or `int:…`, a number "
         "in the standard's size of the tag, else in as few octets as hold it; `int2:…` in two octets, up to `int8`",
+        json_schema_extra=read_by("binder"),
     )
-    service_type: str = Field(default="", description="service_type of every submit_sm")
-    system_type: str = Field(default="", description="system_type of the bind")
+    service_type: str = Field(
+        default="", description="service_type of every submit_sm", json_schema_extra=read_by("binder")
+    )
+    system_type: str = Field(default="", description="system_type of the bind", json_schema_extra=read_by("binder"))
     interface_version: Literal["3.3", "3.4", "5.0"] = Field(
-        default="3.4", description="Version of SMPP that the bind asks for; what is sent is that of 3.4"
+        default="3.4",
+        description="Version of SMPP that the bind asks for; what is sent is that of 3.4",
+        json_schema_extra=read_by("binder"),
     )
-    addr_ton: Whole = Field(default=0, ge=0, le=255, description="addr_ton of the bind, which goes with address_range")
-    addr_npi: Whole = Field(default=0, ge=0, le=255, description="addr_npi of the bind, which goes with address_range")
+    addr_ton: Whole = Field(
+        default=0,
+        ge=0,
+        le=255,
+        description="addr_ton of the bind, which goes with address_range",
+        json_schema_extra=read_by("binder"),
+    )
+    addr_npi: Whole = Field(
+        default=0,
+        ge=0,
+        le=255,
+        description="addr_npi of the bind, which goes with address_range",
+        json_schema_extra=read_by("binder"),
+    )
     address_range: str = Field(
-        default="", description="Destinations that this bind wants to receive for, in the SMSC's own notation"
+        default="",
+        description="Destinations that this bind wants to receive for, in the SMSC's own notation",
+        json_schema_extra=read_by("binder"),
     )
     local_host: str | None = Field(
         default=None,
         min_length=1,
         description="Address of this machine to connect from, where the SMSC has an allow list; the system's choice "
         "unless given",
+        json_schema_extra=read_by("binder"),
     )
     hosts: tuple[HostAndPort, ...] = Field(
         default=(),
         description="Further addresses of the same account (`name`, `name:port`), tried in turn when no connection or "
         "bind comes about at `host`; a bind that is lost begins with `host` again",
+        json_schema_extra=read_by("binder"),
     )
     tls: Tls = Field(
         default=Tls(mode="off"),
         description="Encryption of the connection: `off`, `verify` or a mapping, see below",
+        json_schema_extra=read_by("binder"),
     )
 
     @field_validator("hosts", mode="before")
@@ -204,13 +275,22 @@ class SmppOptions(CommonOptions):
 class SmppConnector(CommonConnector):
     """One account at one SMSC, over up to `max_binds` binds."""
 
-    kind: Literal["smpp"] = Field(default="smpp", description="How it is reached; SMPP is the only kind today")
-    host: str = Field(min_length=1, description="Name or address of the SMSC")
-    port: Whole = Field(ge=1, le=65_535, description="Its TCP port")
-    system_id: str = Field(description="Who binds")
-    password: SecretRef = Field(description="Where the password is: `{env: NAME}` or `{file: /path}`, never itself")
+    kind: Literal["smpp"] = Field(
+        default="smpp",
+        description="How it is reached",
+        json_schema_extra=read_by("throttler", "binder"),
+    )
+    host: str = Field(min_length=1, description="Name or address of the SMSC", json_schema_extra=read_by("binder"))
+    port: Whole = Field(ge=1, le=65_535, description="Its TCP port", json_schema_extra=read_by("binder"))
+    system_id: str = Field(description="Who binds", json_schema_extra=read_by("binder"))
+    password: SecretRef = Field(
+        description="Where the password is: `{env: NAME}` or `{file: /path}`, never itself",
+        json_schema_extra=read_by("binder"),
+    )
     bind: Literal["transceiver", "transmitter+receiver"] = Field(
-        default="transceiver", description="One connection a bind, or a pair of them that counts as one bind"
+        default="transceiver",
+        description="One connection a bind, or a pair of them that counts as one bind",
+        json_schema_extra=read_by("binder"),
     )
     options: SmppOptions = Field(default=SmppOptions(), description="How this SMSC differs, see below")
 

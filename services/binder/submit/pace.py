@@ -18,7 +18,7 @@ MICROSECONDS: Final = 1_000_000
 
 
 class Pace:
-    """When the next submit_sm of a bind may be written. Times are nanoseconds of a clock that never goes back."""
+    """When the next segment of a bind may be written. Times are nanoseconds of a clock that never goes back."""
 
     __slots__ = ("_due_ns", "_last")
 
