@@ -9,7 +9,10 @@ import pytest
 
 from schemas.gateway.connectors.kinds import CONNECTOR_KINDS
 from schemas.gateway.connectors.smpp import Tls
-from tests.architecture.modules import imports, imports_any, modules
+from schemas.payloads.kinds import PAYLOAD_MAKERS, PAYLOAD_MODELS
+from services.binder.payload_readers import PAYLOAD_READERS
+from services.throttler.connector.answers import ANSWER_KINDS
+from tests.architecture.modules import ROOT, imports, imports_any, modules
 
 ACTING = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
 """The services that act by an option; the command line reads every one to judge it."""
@@ -93,3 +96,20 @@ def test_what_serves_every_kind_knows_none(part: str) -> None:
     assert {name: hits for name, tree in trees.items() if (hits := imports_any(tree, *banned))} == {}
     found = {name: sorted({word for word in _words(tree) if SMPP_WORDS.search(word)}) for name, tree in trees.items()}
     assert {name: words for name, words in found.items() if words} == {}
+
+
+def test_every_kind_is_in_every_table_of_kinds() -> None:
+    assert set(CONNECTOR_KINDS) == set(PAYLOAD_MODELS) == set(PAYLOAD_MAKERS) == set(PAYLOAD_READERS)
+
+
+def test_the_page_about_kinds_names_files_that_exist_and_every_answer() -> None:
+    text = (ROOT / "docs" / "connector-kinds.md").read_text(encoding="utf-8")
+    named = [place for place in re.findall(r"`((?:schemas|services|shared|tests)/[^`]*)`", text) if "<" not in place]
+    assert named
+    assert [place for place in named if not (ROOT / place).exists()] == []
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \|(.*)\|$", text, re.MULTILINE))
+    assert set(rows) == set(ANSWER_KINDS)
+    for word, kind in ANSWER_KINDS.items():
+        assert f"`{kind.event}`" in rows[word]
+        assert kind.end is None or f"`{kind.end.outcome}` / `{kind.end.reason}`" in rows[word]
+        assert ("pauses" in rows[word]) == kind.pauses
