@@ -13,8 +13,8 @@ from aiokafka.errors import KafkaError, for_code
 
 from schemas.topics import NewTopic
 from shared.kafka.client import administering
-from shared.operations.config.plan import TopicChanges
 from shared.operations.kafka_access import kafka_errors
+from shared.operations.topic_changes import TopicChanges
 from shared.process.settings import Settings
 
 _EXISTS: Final = 36
@@ -35,7 +35,7 @@ async def partition_counts(settings: Settings) -> dict[str, int]:
 
 
 async def make_topics(settings: Settings, changes: TopicChanges) -> None:
-    """Returns when every wanted topic can be produced to, also those that were there before. Raises `Unreachable`."""
+    """Returns when every wanted topic has its leaders, also those that were there before. Raises `Unreachable`."""
     async with kafka_errors(settings), administering(settings, request_timeout_ms=CHANGE_TIMEOUT_MS) as admin:
         if changes.missing:
             await _create(admin, changes.missing)
@@ -53,7 +53,8 @@ async def _create(admin: AIOKafkaAdminClient, topics: Iterable[NewTopic]) -> Non
 
 
 async def _wait_for_leaders(admin: AIOKafkaAdminClient, wanted: Mapping[str, int]) -> None:
-    """A topic that was just created cannot be produced to before its partitions have leaders."""
+    """A topic that was just created is unknown to clients before its partitions have leaders. What the broker still has
+    to make then (hundreds of logs take it some seconds), their first requests wait for."""
     try:
         async with asyncio.timeout(_LEADERS_WITHIN_S):
             while not _all_led(await admin.describe_topics(), wanted):  # noqa: ASYNC110  # Kafka tells nobody

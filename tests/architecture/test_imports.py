@@ -80,6 +80,13 @@ def test_commands_ask_operations_and_open_nothing_themselves() -> None:
     assert {n: h for n, t in commands.items() if (h := imports_any(t, *banned))} == {}
 
 
+def test_the_command_line_has_two_clients_of_its_own() -> None:
+    """What supervises must follow the beats for ever; what makes traffic is a producer like any other."""
+    clients = ("aiokafka", "shared.kafka.client", "shared.kafka.produce", "shared.kafka.replay", "shared.kafka.tables")
+    found = {n for n, t in modules().items() if n.startswith("services.cli") and imports_any(t, *clients)}
+    assert found == {"services.cli.up.watchdog", "services.cli.demo.traffic"}
+
+
 def _calls(tree: ast.Module, name: str) -> bool:
     calls = [node.func for node in ast.walk(tree) if isinstance(node, ast.Call)]
     return any(isinstance(function, ast.Name) and function.id == name for function in calls)

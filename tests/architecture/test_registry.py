@@ -3,13 +3,13 @@
 import re
 
 from schemas.topics import CO_PARTITIONED, TOPICS, connector_topics, dlq_of, shared_topics
-from services.cli.doc_tables import rewritten, topics_table
+from services.cli.reference.doc_tables import rewritten, topics_table
 from tests.architecture.modules import ROOT
 
 
 def test_the_tables_in_the_docs_are_those_of_the_code() -> None:
     stale = [str(file) for file, text in rewritten(ROOT).items() if file.read_text(encoding="utf-8") != text]
-    assert stale == [], "run: python -m services.cli.doc_tables"
+    assert stale == [], "run: python -m services.cli.reference.doc_tables"
 
 
 def test_names_are_unique_and_dead_letters_exist() -> None:

@@ -12,8 +12,9 @@ from schemas.service_states import ServiceState
 from schemas.topics import CONFIG_GATEWAY
 from shared.kafka.records import Out
 from shared.messages.events import EventMaker
-from shared.operations.config.plan import Plan, config_hash, plan_of, topic_changes
+from shared.operations.config.plan import Plan, config_hash, plan_of
 from shared.operations.kafka_access import ANSWER_S, kafka_errors, producing, read_tables
+from shared.operations.topic_changes import topic_changes
 from shared.operations.topic_creation import make_topics, partition_counts
 from shared.process.clock import now_ms
 from shared.process.service import BEAT_FRESH_MS, read_service_states

@@ -9,8 +9,8 @@ from pydantic import BaseModel, Field
 
 from schemas.gateway.connectors.common import read_by
 from schemas.gateway.values import Strict
-from services.cli.doc_tables import GATEWAY_FILE, current
-from services.cli.option_tables import option_table
+from services.cli.reference.doc_tables import GATEWAY_FILE, current
+from services.cli.reference.option_tables import option_table
 from shared.operations.config.gateway_yaml import parse_gateway
 from shared.sms.national_tables import LANGUAGES
 from tests.architecture.modules import ROOT

@@ -1,4 +1,4 @@
-"""Edge: the generated tables of README.md and docs/; `python -m services.cli.doc_tables` rewrites them.
+"""Edge: the generated tables of README.md and docs/; `python -m services.cli.reference.doc_tables` rewrites them.
 
 A test keeps them current.
 """
@@ -18,7 +18,7 @@ from schemas.gateway.file import Gateway
 from schemas.gateway.routes import Match, Route, Target
 from schemas.reasons import REASONS
 from schemas.topics import TOPICS, Topic
-from services.cli.option_tables import option_table
+from services.cli.reference.option_tables import option_table
 
 
 def topics_table() -> str:

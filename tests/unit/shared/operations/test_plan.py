@@ -7,7 +7,8 @@ import pytest
 from schemas.gateway.connectors.smpp import SmppConnector
 from schemas.gateway.file import AppliedConfig, Gateway
 from schemas.gateway.values import SecretRef
-from shared.operations.config.plan import config_hash, next_config
+from shared.operations.config.plan import config_hash, next_config, plan_of
+from shared.operations.topic_changes import topic_changes
 
 AT_MS = 1_790_000_000_000
 DEADLINE_S = 60
@@ -110,3 +111,24 @@ def test_the_hash_covers_what_drains() -> None:
     removed = applied(ONLY_A, applied(BOTH))
     dropped = applied(ONLY_A, removed, drop_now=True)
     assert len({plain.hash, removed.hash, dropped.hash}) == 3
+
+
+def test_a_plan_has_the_record_and_the_topics_that_must_be_there_before() -> None:
+    existing = {"mt.requests": 7}
+    plan = plan_of(ONLY_A, None, existing, AT_MS, drop_now=False)
+    assert (plan.config.gateway, plan.config.partitions) == (ONLY_A, 7)
+    assert {"config.gateway", "mt.dispatch.a"} <= set(plan.topics.names)
+    made = {topic.name: topic.partitions for topic in plan.topics.missing}
+    assert made["mt.statuses"] == 7, "as many as the running cluster has"
+    assert "mt.requests" not in made
+
+
+def test_topics_are_made_and_get_larger_and_never_smaller() -> None:
+    first = topic_changes([connector("a", max_binds=2)], {})
+    there = {topic.name: topic.partitions for topic in first.wanted}
+    assert (first.missing, first.grown) == (first.wanted, ())
+    assert topic_changes([connector("a", max_binds=2)], there).names == []
+    assert topic_changes([connector("a", max_binds=1)], there).names == []
+    more = topic_changes([connector("a", max_binds=3)], there)
+    assert ([t.name for t in more.grown], more.missing) == (["mt.dispatch.a", "mt.feedback.a"], ())
+    assert {t.partitions for t in more.grown} == {3}
