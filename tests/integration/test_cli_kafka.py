@@ -4,13 +4,15 @@ import asyncio
 import json
 import sys
 from asyncio.subprocess import PIPE
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import CommitFailedError
 from aiokafka.structs import OffsetAndMetadata
 
@@ -240,6 +242,41 @@ async def test_every_topic_is_listed_with_its_records(settings: Settings, printe
     rows = {row["topic"]: row for row in printed()}
     assert (rows["mt.segments.many-1.bulk"]["records"], rows["mt.dispatch.many-3"]["partitions"]) == (3, 8)
     assert next(iter(rows)) == "config.gateway"
+
+
+async def test_an_apply_asks_about_all_topics_at_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many connectors there are: with a hundred an apply took eleven seconds, a question for each topic."""
+    await create_topics(settings)
+    asked: list[str] = []
+    for name in ("describe_topics", "describe_cluster", "create_topics", "create_partitions"):
+        monkeypatch.setattr(AIOKafkaAdminClient, name, counted(getattr(AIOKafkaAdminClient, name), asked))
+    prefix = f"crowd-{uuid4().hex[:8]}"
+    ids = [f"{prefix}-{number}" for number in range(20)]
+
+    def gateway(max_binds: int) -> Gateway:
+        connectors = tuple(connector(connector_id, max_binds=max_binds) for connector_id in ids)
+        return Gateway(version=1, connectors=connectors)
+
+    await apply_gateway(settings, gateway(1), "", drop_now=True)
+    assert asked.count("create_topics") == 1
+    assert len(asked) < 20
+    asked.clear()
+    await apply_gateway(settings, gateway(2), "", drop_now=True)
+    assert (asked.count("create_topics"), asked.count("create_partitions")) == (0, 1)
+    counts = await partition_counts(settings)
+    assert {counts[topic(one)] for one in ids for topic in (dispatch_topic, feedback_topic)} == {2}
+    asked.clear()
+    applied = await apply_gateway(settings, gateway(1), "", drop_now=True)
+    assert set(asked) == {"describe_topics"}, "nothing is to be made"
+    assert (await read_applied(settings)) == applied
+
+
+def counted(method: Callable[..., Awaitable[Any]], asked: list[str]) -> Callable[..., Awaitable[Any]]:
+    async def call(*args: Any, **options: Any) -> Any:
+        asked.append(method.__name__)
+        return await method(*args, **options)
+
+    return call
 
 
 async def test_a_dead_letter_that_is_not_there(settings: Settings, printed: Rows) -> None:
