@@ -24,18 +24,18 @@ class Delivery:
     """A deliver_sm on its way to the ESME, by the octets of its body. is_settled: answered for good, maybe late."""
 
     octets: bytes
-    account: "Account"
+    account: "SimulatedAccount"
     is_mo: bool = False
     is_settled: bool = False
 
 
 @dataclass(eq=False, slots=True)
-class Link:
+class EsmeLink:
     """One bind. `submits` counts what was received on it."""
 
     connection: SmscConnection
     session: SimulatorSession
-    account: "Account"
+    account: "SimulatedAccount"
     bind_mode: BindMode
     submits: int = 0
 
@@ -56,10 +56,10 @@ class Counts:
     binds_refused: Counter[int] = field(default_factory=Counter)
 
 
-class Account:
+class SimulatedAccount:
     """The state behind one system_id that has bound at least once."""
 
-    def __init__(self, system_id: str, rule: scenario.Account, seed: int) -> None:
+    def __init__(self, system_id: str, rule: scenario.AccountScenario, seed: int) -> None:
         self.system_id = system_id
         self.rule = rule
         self.behaviour = Behaviour.of(rule)
@@ -68,10 +68,10 @@ class Account:
         self.draw = random.Random(f"{seed}/{system_id}").random
         self.counts = Counts()
         self.recent = RecentMessages()
-        self.links: list[Link] = []
+        self.links: list[EsmeLink] = []
         self.queue: deque[Delivery] = deque()
         self.mo_started = False
-        self._receivers: list[Link] = []
+        self._receivers: list[EsmeLink] = []
         self._turn = 0
 
     # ------------------------------------------------------------------------------------------------------- binds
@@ -91,14 +91,14 @@ class Account:
         modes = Counter((bind_mode, *(link.bind_mode for link in self.links)))
         return modes[BindMode.TRANSCEIVER] + max(modes[BindMode.TRANSMITTER], modes[BindMode.RECEIVER])
 
-    def add_link(self, link: Link) -> None:
+    def add_link(self, link: EsmeLink) -> None:
         """A bind was accepted."""
         link.session.resize_window(self.rule.receipts.window)
         self.links.append(link)
         if link.bind_mode.receives:
             self._receivers.append(link)
 
-    def remove_link(self, link: Link) -> None:
+    def remove_link(self, link: EsmeLink) -> None:
         """A bind has ended."""
         self.links.remove(link)
         if link in self._receivers:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Final, NamedTuple, TypeAlias
 
-from services.simulator.scenario import Account
+from services.simulator.scenario import AccountScenario
 from shared.smpp.constants import RegisteredDelivery
 
 Draw: TypeAlias = Callable[[], float]
@@ -25,7 +25,7 @@ _DELIVERED: Final = "DELIVRD"
 NO_RECEIPT: Final = "none"
 
 
-class Verdict(NamedTuple):
+class SubmitVerdict(NamedTuple):
     """What to do with one submit; delays are seconds from its arrival.
 
     command_status 0 = accepted. `is_answered` False: accepted, but its response gets lost. `word` is what becomes of
@@ -60,7 +60,7 @@ class Behaviour:
     intermediate: float
 
     @classmethod
-    def of(cls, account: Account) -> "Behaviour":
+    def of(cls, account: AccountScenario) -> "Behaviour":
         receipts = account.receipts
         mix = {word: share for word, share in receipts.mix.items() if share > 0}
         return cls(
@@ -74,18 +74,18 @@ class Behaviour:
             intermediate=receipts.intermediate,
         )
 
-    def judge(self, registered_delivery: int, draw: Draw) -> Verdict:
+    def judge(self, registered_delivery: int, draw: Draw) -> SubmitVerdict:
         """What becomes of a submit with this registered_delivery (SMPP 3.4 section 5.2.17)."""
         least, width = self.latency_s
         latency_s = least + width * draw() if width else least
         if self.errors:
             refused = bisect_right(self.error_thresholds, draw())
             if refused < len(self.errors):
-                return Verdict(self.errors[refused], latency_s)
+                return SubmitVerdict(self.errors[refused], latency_s)
         is_answered = not self.unanswered or draw() >= self.unanswered
         word = self.words[bisect_right(self.word_thresholds, draw())] if self.word_thresholds else self.words[0]
         least, width = self.delay_s
-        return Verdict(
+        return SubmitVerdict(
             0,
             latency_s,
             is_answered,

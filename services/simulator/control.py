@@ -13,7 +13,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import orjson
 
-from services.simulator.account import Account
+from services.simulator.account import SimulatedAccount
 from services.simulator.control_requests import Disconnect, SendMo, read_request
 from services.simulator.server import Simulator
 from shared.smpp.constants import status_name
@@ -23,10 +23,10 @@ BODY_OCTETS_MAX = 100_000
 POLL_S = 0.5
 ANSWER_WITHIN_S = 10.0
 
-Answer = tuple[HTTPStatus, dict[str, Any]]
+ControlAnswer = tuple[HTTPStatus, dict[str, Any]]
 
 
-def respond(simulator: Simulator, method: str, path: str, body: bytes) -> Answer:
+def respond(simulator: Simulator, method: str, path: str, body: bytes) -> ControlAnswer:
     """What one request does, and the JSON that it answers; called in the event loop."""
     match method, path:
         case "GET", "/stats":
@@ -39,7 +39,7 @@ def respond(simulator: Simulator, method: str, path: str, body: bytes) -> Answer
             return HTTPStatus.NOT_FOUND, {"error": "there are GET /stats, POST /mo and POST /disconnect"}
 
 
-def stats(account: Account) -> dict[str, Any]:
+def stats(account: SimulatedAccount) -> dict[str, Any]:
     """The counts of one system_id."""
     counts = account.counts
     return {
@@ -59,8 +59,8 @@ def stats(account: Account) -> dict[str, Any]:
 
 
 def _with_account(
-    simulator: Simulator, model: Any, body: bytes, act: Callable[[Simulator, Account, Any], Answer]
-) -> Answer:
+    simulator: Simulator, model: Any, body: bytes, act: Callable[[Simulator, SimulatedAccount, Any], ControlAnswer]
+) -> ControlAnswer:
     request = read_request(model, body)
     if isinstance(request, str):
         return HTTPStatus.BAD_REQUEST, {"error": request}
@@ -70,7 +70,7 @@ def _with_account(
     return act(simulator, account, request)
 
 
-def _send_mo(simulator: Simulator, account: Account, request: SendMo) -> Answer:
+def _send_mo(simulator: Simulator, account: SimulatedAccount, request: SendMo) -> ControlAnswer:
     bodies = request.bodies(simulator.next_number())
     if isinstance(bodies, str):
         return HTTPStatus.BAD_REQUEST, {"error": bodies}
@@ -78,11 +78,11 @@ def _send_mo(simulator: Simulator, account: Account, request: SendMo) -> Answer:
     return HTTPStatus.OK, {"segments": len(bodies), "queued": len(account.queue)}
 
 
-def _disconnect(simulator: Simulator, account: Account, request: Disconnect) -> Answer:
+def _disconnect(simulator: Simulator, account: SimulatedAccount, request: Disconnect) -> ControlAnswer:
     return HTTPStatus.OK, {"system_id": request.system_id, "binds_cut": simulator.disconnect(account)}
 
 
-class _QuietHandler(WSGIRequestHandler):
+class _QuietControlHandler(WSGIRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the library's
         """Requests are the caller's business."""
 
@@ -93,7 +93,7 @@ class ControlServer:
     def __init__(self, simulator: Simulator, port: int) -> None:
         self._simulator = simulator
         self._loop = asyncio.get_running_loop()
-        self._server: WSGIServer = make_server(LOOPBACK, port, self._application, handler_class=_QuietHandler)
+        self._server: WSGIServer = make_server(LOOPBACK, port, self._application, handler_class=_QuietControlHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True, name="control")
         self._thread.start()
 
@@ -112,7 +112,7 @@ class ControlServer:
         start_response(f"{status.value} {status.phrase}", [("Content-Type", "application/json")])
         return [orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)]
 
-    def _ask(self, environ: dict[str, Any]) -> Answer:
+    def _ask(self, environ: dict[str, Any]) -> ControlAnswer:
         try:
             length = int(environ.get("CONTENT_LENGTH") or 0)
         except ValueError:
@@ -121,7 +121,7 @@ class ControlServer:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": f"at most {BODY_OCTETS_MAX} octets"}
         body = environ["wsgi.input"].read(length) if length else b""
         method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        answered: concurrent.futures.Future[Answer] = concurrent.futures.Future()
+        answered: concurrent.futures.Future[ControlAnswer] = concurrent.futures.Future()
 
         def in_loop() -> None:
             try:

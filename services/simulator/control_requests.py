@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from services.simulator.mo import octets_message, text_message
-from services.simulator.scenario import Address
+from services.simulator.scenario import ScenarioAddress
 from shared.smpp.pdu import DeliverSm
 
 BINARY_DATA_CODING = 4
@@ -25,8 +25,8 @@ class SendMo(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     system_id: str = Field(min_length=1)
-    from_: Address = Field(alias="from")
-    to: Address
+    from_: ScenarioAddress = Field(alias="from")
+    to: ScenarioAddress
     text: str | None = Field(default=None, max_length=10_000)
     octets: str | None = None
     data_coding: int = Field(default=BINARY_DATA_CODING, ge=0, le=255)

@@ -20,7 +20,7 @@ FINAL_STATES: Final[dict[str, MessageState]] = {
 
 
 @dataclass(slots=True)
-class Message:
+class SimulatedMessage:
     """`word` comes true at `final_at_ms`; until then the message is on its way.
 
     tells_final: whether a receipt will say so. is_settled: it has come true, or a cancel_sm came first.
@@ -45,7 +45,7 @@ class Message:
         self.final_at_ms = now_ms
 
 
-def query_state(message: Message, now_ms: int) -> tuple[str, MessageState]:
+def query_state(message: SimulatedMessage, now_ms: int) -> tuple[str, MessageState]:
     """final_date (7.1.1, "" while there is none) and message_state for query_sm_resp (4.8.2)."""
     state = FINAL_STATES.get(message.word)
     if state is None or message.is_on_its_way(now_ms):

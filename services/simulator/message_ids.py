@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from services.simulator.scenario import MessageIdFormat
+from services.simulator.scenario import IdFormat
 
 PADDED_DIGITS: Final = 20
 _SCATTER: Final = 0x9E3779B97F4A7C15F39CC0605CEDC835
@@ -27,7 +27,7 @@ def first_number(started_at_ms: int) -> int:
     return max(1, (started_at_ms - _FIRST_EPOCH_MS) * _NUMBERS_PER_MS)
 
 
-def smsc_message_id(number: int, message_id_format: MessageIdFormat) -> SmscMessageId:
+def smsc_message_id(number: int, message_id_format: IdFormat) -> SmscMessageId:
     """The id number `number` (> 0). Different numbers give different ids.
 
     hex: hexadecimal in the response, decimal in the receipt. padded: leading zeros in the response only.

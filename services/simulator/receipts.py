@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
-from services.simulator.message import Message
+from services.simulator.message import SimulatedMessage
 from services.simulator.scenario import ReceiptFormat
 from shared.smpp.constants import EsmClass, MessageState
 from shared.smpp.pdu import DataSm, ShortMessage
@@ -38,7 +38,7 @@ _RECEIPT: Final = EsmClass.DELIVERY_RECEIPT.value
 _INTERMEDIATE: Final = EsmClass.INTERMEDIATE_NOTIFICATION.value
 
 
-def receipt_octets(message: Message, word: str, at_ms: int, receipt_format: ReceiptFormat, err: str) -> bytes:
+def receipt_octets(message: SimulatedMessage, word: str, at_ms: int, receipt_format: ReceiptFormat, err: str) -> bytes:
     """The body of the deliver_sm that tells `word`; ENROUTE makes it an intermediate notification (5.2.12).
 
     err: the code for words that are a failure; `000` stands for the others. Dates are UTC. Packed by hand for speed (a
@@ -66,7 +66,7 @@ def receipt_octets(message: Message, word: str, at_ms: int, receipt_format: Rece
     return octets if code == NO_ERROR else octets + _error_octets(code)
 
 
-def _text(message: Message, in_receipt: bytes, word: str, at_ms: int, err: str) -> bytes:
+def _text(message: SimulatedMessage, in_receipt: bytes, word: str, at_ms: int, err: str) -> bytes:
     """`id:… sub:001 dlvrd:001 submit date:… done date:… stat:DELIVRD err:000 text:…`."""
     return b"id:%b sub:001 dlvrd:%b submit date:%b done date:%b stat:%b err:%b text:%b" % (
         in_receipt,

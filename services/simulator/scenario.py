@@ -19,9 +19,9 @@ DELAY_MS_MAX = 3_600_000
 ADDRESS_MAX = 20
 """Without its NUL (SMPP 3.4 section 5.2.8)."""
 
-MessageIdFormat: TypeAlias = Literal["dec", "hex", "uuid", "padded"]
+IdFormat: TypeAlias = Literal["dec", "hex", "uuid", "padded"]
 ReceiptFormat: TypeAlias = Literal["standard", "tlv", "both"]
-ReceiptWord: TypeAlias = Literal[
+ReceiptEnding: TypeAlias = Literal[
     "DELIVRD", "UNDELIV", "EXPIRED", "REJECTD", "DELETED", "ENROUTE", "ACCEPTD", "UNKNOWN", "none"
 ]
 
@@ -76,7 +76,7 @@ def _accounts(given: Any) -> Any:
     return given
 
 
-def _all_delivered() -> dict[ReceiptWord, float]:
+def _all_delivered() -> dict[ReceiptEnding, float]:
     return {"DELIVRD": 1.0}
 
 
@@ -84,7 +84,7 @@ SpanMs = Annotated[tuple[float, float], BeforeValidator(_span)]
 CommandStatus = Annotated[int, BeforeValidator(_command_status)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Seconds = Annotated[float, Field(gt=0)]
-Address = Annotated[str, BeforeValidator(_address)]
+ScenarioAddress = Annotated[str, BeforeValidator(_address)]
 
 
 class _Strict(BaseModel):
@@ -114,7 +114,7 @@ class Receipts(_Strict):
     """
 
     delay_ms: SpanMs = (100.0, 300.0)
-    mix: Annotated[dict[ReceiptWord, Share], BeforeValidator(_mix)] = Field(default_factory=_all_delivered)
+    mix: Annotated[dict[ReceiptEnding, Share], BeforeValidator(_mix)] = Field(default_factory=_all_delivered)
     intermediate: Share = 0.0
     format: ReceiptFormat = "both"
     err: str = Field(default="001", pattern=r"^[0-9A-Za-z]{1,4}$")
@@ -136,8 +136,8 @@ class Mo(_Strict):
     Without `every_s` there are `count` at once (default 1); with it `count` in all (default: without end).
     """
 
-    from_: Address = Field(alias="from")
-    to: Address
+    from_: ScenarioAddress = Field(alias="from")
+    to: ScenarioAddress
     text: str = Field(max_length=10_000)
     after_s: float = Field(default=1.0, ge=0)
     every_s: Annotated[float, Field(ge=0.001)] | None = None
@@ -151,13 +151,13 @@ class Mo(_Strict):
         return text
 
 
-class Account(_Strict):
+class AccountScenario(_Strict):
     """How the SMSC behaves to one system_id; `*` is anybody whom no account before it names."""
 
     system_id: str = Field(min_length=1, max_length=64)
     password: Annotated[Secret, BeforeValidator(_secret)] | None = None
     latency_ms: SpanMs = (0.0, 0.0)
-    message_id_format: MessageIdFormat = "dec"
+    message_id_format: IdFormat = "dec"
     tps: float | None = Field(default=None, gt=0)
     errors: tuple[ErrorShare, ...] = ()
     unanswered: Share = 0.0
@@ -177,7 +177,7 @@ class Account(_Strict):
         return self
 
 
-class Tls(_Strict):
+class ScenarioTls(_Strict):
     """The certificate of the listener; paths are relative to the scenario file."""
 
     cert_file: Path
@@ -198,12 +198,12 @@ class Scenario(_Strict):
     """The whole file. The same seed gives the same draws, account by account."""
 
     version: Literal[1]
-    accounts: Annotated[tuple[Account, ...], BeforeValidator(_accounts)]
+    accounts: Annotated[tuple[AccountScenario, ...], BeforeValidator(_accounts)]
     seed: int = 1
-    tls: Tls | None = None
+    tls: ScenarioTls | None = None
     session: Session = Session()
 
-    def account_of(self, system_id: str) -> Account | None:
+    def account_of(self, system_id: str) -> AccountScenario | None:
         """The first account that names this system_id, or `*`; None when nobody may bind under it."""
         for account in self.accounts:
             if account.system_id in (system_id, ANYBODY):
@@ -260,12 +260,12 @@ def _dotted(path: tuple[str | int, ...]) -> str:
 
 
 _MODELS: dict[str, type[BaseModel]] = {
-    "accounts": Account,
+    "accounts": AccountScenario,
     "password": Secret,
     "errors": ErrorShare,
     "receipts": Receipts,
     "mo": Mo,
-    "tls": Tls,
+    "tls": ScenarioTls,
     "session": Session,
 }
 

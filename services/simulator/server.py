@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple, TypeAlias, cast
 
-from services.simulator.account import Account, Delivery, Link, SmscConnection
+from services.simulator.account import Delivery, EsmeLink, SimulatedAccount, SmscConnection
 from services.simulator.log_line import log_line
-from services.simulator.message import Message, query_state
+from services.simulator.message import SimulatedMessage, query_state
 from services.simulator.message_ids import first_number, smsc_message_id
 from services.simulator.mo import text_message
 from services.simulator.rates import Totals
@@ -44,10 +44,10 @@ _RTHROTTLED = SmppCommandStatus.ESME_RTHROTTLED.value
 _log = logging.getLogger(__name__)
 
 
-class Answer(NamedTuple):
+class SubmitAnswer(NamedTuple):
     """A response that leaves later."""
 
-    link: Link
+    link: EsmeLink
     sequence_number: int
     command_status: int
     message_id: str | None
@@ -57,11 +57,11 @@ class Answer(NamedTuple):
 class Notification(NamedTuple):
     """An intermediate receipt that leaves later."""
 
-    message: Message
+    message: SimulatedMessage
 
 
-Due: TypeAlias = Answer | Message | Notification | Delivery | Callable[[], None]
-"""What the timer keeps; a `Message` is due when its fate comes true."""
+Due: TypeAlias = SubmitAnswer | SimulatedMessage | Notification | Delivery | Callable[[], None]
+"""What the timer keeps; a `SimulatedMessage` is due when its fate comes true."""
 
 
 class Simulator:
@@ -79,13 +79,13 @@ class Simulator:
         on_lost_log: Callable[[str], None],
         on_traffic: Callable[[], None] = lambda: None,
     ) -> None:
-        self.accounts: dict[str, Account] = {}
+        self.accounts: dict[str, SimulatedAccount] = {}
         self._scenario = scenario
         self._log = log
         self._passwords = passwords
         self._on_lost_log = on_lost_log
         self._on_traffic = on_traffic
-        self._links: dict[SmscConnection, Link] = {}
+        self._links: dict[SmscConnection, EsmeLink] = {}
         self._numbers = itertools.count(first_number(now_ms()))
         self._loop = asyncio.get_running_loop()
         self._timer: Timer[Due] = Timer(self._on_due)
@@ -128,7 +128,7 @@ class Simulator:
     def answer_everything(self) -> None:
         """Before an orderly end: what was accepted is answered now, whatever latency it was to have."""
         for item in self._timer.stop():
-            if isinstance(item, Answer):
+            if isinstance(item, SubmitAnswer):
                 self._answer(item)
 
     def totals(self) -> Totals:
@@ -145,17 +145,17 @@ class Simulator:
 
     # ------------------------------------------------------------------------------------------------------------- MO
 
-    def account(self, system_id: str) -> Account | None:
+    def account(self, system_id: str) -> SimulatedAccount | None:
         """The account of a system_id, made when it is first asked for; None when the scenario has none for it."""
         account = self.accounts.get(system_id)
         if account is None:
             rule = self._scenario.account_of(system_id)
             if rule is None:
                 return None
-            account = self.accounts[system_id] = Account(system_id, rule, self._scenario.seed)
+            account = self.accounts[system_id] = SimulatedAccount(system_id, rule, self._scenario.seed)
         return account
 
-    def send_mo(self, account: Account, bodies: list[pdu.DeliverSm]) -> None:
+    def send_mo(self, account: SimulatedAccount, bodies: list[pdu.DeliverSm]) -> None:
         """Deliver messages from a handset, as soon as a bind of the account receives."""
         for body in bodies:
             octets = encode_short_message(body, sequence_number=0)[HEADER_LENGTH:]
@@ -167,21 +167,21 @@ class Simulator:
         """A number that this process gives once."""
         return next(self._numbers)
 
-    def disconnect(self, account: Account) -> int:
+    def disconnect(self, account: SimulatedAccount) -> int:
         """Cut every bind of the account, without a word; returns how many."""
         links = list(account.links)
         for link in links:
             link.connection.abort()
         return len(links)
 
-    def _start_mo(self, account: Account, now: float) -> None:
+    def _start_mo(self, account: SimulatedAccount, now: float) -> None:
         if account.mo_started:
             return
         account.mo_started = True
         for mo in account.rule.mo:
             self._timer.add(now, mo.after_s, partial(self._scheduled_mo, account, mo, mo.count))
 
-    def _scheduled_mo(self, account: Account, mo: Mo, left: int | None) -> None:
+    def _scheduled_mo(self, account: SimulatedAccount, mo: Mo, left: int | None) -> None:
         times = 1 if mo.every_s is not None else (left or 1)
         for _ in range(times):
             bodies = text_message(mo.from_, mo.to, mo.text, self.next_number())
@@ -195,7 +195,7 @@ class Simulator:
 
     # ---------------------------------------------------------------------------------------------------------- binds
 
-    def _on_bind(self, connection: SmscConnection, event: BindRequested, now: float) -> Link | None:
+    def _on_bind(self, connection: SmscConnection, event: BindRequested, now: float) -> EsmeLink | None:
         request = event.pdu
         account = self.account(request.system_id)
         session = cast(SimulatorSession, connection.session)  # made by make_session
@@ -209,7 +209,7 @@ class Simulator:
             connection.handle(session.refuse_bind(status, now))
             return None
         session.accept_bind(now)
-        link = self._links[connection] = Link(connection, session, account, bind_mode)
+        link = self._links[connection] = EsmeLink(connection, session, account, bind_mode)
         account.add_link(link)
         if bind_mode.receives:
             self._start_mo(account, now)
@@ -220,14 +220,14 @@ class Simulator:
     # -------------------------------------------------------------------------------------------------------- submits
 
     def _on_submit(
-        self, link: Link, sequence_number: int, body: pdu.SubmitSm | pdu.DataSm, now: float, at_ms: int
+        self, link: EsmeLink, sequence_number: int, body: pdu.SubmitSm | pdu.DataSm, now: float, at_ms: int
     ) -> None:
         account = link.account
         link.submits += 1
         is_data_sm = type(body) is pdu.DataSm
         if not account.throttle.admits(now):
             account.counts.refused[_RTHROTTLED] += 1
-            self._answer(Answer(link, sequence_number, _RTHROTTLED, None, is_data_sm))
+            self._answer(SubmitAnswer(link, sequence_number, _RTHROTTLED, None, is_data_sm))
             return
         verdict = account.behaviour.judge(body.registered_delivery, account.draw)
         message_id = None
@@ -239,7 +239,9 @@ class Simulator:
             self._log.add(log_line(body, sequence_number, account.system_id, message_id, at_ms))
             account.counts.accepted += 1
             final_at_ms = at_ms + int(verdict.final_s * 1000)
-            message = Message(body, account.system_id, names, at_ms, verdict.word, final_at_ms, verdict.tells_final)
+            message = SimulatedMessage(
+                body, account.system_id, names, at_ms, verdict.word, final_at_ms, verdict.tells_final
+            )
             account.recent.add(message)
             if verdict.tells_final:
                 self._timer.add(now, verdict.final_s, message)
@@ -250,13 +252,13 @@ class Simulator:
         elif not verdict.is_answered:
             account.counts.unanswered += 1
         else:
-            answer = Answer(link, sequence_number, verdict.command_status, message_id, is_data_sm)
+            answer = SubmitAnswer(link, sequence_number, verdict.command_status, message_id, is_data_sm)
             if verdict.latency_s:
                 self._timer.add(now, verdict.latency_s, answer)
             else:
                 self._answer(answer)
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: SubmitAnswer) -> None:
         link = answer.link
         if answer.is_data_sm:
             response = pdu.DataSmResp(answer.message_id)
@@ -278,11 +280,11 @@ class Simulator:
     def _on_due(self, due: list[Due]) -> None:
         now = self._loop.time()
         at_ms = now_ms()
-        woken: set[Account] = set()
+        woken: set[SimulatedAccount] = set()
         for item in due:
-            if isinstance(item, Answer):
+            if isinstance(item, SubmitAnswer):
                 self._answer(item)
-            elif isinstance(item, Message):
+            elif isinstance(item, SimulatedMessage):
                 woken.add(self._settle(item, at_ms))
             elif isinstance(item, Notification):
                 woken.add(self._tell(item.message, ENROUTE, at_ms))
@@ -295,7 +297,7 @@ class Simulator:
             account.pump(now)
         self._on_traffic()
 
-    def _settle(self, message: Message, at_ms: int) -> Account:
+    def _settle(self, message: SimulatedMessage, at_ms: int) -> SimulatedAccount:
         """Its fate has come true: the final receipt, unless a cancel_sm has seen to that."""
         if message.is_settled:
             return self.accounts[message.system_id]
@@ -303,7 +305,7 @@ class Simulator:
         message.is_settled = True
         return account
 
-    def _tell(self, message: Message, word: str, at_ms: int) -> Account:
+    def _tell(self, message: SimulatedMessage, word: str, at_ms: int) -> SimulatedAccount:
         """Queue a receipt, unless all has been said; returns the account to pump."""
         account = self.accounts[message.system_id]
         if not message.is_settled:
@@ -323,7 +325,7 @@ class Simulator:
         account.counts.redelivered += 1
         self._timer.add(now, account.rule.receipts.redeliver_after_s, delivery)
 
-    def _on_rare(self, link: Link, event: Event, now: float, at_ms: int) -> None:
+    def _on_rare(self, link: EsmeLink, event: Event, now: float, at_ms: int) -> None:
         account = link.account
         match event:
             case RequestReceived(sequence_number, body):
@@ -345,7 +347,7 @@ class Simulator:
             case _:
                 pass
 
-    def _on_request(self, link: Link, sequence_number: int, body: pdu.SmscRequest, now: float, at_ms: int) -> None:
+    def _on_request(self, link: EsmeLink, sequence_number: int, body: pdu.SmscRequest, now: float, at_ms: int) -> None:
         session, account = link.session, link.account
         match body:
             case pdu.DataSm():

@@ -9,24 +9,24 @@ from services.simulator.schedule import Schedule
 TICK_S = 0.005
 """Delays are kept to this: the finer, the fewer answers share a write."""
 
-ItemT = TypeVar("ItemT")
+DueT = TypeVar("DueT")
 
 
-class Timer(Generic[ItemT]):
+class Timer(Generic[DueT]):
     """Calls `on_due` with all that is due, in the event loop that runs when it is made. Times are the loop's."""
 
-    def __init__(self, on_due: Callable[[list[ItemT]], None], tick_s: float = TICK_S) -> None:
+    def __init__(self, on_due: Callable[[list[DueT]], None], tick_s: float = TICK_S) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_due = on_due
-        self._schedule: Schedule[ItemT] = Schedule(tick_s)
+        self._schedule: Schedule[DueT] = Schedule(tick_s)
         self._handle: asyncio.TimerHandle | None = None
 
-    def add(self, now: float, wait_s: float, item: ItemT) -> None:
+    def add(self, now: float, wait_s: float, item: DueT) -> None:
         """Keep the item for `wait_s` from `now`."""
         if self._schedule.add(now, wait_s, item):
             self._arm()
 
-    def stop(self) -> list[ItemT]:
+    def stop(self) -> list[DueT]:
         """Take everything out; nothing is called any more until something is added."""
         if self._handle is not None:
             self._handle.cancel()

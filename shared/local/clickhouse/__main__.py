@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from shared.local.clickhouse.requests import Account
+from shared.local.clickhouse.requests import HttpAccount
 from shared.local.clickhouse.server import serve
 
 
@@ -16,7 +16,7 @@ def main() -> int:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: this machine only)")
     parser.add_argument("--port", type=int, default=8123, help="HTTP port (default 8123; 0 takes a free one)")
     options = parser.parse_args()
-    account = Account(
+    account = HttpAccount(
         user=os.environ.get("SMSGW_CLICKHOUSE_USER") or "default",
         password=os.environ.get("SMSGW_CLICKHOUSE_PASSWORD", ""),
     )

@@ -6,23 +6,23 @@ from dataclasses import dataclass
 from shared.local.clickhouse.compression import pack
 from shared.local.clickhouse.errors import ClickHouseError, http_status
 from shared.local.clickhouse.frames import frame
-from shared.local.clickhouse.requests import Request
+from shared.local.clickhouse.requests import HttpRequest
 from shared.local.clickhouse.results import QueryResult
 
-Headers = list[tuple[bytes, bytes]]
+HttpHeaders = list[tuple[bytes, bytes]]
 SERVER_NAME = "chdb"
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """A whole answer: HTTP status, headers without the length, body."""
 
     status: int
-    headers: Headers
+    headers: HttpHeaders
     body: bytes = b""
 
 
-def common_headers(query_id: str, timezone: str) -> Headers:
+def common_headers(query_id: str, timezone: str) -> HttpHeaders:
     """Return the headers of every answer; clients read times in the server's time zone."""
     return [
         (b"x-clickhouse-query-id", query_id.encode("utf-8", "replace")),
@@ -31,7 +31,7 @@ def common_headers(query_id: str, timezone: str) -> Headers:
     ]
 
 
-def result_headers(request: Request, output_format: str) -> Headers:
+def result_headers(request: HttpRequest, output_format: str) -> HttpHeaders:
     """Return the headers that describe a result set."""
     headers = [(b"x-clickhouse-format", output_format.encode()), (b"content-type", _content_type(output_format))]
     if request.answer_encoding:
@@ -63,18 +63,18 @@ def summary_header(result: QueryResult) -> tuple[bytes, bytes]:
     return b"x-clickhouse-summary", json.dumps(summary).encode()
 
 
-def packed(request: Request, octets: bytes) -> bytes:
+def packed(request: HttpRequest, octets: bytes) -> bytes:
     """Return octets as the client wants them: framed, encoded, or as they are."""
     if request.answer_is_framed:
         return frame(octets)
     return pack(request.answer_encoding, octets)
 
 
-def error_answer(error: ClickHouseError, headers: Headers) -> Answer:
+def error_answer(error: ClickHouseError, headers: HttpHeaders) -> HttpAnswer:
     """Return the answer for a refusal or an error of the engine."""
     code = (b"x-clickhouse-exception-code", str(error.code).encode())
     content_type = (b"content-type", b"text/plain; charset=UTF-8")
-    return Answer(http_status(error.code), [*headers, code, content_type], error.text.encode() + b"\n")
+    return HttpAnswer(http_status(error.code), [*headers, code, content_type], error.text.encode() + b"\n")
 
 
 def stream_failure(error: ClickHouseError, tag: str) -> bytes:

@@ -6,12 +6,12 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from shared.local.clickhouse.answers import Answer, common_headers, error_answer
+from shared.local.clickhouse.answers import HttpAnswer, common_headers, error_answer
 from shared.local.clickhouse.engine import Engine
 from shared.local.clickhouse.errors import ClickHouseError, EngineError
 from shared.local.clickhouse.exchange import ClientGoneError, Exchange, Receive, Send
 from shared.local.clickhouse.execution import Execution
-from shared.local.clickhouse.requests import Account, authenticate, parse_request
+from shared.local.clickhouse.requests import HttpAccount, authenticate, parse_request
 from shared.local.clickhouse.sessions import Sessions
 
 Scope = dict[str, Any]
@@ -26,7 +26,7 @@ _METHODS = frozenset({"GET", "HEAD", "POST"})
 class App:
     """The embedded ClickHouse as an ASGI application."""
 
-    def __init__(self, engine: Engine, account: Account) -> None:
+    def __init__(self, engine: Engine, account: HttpAccount) -> None:
         """Serve an open engine to one account; the engine is closed when the server stops."""
         self._engine = engine
         self._account = account
@@ -54,12 +54,12 @@ class App:
                 self._engine.close()
             await send({"type": message["type"] + ".complete"})
 
-    async def _http(self, scope: Scope, exchange: Exchange) -> Answer | None:
+    async def _http(self, scope: Scope, exchange: Exchange) -> HttpAnswer | None:
         """Return what is to be answered; None when there is nobody or nothing more to answer."""
         if scope["path"] in _HEALTH_PATHS:
-            return Answer(200, [], b"Ok.\n")
+            return HttpAnswer(200, [], b"Ok.\n")
         if scope["path"] != "/" or scope["method"] not in _METHODS:
-            return Answer(404, [], b"There is nothing here: GET or POST / takes statements, /ping answers.\n")
+            return HttpAnswer(404, [], b"There is nothing here: GET or POST / takes statements, /ping answers.\n")
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         query_string = scope["query_string"].decode("latin-1")
         query_id = str(uuid.uuid4())

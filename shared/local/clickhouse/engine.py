@@ -57,7 +57,7 @@ class Stream:
             raise EngineError(str(error)) from error
 
 
-class Connection:
+class EngineConnection:
     """One connection with settings, database and temporary tables of its own. Not for two threads at once."""
 
     def __init__(self, raw: Any) -> None:
@@ -109,7 +109,7 @@ class Connection:
 class Engine:
     """The engine on one data directory, alive until ``close``. One per process."""
 
-    def __init__(self, keep_alive: Connection, lock: IO[str], version: str, timezone: str) -> None:
+    def __init__(self, keep_alive: EngineConnection, lock: IO[str], version: str, timezone: str) -> None:
         """Use ``open_engine``."""
         self._keep_alive = keep_alive
         self._lock = lock
@@ -121,7 +121,7 @@ class Engine:
         """Return a new file for the data of one INSERT, under a path without odd characters; gone when it is closed."""
         return NamedTemporaryFile(dir=_SPOOL, prefix="insert-")
 
-    def connect(self) -> Connection:
+    def connect(self) -> EngineConnection:
         """Return a fresh connection (0.25 ms)."""
         return _connect(_STORE)
 
@@ -157,9 +157,9 @@ def open_engine(data_dir: Path, limits: EngineLimits) -> Engine:
     return Engine(keep_alive, lock, version, timezone)
 
 
-def _connect(address: str) -> Connection:
+def _connect(address: str) -> EngineConnection:
     connect: Callable[[str], Any] = chdb.connect  # untyped in chdb
-    return Connection(connect(address))
+    return EngineConnection(connect(address))
 
 
 def _lock(data_dir: Path) -> IO[str]:

@@ -4,15 +4,15 @@ import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from shared.local.clickhouse.answers import Answer, Headers
+from shared.local.clickhouse.answers import HttpAnswer, HttpHeaders
 from shared.local.clickhouse.compression import StreamDecoder
 from shared.local.clickhouse.errors import CANNOT_READ_ALL_DATA, ClickHouseError
 from shared.local.clickhouse.frames import FrameDecoder
-from shared.local.clickhouse.requests import Request
+from shared.local.clickhouse.requests import HttpRequest
 
-Message = dict[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
+HttpMessage = dict[str, Any]
+Receive = Callable[[], Awaitable[HttpMessage]]
+Send = Callable[[HttpMessage], Awaitable[None]]
 
 
 class ClientGoneError(Exception):
@@ -27,7 +27,7 @@ class Exchange:
         self._receive = receive
         self._send = send
 
-    async def body(self, request: Request) -> AsyncGenerator[bytes, None]:
+    async def body(self, request: HttpRequest) -> AsyncGenerator[bytes, None]:
         """Yield the octets of the body as they arrive, unpacked as the request's head says.
 
         Raises ClientGoneError, and ClickHouseError for what cannot be unpacked or ends too early.
@@ -51,13 +51,13 @@ class Exchange:
         if not all(decoder.finished for decoder in decoders):
             raise ClickHouseError(CANNOT_READ_ALL_DATA, "Cannot read all data: the compressed body ends too early.")
 
-    async def send_answer(self, answer: Answer) -> None:
+    async def send_answer(self, answer: HttpAnswer) -> None:
         """Send a whole answer."""
         length = (b"content-length", str(len(answer.body)).encode())
         await self._send({"type": "http.response.start", "status": answer.status, "headers": [*answer.headers, length]})
         await self._send({"type": "http.response.body", "body": answer.body})
 
-    async def send_stream(self, headers: Headers, blocks: AsyncIterator[bytes]) -> None:
+    async def send_stream(self, headers: HttpHeaders, blocks: AsyncIterator[bytes]) -> None:
         """Send head and blocks of a streamed answer, but not its end (``end_stream``).
 
         Raises ClientGoneError between two blocks when nobody reads any more. The body must have been read to its end.

@@ -14,24 +14,24 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from shared.local.clickhouse.answers import (
-    Answer,
-    Headers,
+    HttpAnswer,
+    HttpHeaders,
     common_headers,
     packed,
     result_headers,
     stream_failure,
     summary_header,
 )
-from shared.local.clickhouse.engine import Connection, Engine, Stream
+from shared.local.clickhouse.engine import Engine, EngineConnection, Stream
 from shared.local.clickhouse.errors import NOT_ENOUGH_SPACE, SYNTAX_ERROR, ClickHouseError
 from shared.local.clickhouse.exchange import Exchange
-from shared.local.clickhouse.requests import Request
+from shared.local.clickhouse.requests import HttpRequest
 from shared.local.clickhouse.sessions import Sessions
 from shared.local.clickhouse.statements import (
     STATEMENT_OCTETS_MAX,
     InsertHead,
+    NotReadYet,
     Statement,
-    Undecided,
     find_insert,
     may_be_streamed,
     output_format,
@@ -56,7 +56,7 @@ class Execution:
         self._sessions = sessions
         self._pool = pool
 
-    async def run(self, request: Request, exchange: Exchange) -> Answer | None:
+    async def run(self, request: HttpRequest, exchange: Exchange) -> HttpAnswer | None:
         """Run one request; return its answer, or None when it was streamed to the client already.
 
         Raises ClickHouseError for everything that can still be answered with a status of its own, and ClientGoneError.
@@ -67,7 +67,7 @@ class Execution:
                 refuse_forbidden(parse(head.statement.encode()), read_only=bool(request.read_only))
                 return await self._insert(request, head, received[head.data_offset :], body)
         if not received.strip():
-            return Answer(200, self._headers(request), b"Ok.\n")
+            return HttpAnswer(200, self._headers(request), b"Ok.\n")
         statement = parse(received)
         refuse_forbidden(statement, read_only=bool(request.read_only))
         format_name = output_format(statement) or request.default_format
@@ -76,10 +76,12 @@ class Execution:
             return None
         return await self._whole(request, statement, format_name)
 
-    def _headers(self, request: Request) -> Headers:
+    def _headers(self, request: HttpRequest) -> HttpHeaders:
         return common_headers(request.query_id, self._engine.timezone)
 
-    async def _insert(self, request: Request, head: InsertHead, data: bytes, body: AsyncIterator[bytes]) -> Answer:
+    async def _insert(
+        self, request: HttpRequest, head: InsertHead, data: bytes, body: AsyncIterator[bytes]
+    ) -> HttpAnswer:
         """Collect the data, then run the INSERT; a client that goes away before its data is whole leaves nothing."""
         with _spooling(), self._engine.new_spool_file() as spool:
             spool.write(data)
@@ -89,9 +91,9 @@ class Execution:
             statement = head.reading_from(str(Path(spool.name).relative_to(Path.cwd())))
             async with self._sessions.connection(request) as connection:
                 result = await self._call(connection.query, statement, "Null", request.parameters)
-        return Answer(200, [*self._headers(request), summary_header(result)])
+        return HttpAnswer(200, [*self._headers(request), summary_header(result)])
 
-    async def _whole(self, request: Request, statement: Statement, format_name: str) -> Answer:
+    async def _whole(self, request: HttpRequest, statement: Statement, format_name: str) -> HttpAnswer:
         async with self._sessions.connection(request) as connection:
             result = await self._call(connection.query, statement.text, format_name, request.parameters)
             octets = result.octets
@@ -99,10 +101,10 @@ class Execution:
                 octets = await self._empty_native(connection, request, statement)
         headers = [*self._headers(request), summary_header(result)]
         if not octets and not returns_rows(statement):
-            return Answer(200, headers)  # no result set: clients look for X-ClickHouse-Format to tell
-        return Answer(200, [*headers, *result_headers(request, format_name)], packed(request, octets))
+            return HttpAnswer(200, headers)  # no result set: clients look for X-ClickHouse-Format to tell
+        return HttpAnswer(200, [*headers, *result_headers(request, format_name)], packed(request, octets))
 
-    async def _stream(self, request: Request, statement: Statement, format_name: str, exchange: Exchange) -> None:
+    async def _stream(self, request: HttpRequest, statement: Statement, format_name: str, exchange: Exchange) -> None:
         async with self._sessions.connection(request) as connection:
             stream = await self._call(connection.stream, statement.text, format_name, request.parameters)
             try:
@@ -119,7 +121,7 @@ class Execution:
         await exchange.end_stream()
 
     async def _blocks(
-        self, request: Request, stream: Stream, first: bytes | None, tag: str
+        self, request: HttpRequest, stream: Stream, first: bytes | None, tag: str
     ) -> AsyncGenerator[bytes, None]:
         block = first
         try:
@@ -129,7 +131,7 @@ class Execution:
         except ClickHouseError as error:
             yield packed(request, stream_failure(error, tag))
 
-    async def _empty_native(self, connection: Connection, request: Request, statement: Statement) -> bytes:
+    async def _empty_native(self, connection: EngineConnection, request: HttpRequest, statement: Statement) -> bytes:
         return await self._call(connection.empty_native, without_format(statement), request.parameters)
 
     async def _call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
@@ -146,20 +148,20 @@ def _spooling() -> Generator[None, None, None]:
         raise ClickHouseError(NOT_ENOUGH_SPACE, f"Cannot store the data of the INSERT: {error.strerror}.") from error
 
 
-async def _read_statement(begun: bytes, body: AsyncIterator[bytes]) -> tuple[bytes, InsertHead | Undecided]:
+async def _read_statement(begun: bytes, body: AsyncIterator[bytes]) -> tuple[bytes, InsertHead | NotReadYet]:
     """Read until an INSERT's head is whole, or else to the end of the statement; return what was read.
 
     ``begun`` is what the query string already gave.
     """
     received = bytearray(begun)
-    found = find_insert(begun, complete=False) if begun else Undecided.INCOMPLETE
+    found = find_insert(begun, complete=False) if begun else NotReadYet.INCOMPLETE
     while not isinstance(found, InsertHead):
         octets = await anext(body, b"")
         if not octets:
             return bytes(received), find_insert(bytes(received), complete=True)
         received += octets
-        if found is Undecided.INCOMPLETE:
+        if found is NotReadYet.INCOMPLETE:
             found = find_insert(bytes(received), complete=False)
-        if found is Undecided.QUERY and len(received) > STATEMENT_OCTETS_MAX:
+        if found is NotReadYet.QUERY and len(received) > STATEMENT_OCTETS_MAX:
             raise ClickHouseError(SYNTAX_ERROR, f"The statement is longer than {STATEMENT_OCTETS_MAX} octets.")
     return bytes(received), found

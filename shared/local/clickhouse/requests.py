@@ -46,7 +46,7 @@ _RESERVED = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class HttpAccount:
     """The one user of the embedded server."""
 
     user: str = "default"
@@ -63,7 +63,7 @@ class SessionChoice:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class HttpRequest:
     """Everything in the head of a request that decides how it is answered.
 
     ``read_only`` is what ``readonly`` of the connection becomes (0, or 2 for GET and HEAD, as a server does, or the
@@ -85,7 +85,7 @@ class Request:
     wait_end_of_query: bool
 
 
-def parse_request(method: str, query_string: str, headers: Mapping[str, str], query_id: str) -> Request:
+def parse_request(method: str, query_string: str, headers: Mapping[str, str], query_id: str) -> HttpRequest:
     """Read a request. ``headers`` has lower-case names; ``query_id`` is taken where the client gave none.
 
     Raises ClickHouseError (36 BAD_ARGUMENTS) for an unreadable value, (48 NOT_IMPLEMENTED) for a multipart body.
@@ -94,7 +94,7 @@ def parse_request(method: str, query_string: str, headers: Mapping[str, str], qu
         raise ClickHouseError(NOT_IMPLEMENTED, "The embedded server takes no multipart bodies (external data, forms).")
     values = dict(parse_qsl(query_string, keep_blank_values=True))
     wants_compression = values.get("enable_http_compression") == "1"
-    return Request(
+    return HttpRequest(
         statement=(values["query"] + "\n").encode() if values.get("query") else b"",
         read_only=_read_only(method, values.get("readonly", "")),
         database=values.get("database") or headers.get("x-clickhouse-database", ""),
@@ -139,7 +139,7 @@ def _session(values: Mapping[str, str]) -> SessionChoice | None:
     return SessionChoice(values["session_id"], timeout_s, must_exist=values.get("session_check") == "1")
 
 
-def authenticate(account: Account, query_string: str, headers: Mapping[str, str]) -> None:
+def authenticate(account: HttpAccount, query_string: str, headers: Mapping[str, str]) -> None:
     """Check user and password, given as headers, basic authorization or in the query string.
 
     Raises ClickHouseError (516 AUTHENTICATION_FAILED). Without any of them, it is ``default`` with an empty password.

@@ -14,7 +14,7 @@ import uvicorn
 from shared.local.clickhouse.app import App
 from shared.local.clickhouse.configuration import EngineLimits
 from shared.local.clickhouse.engine import DataDirectoryError, open_engine
-from shared.local.clickhouse.requests import Account
+from shared.local.clickhouse.requests import HttpAccount
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -48,7 +48,7 @@ class QuietServer(uvicorn.Server):
         yield
 
 
-def serve(data_dir: Path, host: str, port: int, account: Account) -> int:
+def serve(data_dir: Path, host: str, port: int, account: HttpAccount) -> int:
     """Serve ClickHouse's HTTP interface on ``data_dir`` until SIGTERM or SIGINT; return the exit status.
 
     Port 0 takes a free one; the line on standard output says which. What keeps the server from starting is one

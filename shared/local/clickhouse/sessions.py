@@ -11,9 +11,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
-from shared.local.clickhouse.engine import Connection, Engine
+from shared.local.clickhouse.engine import Engine, EngineConnection
 from shared.local.clickhouse.errors import SESSION_IS_LOCKED, SESSION_NOT_FOUND, ClickHouseError
-from shared.local.clickhouse.requests import Request
+from shared.local.clickhouse.requests import HttpRequest
 from shared.local.clickhouse.statements import quoted, quoted_name
 
 # ``readonly`` cannot be undone on a connection, so it is part of what a session is known by.
@@ -22,7 +22,7 @@ SessionKey = tuple[int, str]
 
 @dataclass(slots=True)
 class _Session:
-    connection: Connection
+    connection: EngineConnection
     expires_at: float
     busy: bool = True
 
@@ -38,7 +38,7 @@ class Sessions:
         self._sessions: dict[SessionKey, _Session] = {}
 
     @asynccontextmanager
-    async def connection(self, request: Request) -> AsyncIterator[Connection]:
+    async def connection(self, request: HttpRequest) -> AsyncIterator[EngineConnection]:
         """Lend the connection for one request, prepared with its settings.
 
         Raises ClickHouseError: 373 SESSION_IS_LOCKED while another request runs in the same session, 372
@@ -68,7 +68,7 @@ class Sessions:
         await self._close_expired(everything=True)
 
     @asynccontextmanager
-    async def _fresh(self, request: Request) -> AsyncIterator[Connection]:
+    async def _fresh(self, request: HttpRequest) -> AsyncIterator[EngineConnection]:
         loop = asyncio.get_running_loop()
         connection = await loop.run_in_executor(self._pool, self._open, request.read_only)
         try:
@@ -77,7 +77,7 @@ class Sessions:
         finally:
             await loop.run_in_executor(self._pool, connection.close)
 
-    async def _claim(self, request: Request) -> _Session:
+    async def _claim(self, request: HttpRequest) -> _Session:
         choice = request.session
         assert choice is not None  # noqa: S101 - the caller has looked
         key = (request.read_only, choice.session_id)
@@ -97,7 +97,7 @@ class Sessions:
         session.busy = True
         return session
 
-    def _open(self, read_only: int) -> Connection:
+    def _open(self, read_only: int) -> EngineConnection:
         connection = self._engine.connect()
         if read_only:
             connection.execute(f"SET readonly = {read_only}")
@@ -111,7 +111,7 @@ class Sessions:
             await asyncio.get_running_loop().run_in_executor(self._pool, connection.close)
 
 
-def _apply(connection: Connection, request: Request) -> None:
+def _apply(connection: EngineConnection, request: HttpRequest) -> None:
     if request.database:
         connection.execute(f"USE {quoted_name(request.database)}")
     if request.settings:
@@ -122,7 +122,7 @@ def _set_statement(settings: Mapping[str, str]) -> str:
     return "SET " + ", ".join(f"{name} = {quoted(value)}" for name, value in settings.items())
 
 
-def _undo_statements(connection: Connection, request: Request) -> list[str]:
+def _undo_statements(connection: EngineConnection, request: HttpRequest) -> list[str]:
     """Return what puts the session's own database and settings back after the request."""
     undo = []
     if request.database:
@@ -137,6 +137,6 @@ def _undo_statements(connection: Connection, request: Request) -> list[str]:
     return undo
 
 
-def _execute_all(connection: Connection, statements: list[str]) -> None:
+def _execute_all(connection: EngineConnection, statements: list[str]) -> None:
     for statement in statements:
         connection.execute(statement)

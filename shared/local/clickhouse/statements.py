@@ -31,7 +31,7 @@ _UNFINISHED = frozenset({"'", "`", '"', "/"})  # a literal or comment whose end 
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class SqlToken:
     """One lexical element: its kind (literal, name, word, other), text, and where it begins and ends."""
 
     kind: str
@@ -50,7 +50,7 @@ class Statement:
     """A whole statement without data: its text and its elements."""
 
     text: str
-    elements: tuple[Token, ...]
+    elements: tuple[SqlToken, ...]
 
     @property
     def first_word(self) -> str:
@@ -74,36 +74,36 @@ class InsertHead:
         return f"{octets[:clause].decode()}{source}{octets[clause:].decode()} FORMAT {self.input_format}"
 
 
-class Undecided(Enum):
+class NotReadYet(Enum):
     """Why there is no INSERT head: the statement is none with data, or its head has not arrived whole."""
 
     QUERY = "query"
     INCOMPLETE = "incomplete"
 
 
-def tokens(octets: bytes) -> Iterator[Token]:
+def tokens(octets: bytes) -> Iterator[SqlToken]:
     """Yield the elements of a statement; white space and comments are left out."""
     for match in _TOKEN.finditer(octets):
         kind = match.lastgroup or "other"
         if kind != "skip":
             kind = "literal" if kind == "tag" else kind
-            yield Token(kind, match[0].decode("utf-8", "replace"), match.start(), match.end())
+            yield SqlToken(kind, match[0].decode("utf-8", "replace"), match.start(), match.end())
 
 
-def find_insert(octets: bytes, *, complete: bool) -> InsertHead | Undecided:
+def find_insert(octets: bytes, *, complete: bool) -> InsertHead | NotReadYet:
     """Look for the head of an INSERT that carries its data behind it.
 
     ``octets`` is the body as far as it has arrived, ``complete`` whether that is all of it. INCOMPLETE is only answered
     while more may come and less than 256 KiB are there.
     """
     depth = 0
-    previous: Token | None = None
+    previous: SqlToken | None = None
     for token in tokens(octets[:_INSERT_HEAD_OCTETS_MAX]):
         word = token.keyword
         if word in _UNFINISHED or (token.end == len(octets) and not complete):
             break
         if previous is None and word != "INSERT":
-            return Undecided.QUERY
+            return NotReadYet.QUERY
         depth += _NESTING.get(word, 0)
         if depth == 0 and token.kind == "word" and previous is not None:
             if previous.keyword == "FORMAT":
@@ -112,9 +112,9 @@ def find_insert(octets: bytes, *, complete: bool) -> InsertHead | Undecided:
             if word == "VALUES":
                 return InsertHead(_decoded(octets[: token.start]), "Values", token.end)
             if word in ("SELECT", "WITH", "WATCH"):
-                return Undecided.QUERY
+                return NotReadYet.QUERY
         previous = token
-    return Undecided.QUERY if complete or len(octets) >= _INSERT_HEAD_OCTETS_MAX else Undecided.INCOMPLETE
+    return NotReadYet.QUERY if complete or len(octets) >= _INSERT_HEAD_OCTETS_MAX else NotReadYet.INCOMPLETE
 
 
 def _settings_clause(octets: bytes) -> int:
@@ -173,7 +173,7 @@ def without_format(statement: Statement) -> str:
     return (octets[: clause[0].start] + octets[clause[1].end :]).decode()
 
 
-def _format_clause(statement: Statement) -> tuple[Token, Token] | None:
+def _format_clause(statement: Statement) -> tuple[SqlToken, SqlToken] | None:
     depth = 0
     found = None
     elements = statement.elements

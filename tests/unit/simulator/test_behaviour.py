@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from services.simulator.behaviour import Behaviour, Throttle, Verdict, asks_for_final
+from services.simulator.behaviour import Behaviour, SubmitVerdict, Throttle, asks_for_final
 from services.simulator.scenario import parse_scenario
 
 
@@ -18,14 +18,14 @@ def drawing(*chances: float) -> Callable[[], float]:
 
 def test_latency_word_and_delay_are_drawn_in_this_order() -> None:
     one = behaviour("latency_ms: [10, 20], receipts: {delay_ms: [100, 300], mix: {DELIVRD: 0.9, UNDELIV: 0.1}}")
-    assert one.judge(1, drawing(0.5, 0.89, 0.0)) == Verdict(0, 0.015, True, "DELIVRD", 0.1, True, False)
-    assert one.judge(1, drawing(0.0, 0.9, 0.5)) == Verdict(0, 0.01, True, "UNDELIV", 0.2, True, False)
+    assert one.judge(1, drawing(0.5, 0.89, 0.0)) == SubmitVerdict(0, 0.015, True, "DELIVRD", 0.1, True, False)
+    assert one.judge(1, drawing(0.0, 0.9, 0.5)) == SubmitVerdict(0, 0.01, True, "UNDELIV", 0.2, True, False)
 
 
 def test_an_error_has_its_share_and_nothing_follows_it() -> None:
     one = behaviour("errors: [{command_status: 0x14, share: 0.1}, {command_status: 0x45, share: 0.2}]")
-    assert one.judge(1, drawing(0.09)) == Verdict(0x14, 0.0)
-    assert one.judge(1, drawing(0.1)) == Verdict(0x45, 0.0)
+    assert one.judge(1, drawing(0.09)) == SubmitVerdict(0x14, 0.0)
+    assert one.judge(1, drawing(0.1)) == SubmitVerdict(0x45, 0.0)
     assert one.judge(1, drawing(0.31, 0.5)).command_status == 0
 
 

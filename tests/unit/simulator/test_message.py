@@ -1,6 +1,6 @@
 """What query_sm is told, and when a cancel_sm comes in time."""
 
-from services.simulator.message import Message, query_state
+from services.simulator.message import SimulatedMessage, query_state
 from services.simulator.message_ids import SmscMessageId
 from shared.smpp.constants import MessageState
 from shared.smpp.pdu import SubmitSm
@@ -8,8 +8,8 @@ from shared.smpp.pdu import SubmitSm
 AT_MS = 1_767_225_600_000
 
 
-def message(word: str = "UNDELIV") -> Message:
-    return Message(SubmitSm(), "shop", SmscMessageId("1", "1"), AT_MS, word, AT_MS + 1000, tells_final=True)
+def message(word: str = "UNDELIV") -> SimulatedMessage:
+    return SimulatedMessage(SubmitSm(), "shop", SmscMessageId("1", "1"), AT_MS, word, AT_MS + 1000, tells_final=True)
 
 
 def test_a_message_is_on_its_way_until_its_fate_comes_true() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from services.simulator.message_ids import first_number, smsc_message_id
-from services.simulator.scenario import MessageIdFormat
+from services.simulator.scenario import IdFormat
 from shared.sms import smsc_message_id as smsc_message_ids
 from shared.sms.smsc_message_id import receipt_key, response_key
 
@@ -18,7 +18,7 @@ def test_each_format_in_response_and_receipt() -> None:
 
 
 @pytest.mark.parametrize("message_id_format", ["dec", "hex", "uuid", "padded"])
-def test_ids_differ_and_the_gateway_joins_them(message_id_format: MessageIdFormat) -> None:
+def test_ids_differ_and_the_gateway_joins_them(message_id_format: IdFormat) -> None:
     first = first_number(1_800_000_000_000)
     names = [smsc_message_id(first + step, message_id_format) for step in range(2000)]
     ours: smsc_message_ids.MessageIdFormat = "hex" if message_id_format == "hex" else "raw"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.simulator.message import Message
+from services.simulator.message import SimulatedMessage
 from services.simulator.message_ids import SmscMessageId
 from services.simulator.receipts import STATES, receipt_octets
 from services.simulator.scenario import ReceiptFormat
@@ -22,8 +22,8 @@ SUBMIT = SubmitSm(
 )
 
 
-def message(body: ShortMessage | DataSm = SUBMIT) -> Message:
-    return Message(body, "shop", SmscMessageId("ff", "255"), AT_MS, "DELIVRD", AT_MS, tells_final=True)
+def message(body: ShortMessage | DataSm = SUBMIT) -> SimulatedMessage:
+    return SimulatedMessage(body, "shop", SmscMessageId("ff", "255"), AT_MS, "DELIVRD", AT_MS, tells_final=True)
 
 
 def delivered(octets: bytes) -> DeliverSm:

@@ -1,13 +1,13 @@
 """Bounded memory of messages."""
 
-from services.simulator.message import Message
+from services.simulator.message import SimulatedMessage
 from services.simulator.message_ids import SmscMessageId
 from services.simulator.recent import RecentMessages
 from shared.smpp.pdu import SubmitSm
 
 
-def message(name: str) -> Message:
-    return Message(SubmitSm(), "shop", SmscMessageId(name, name), 0, "DELIVRD", 0, tells_final=True)
+def message(name: str) -> SimulatedMessage:
+    return SimulatedMessage(SubmitSm(), "shop", SmscMessageId(name, name), 0, "DELIVRD", 0, tells_final=True)
 
 
 def test_the_last_messages_are_remembered_and_no_more() -> None:

@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from shared.local.clickhouse.errors import ClickHouseError
-from shared.local.clickhouse.requests import Account, SessionChoice, authenticate, parse_request
+from shared.local.clickhouse.requests import HttpAccount, SessionChoice, authenticate, parse_request
 
 
 def test_settings_parameters_and_reserved_names_are_told_apart() -> None:
@@ -52,7 +52,7 @@ def test_values_that_cannot_be_read_are_bad_arguments(query: str) -> None:
     assert caught.value.code == 36
 
 
-OWNER = Account("owner", "s:é")
+OWNER = HttpAccount("owner", "s:é")
 
 
 @pytest.mark.parametrize(
@@ -84,6 +84,6 @@ def test_everybody_else_is_not(query: str, headers: dict[str, str]) -> None:
 
 
 def test_without_an_account_default_needs_no_password() -> None:
-    authenticate(Account(), "", {})
+    authenticate(HttpAccount(), "", {})
     with pytest.raises(ClickHouseError):
-        authenticate(Account(), "password=x", {})
+        authenticate(HttpAccount(), "password=x", {})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.local.clickhouse.requests import Account
+from shared.local.clickhouse.requests import HttpAccount
 from shared.local.clickhouse.server import listen, serve
 
 
@@ -18,13 +18,13 @@ def test_accepted_connections_are_known_as_tcp() -> None:
 
 
 def test_beyond_this_machine_only_with_a_password(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert serve(tmp_path, "192.0.2.1", 0, Account()) == 2
+    assert serve(tmp_path, "192.0.2.1", 0, HttpAccount()) == 2
     assert "without a password" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_address_that_is_not_here_is_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert serve(tmp_path, "192.0.2.1", 8123, Account("default", "x")) == 1
+    assert serve(tmp_path, "192.0.2.1", 8123, HttpAccount("default", "x")) == 1
     assert capsys.readouterr().err == (
         "ClickHouse cannot listen on 192.0.2.1 port 8123: Cannot assign requested address.\n"
     )

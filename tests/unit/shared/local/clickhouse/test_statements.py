@@ -5,7 +5,7 @@ import pytest
 from shared.local.clickhouse.errors import ClickHouseError
 from shared.local.clickhouse.statements import (
     InsertHead,
-    Undecided,
+    NotReadYet,
     find_insert,
     may_be_streamed,
     output_format,
@@ -39,7 +39,7 @@ def test_insert_head_is_the_same_wherever_the_body_is_cut(body: bytes) -> None:
     assert isinstance(whole, InsertHead)
     for size in range(1, len(body)):
         found = find_insert(body[:size], complete=False)
-        assert found is Undecided.INCOMPLETE or (
+        assert found is NotReadYet.INCOMPLETE or (
             isinstance(found, InsertHead)
             and (found.statement, found.input_format) == (whole.statement, whole.input_format)
         )
@@ -57,7 +57,7 @@ def test_insert_head_is_the_same_wherever_the_body_is_cut(body: bytes) -> None:
     ],
 )
 def test_statements_without_data_are_queries(body: bytes) -> None:
-    assert find_insert(body, complete=True) is Undecided.QUERY
+    assert find_insert(body, complete=True) is NotReadYet.QUERY
 
 
 @pytest.mark.parametrize(
@@ -77,8 +77,8 @@ def test_an_insert_can_read_from_a_file(body: bytes, statement: str) -> None:
 
 
 def test_select_is_decided_by_its_first_word() -> None:
-    assert find_insert(b"SELECT", complete=False) is Undecided.INCOMPLETE
-    assert find_insert(b"SELECT ", complete=False) is Undecided.QUERY
+    assert find_insert(b"SELECT", complete=False) is NotReadYet.INCOMPLETE
+    assert find_insert(b"SELECT ", complete=False) is NotReadYet.QUERY
 
 
 @pytest.mark.parametrize(
