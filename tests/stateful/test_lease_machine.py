@@ -63,7 +63,6 @@ class LeaseMachine(RuleBasedStateMachine):
         self.last: ConnectorState | None = None
         self.processes: dict[str, Process] = {}
         self.open: set[str] = set()
-        self.ever_bound = 0
         for name in NAMES[:2]:
             self.start(name)
 
@@ -169,6 +168,8 @@ class LeaseMachine(RuleBasedStateMachine):
         process.watch.dropped()
         if process.leaving_until_s is None and process.connection and must_drop:
             process.leaving_until_s = self.now_s + UNBIND_S
+            for lease in process.leases:
+                self.report(process, lease, LeaseEvent.SILENT)
         elif process.doubts and process.leaving_until_s is None and process.connection:
             self.open.add(process.owner)
         process.doubts = False
@@ -179,7 +180,7 @@ class LeaseMachine(RuleBasedStateMachine):
         process.connection, process.leaving_until_s = False, None
         self.open.discard(process.owner)
         for lease in list(process.leases):
-            if lease.state is LeaseState.BOUND:
+            if lease.state in (LeaseState.BOUND, LeaseState.CONNECTING, LeaseState.QUEUED):
                 self.report(process, lease, LeaseEvent.DOWN)
 
     def _expel(self) -> None:
@@ -300,7 +301,8 @@ class LeaseMachine(RuleBasedStateMachine):
             assert process.epoch == self.epoch, f"{process.owner} writes what another has judged"
 
     @rule(name=st.sampled_from(NAMES))
-    def connects(self, name: str) -> None:
+    def takes_its_turn(self, name: str) -> None:
+        """An attempt: the SMSC may have a connection from now on, whatever the process knows of it."""
         process = self.processes.get(name)
         if process not in self.running() or process is None or not self.may_decide(process) or process.connection:
             return
@@ -311,9 +313,22 @@ class LeaseMachine(RuleBasedStateMachine):
                 self.report(process, lease, LeaseEvent.TURN)
                 process.connection = True
                 self.open.add(process.owner)
-                self.ever_bound += 1
+                return
+
+    @rule(name=st.sampled_from(NAMES))
+    def is_accepted(self, name: str) -> None:
+        process = self.processes.get(name)
+        if process is None or process not in self.running() or process.leaving_until_s is not None:
+            return
+        for lease in process.leases:
+            if lease.state is LeaseState.CONNECTING:
                 self.report(process, lease, LeaseEvent.UP)
                 return
+
+    def connects(self, name: str) -> None:
+        """The two together."""
+        self.takes_its_turn(name)
+        self.is_accepted(name)
 
     @rule(name=st.sampled_from(NAMES))
     def link_breaks(self, name: str) -> None:
