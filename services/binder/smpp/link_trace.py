@@ -7,7 +7,8 @@ from schemas.gateway.connectors.smpp import SmppConnector
 from services.binder.smpp.link_plan import Address
 from services.binder.smpp.trace_filter import SmscIds, TraceFilter
 from services.binder.submit.dispatch_record import Segment
-from services.binder.trace.tracing import LinkTrace, Tracing
+from services.binder.trace.tracing import Tracing
+from services.binder.trace.views import LinkTrace
 from shared.smpp.config import EsmeConfig
 from shared.smpp.constants import HEADER_LENGTH, RESPONSE_BIT, BindMode
 from shared.smpp.session import EsmeSession

@@ -17,6 +17,7 @@ from services.binder.smpp.link_plan import esme_config
 from services.binder.smpp.link_trace import EsmeTrace
 from services.binder.submit.dispatch_record import Segment, read_dispatch
 from services.binder.trace import tracing as module
+from services.binder.trace import views
 from services.binder.trace.files import TraceFiles
 from services.binder.trace.tracing import RING_OCTETS_MIN, RINGS_OCTETS, Tracing
 from shared.kafka.produce import BatchProducer
@@ -251,8 +252,8 @@ async def test_what_passed_before_comes_first(scene: Scene) -> None:
 
 
 async def test_too_many_to_read_are_counted(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "LINES_BURST", 5)
-    monkeypatch.setattr(module, "LINES_PER_S", 1000)
+    monkeypatch.setattr(views, "LINES_BURST", 5)
+    monkeypatch.setattr(views, "LINES_PER_S", 1000)
     trace, session = scene.bound()
     scene.ask()
     ring, now = trace.link.connections[0].ring, asyncio.get_running_loop().time()
