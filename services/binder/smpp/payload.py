@@ -23,7 +23,6 @@ _NEEDED: Final = itemgetter(
     "data_coding",
 )
 _TYPES: Final = (str, int, int, str, int, int, str, int, int, int)
-_OPTIONAL: Final = ("protocol_id", "priority_flag")
 _relative: Final = lru_cache(maxsize=8192)(relative)
 
 
@@ -72,7 +71,7 @@ def read_payload(fields: Any) -> SubmitParts:
     """Raises `ValueError`. The usual payload is read by hand; what is not usual is judged by the model."""
     try:
         needed = _NEEDED(fields)
-        if tuple(map(type, needed)) == _TYPES and not any(name in fields for name in _OPTIONAL):
+        if tuple(map(type, needed)) == _TYPES and "protocol_id" not in fields and "priority_flag" not in fields:
             return _submit_parts(fields, needed)
     except (ValueError, TypeError, KeyError):
         pass
