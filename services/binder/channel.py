@@ -20,7 +20,7 @@ from typing import Protocol
 from schemas.gateway.connectors.kinds import Connector
 from services.binder.lease.backoff import Failure
 from services.binder.lease.machine import LeaseEvent
-from services.binder.submit.dispatch_record import Segment
+from services.binder.submit.dispatch_record import DispatchedSegment
 from services.binder.submit.feedback_record import Said
 
 
@@ -63,7 +63,7 @@ class Channel(Protocol):
     async def connect(self) -> NotConnected | None:
         """Try once; None = bound. After a failure, or when cancelled, nothing is open any more."""
 
-    def submit(self, segment: Segment, at_ms: int) -> bool:
+    def submit(self, segment: DispatchedSegment, at_ms: int) -> bool:
         """Take one segment to be sent by `flush`. False: not now. Raises `Unsendable`."""
 
     def flush(self, still_allowed: Callable[[], bool]) -> None:
@@ -86,13 +86,13 @@ class Channel(Protocol):
 class Answers(Protocol):
     """Who is told what becomes of submitted segments. Each gets one of `answered` and `unknown`."""
 
-    def answered(self, segment: Segment, said: Said) -> None:
+    def answered(self, segment: DispatchedSegment, said: Said) -> None:
         """The other side has answered."""
 
-    def unknown(self, segment: Segment) -> None:
+    def unknown(self, segment: DispatchedSegment) -> None:
         """It may have been sent, and no answer will come."""
 
-    def answered_late(self, segment: Segment, said: Said) -> None:
+    def answered_late(self, segment: DispatchedSegment, said: Said) -> None:
         """An answer after `unknown`: the outcome stands."""
 
     def advance(self) -> None:

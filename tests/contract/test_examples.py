@@ -32,7 +32,7 @@ from schemas.topics import (
     dispatch_topic,
     segments_topic,
 )
-from services.binder.submit.dispatch_record import Segment, read_dispatch
+from services.binder.submit.dispatch_record import DispatchedSegment, read_dispatch
 from services.cli.commands.schema import schemas
 from services.correlator.fold import partition as fold
 from services.correlator.join import entries as join_entries
@@ -202,7 +202,7 @@ DISPATCHES = [file for file in EVERY_FILE if topic_of(file).model is Dispatch]
 @pytest.mark.parametrize("file", DISPATCHES, ids=label)
 def test_the_binder_reads_the_dispatches(file: Path) -> None:
     segment = read_dispatch(Record(value_of(file)))
-    assert isinstance(segment, Segment)
+    assert isinstance(segment, DispatchedSegment)
     payload = Dispatch.from_json(value_of(file)).payload
     assert segment.payload.submit_sm(1).destination_addr == payload["destination_addr"]
 

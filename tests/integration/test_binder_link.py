@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from services.binder.smpp.link import EsmeConnection, Link, NotBound
+from services.binder.smpp.link import EsmeConnection, EsmeLink, NotBound
 from services.binder.smpp.link_plan import link_plan
-from services.binder.submit.dispatch_record import Segment, read_dispatch
+from services.binder.submit.dispatch_record import DispatchedSegment, read_dispatch
 from shared.smpp.codec import encode_body
 from shared.smpp.events import DeliverReceived
 from shared.smpp.pdu import AlertNotification, DataSm, DeliverSm, Outbind, SubmitSmResp
@@ -31,13 +31,13 @@ class Owner:
     quirks: list[str] = field(default_factory=list)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def submit_answered(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
+    def submit_answered(self, token: DispatchedSegment, command_status: int, smsc_message_id: str | None) -> None:
         self.answered.append((token.offset, command_status, smsc_message_id))
 
-    def submit_unknown(self, token: Segment) -> None:
+    def submit_unknown(self, token: DispatchedSegment) -> None:
         self.unknown.append(token.offset)
 
-    def late_response(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
+    def late_response(self, token: DispatchedSegment, command_status: int, smsc_message_id: str | None) -> None:
         self.late.append(token.offset)
 
     def delivered(self, connection: EsmeConnection, event: DeliverReceived) -> None:
@@ -66,17 +66,17 @@ async def smsc() -> AsyncIterator[SmscDouble]:
     await double.stop()
 
 
-async def opened(smsc: SmscDouble, owner: Owner, **changes: object) -> Link:
-    link = Link(owner)
+async def opened(smsc: SmscDouble, owner: Owner, **changes: object) -> EsmeLink:
+    link = EsmeLink(owner)
     made = connector("c", smsc.port, **changes)
     assert await link.open(made, link_plan(made), "secret") is None
     return link
 
 
-def submit(link: Link, *offsets: int) -> None:
+def submit(link: EsmeLink, *offsets: int) -> None:
     for offset in offsets:
         segment = read_dispatch(Record(offset, dispatch_record(offset).to_json()))
-        assert isinstance(segment, Segment)
+        assert isinstance(segment, DispatchedSegment)
         assert link.submit(segment, segment.payload.submit_sm(1))
     link.flush(lambda: True)
 
@@ -154,7 +154,7 @@ async def test_a_pair_that_drains_answers_what_its_receiver_still_owes(smsc: Sms
 async def test_a_pair_that_gets_only_one_half_keeps_none(smsc: SmscDouble) -> None:
     smsc.admit = lambda request: 0x05 if request.bind_mode.value == "receiver" else 0
     made = connector("c", smsc.port, bind="transmitter+receiver")
-    refused = await Link(Owner()).open(made, link_plan(made), "secret")
+    refused = await EsmeLink(Owner()).open(made, link_plan(made), "secret")
     assert isinstance(refused, NotBound)
     assert refused.command_status == 0x05
     await smsc.until(lambda: not smsc.bound)
@@ -164,7 +164,7 @@ async def test_a_pair_that_gets_only_one_half_keeps_none(smsc: SmscDouble) -> No
 async def test_q19_q20_a_refusal_tells_its_status(smsc: SmscDouble, status: int) -> None:
     smsc.admit = lambda _: status
     made = connector("c", smsc.port)
-    refused = await Link(Owner()).open(made, link_plan(made), "secret")
+    refused = await EsmeLink(Owner()).open(made, link_plan(made), "secret")
     assert refused is not None
     assert refused.command_status == status
     assert "secret" not in refused.reason
@@ -173,7 +173,7 @@ async def test_q19_q20_a_refusal_tells_its_status(smsc: SmscDouble, status: int)
 @pytest.mark.parametrize("password", ["pä€word", "a\0b"])
 async def test_for_a_password_that_no_pdu_can_hold_nothing_is_connected(password: str) -> None:
     made = connector("c", 1)
-    refused = await Link(Owner()).open(made, link_plan(made), password)
+    refused = await EsmeLink(Owner()).open(made, link_plan(made), password)
     assert refused is not None
     assert (refused.command_status, refused.unusable) == (None, True)
     assert "password" in refused.reason
@@ -183,7 +183,7 @@ async def test_for_a_password_that_no_pdu_can_hold_nothing_is_connected(password
 @pytest.mark.parametrize("host", ["bad..host", "x" * 64])
 async def test_a_host_that_cannot_be_one_is_a_failed_attempt(host: str) -> None:
     made = connector("c", 1, host=host)
-    refused = await Link(Owner()).open(made, link_plan(made), "secret")
+    refused = await EsmeLink(Owner()).open(made, link_plan(made), "secret")
     assert refused is not None
     assert (refused.command_status, refused.unusable) == (None, False)
 
@@ -191,8 +191,8 @@ async def test_a_host_that_cannot_be_one_is_a_failed_attempt(host: str) -> None:
 async def test_q52_binds_at_another_host_of_the_account_from_the_address_that_is_allowed(smsc: SmscDouble) -> None:
     made = connector("c", 1, options={"hosts": [f"127.0.0.1:{smsc.port}"], "local_host": "127.0.0.2"})
     plan = link_plan(made)
-    assert await Link(Owner()).open(made, plan, "secret", 0) is not None
-    link = Link(Owner())
+    assert await EsmeLink(Owner()).open(made, plan, "secret", 0) is not None
+    link = EsmeLink(Owner())
     assert await link.open(made, plan, "secret", 1) is None
     assert smsc.bound[0].peer.startswith("127.0.0.2:")
     await link.drain()
@@ -217,7 +217,7 @@ async def test_connection_and_bind_together_have_bind_timeout_s(
 
 async def test_nobody_listens() -> None:
     made = connector("c", 1)
-    refused = await Link(Owner()).open(made, link_plan(made), "secret")
+    refused = await EsmeLink(Owner()).open(made, link_plan(made), "secret")
     assert refused is not None
     assert refused.command_status is None
     assert refused.reason.startswith("127.0.0.1:1:")
@@ -302,7 +302,7 @@ async def test_cancelled_while_it_binds_it_leaves_nothing_open() -> None:
     smsc._bind = lambda connection, event: waiting.set()  # type: ignore[method-assign]  # never answers
     await smsc.start()
     made = connector("c", smsc.port)
-    opening = asyncio.create_task(Link(Owner()).open(made, link_plan(made), "secret"))
+    opening = asyncio.create_task(EsmeLink(Owner()).open(made, link_plan(made), "secret"))
     async with asyncio.timeout(10):
         await waiting.wait()
     opening.cancel()

@@ -24,7 +24,7 @@ from schemas.feedback import Feedback
 from services.binder.lease.doubt_judgement import DoubtJudgement
 from services.binder.smpp.status_policy import status_policy
 from services.binder.submit.dispatch_record import read_dispatch
-from services.binder.submit.feedback_record import Answer, Origin, answers_record, fence_record
+from services.binder.submit.feedback_record import Origin, SegmentAnswer, answers_record, fence_record
 from services.binder.submit.journal import Journal
 from services.binder.submit.submissions import Submissions
 from tests.integration.binder_rig import dispatch_record
@@ -47,7 +47,7 @@ class Record:
     headers: list[tuple[str, bytes]] = field(default_factory=list)
 
 
-def effective(feedback: list[Feedback]) -> dict[int, list[Answer]]:
+def effective(feedback: list[Feedback]) -> dict[int, list[SegmentAnswer]]:
     """What the throttler makes of a feedback partition: answers by offset, older epochs behind a fence left out."""
     epoch, found = 0, {}  # type: ignore[var-annotated]  # a dict of lists, filled below
     for record in feedback:
@@ -77,8 +77,8 @@ class JournalMachine(RuleBasedStateMachine):
         self.judging: DoubtJudgement | None = None
         self.judged = False
         self.pending_commit: tuple[int, BinderMark] | None = None
-        self.taken: list[tuple[Submissions, Origin, list[Answer]]] = []
-        self.pending_answers: list[tuple[Submissions, list[Answer], int]] = []
+        self.taken: list[tuple[Submissions, Origin, list[SegmentAnswer]]] = []
+        self.pending_answers: list[tuple[Submissions, list[SegmentAnswer], int]] = []
         self.submissions = self.submissions_class(Journal(FIRST_MARK, 0, waiting=True))
         self.position = 0
 
@@ -299,7 +299,7 @@ def test_the_journal_under_crashes() -> None:
 class TakesAnswersLightly(Submissions):
     """Planted: what is answered counts as told before Kafka has the answer."""
 
-    def take_answers(self) -> list[Answer]:
+    def take_answers(self) -> list[SegmentAnswer]:
         taken = super().take_answers()
         self.journal._settled.update(answer.offset for answer in taken)
         return taken

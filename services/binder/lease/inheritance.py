@@ -13,7 +13,7 @@ from schemas.topics import feedback_topic
 from services.binder.lease.doubt_judgement import DoubtJudgement
 from services.binder.outbox import Outbox
 from services.binder.submit.committing import Committer, NotOwner
-from services.binder.submit.dispatch_record import Segment, Unreadable, read_dispatch
+from services.binder.submit.dispatch_record import DispatchedSegment, Unreadable, read_dispatch
 from services.binder.submit.feedback_record import Origin, fence_record
 from services.binder.submit.journal import Journal
 from shared.kafka.produce import BatchProducer
@@ -28,7 +28,7 @@ class Inheritance:
     """The new owner's journal, and the segments that it must answer as in doubt."""
 
     journal: Journal
-    doubtful: list[Segment | Unreadable]
+    doubtful: list[DispatchedSegment | Unreadable]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,9 +77,9 @@ class JournalTakeover:
                 for record in records:
                     _judge_record(judgement, record)
 
-    async def _read_claims(self, tp: TopicPartition, low: int, high: int) -> dict[int, Segment | Unreadable]:
+    async def _read_claims(self, tp: TopicPartition, low: int, high: int) -> dict[int, DispatchedSegment | Unreadable]:
         """The dispatch records of [L, X), by offset."""
-        found: dict[int, Segment | Unreadable] = {}
+        found: dict[int, DispatchedSegment | Unreadable] = {}
         if low < high:
             async with aclosing(read_range(self.settings, tp.topic, tp.partition, low, high)) as batches:
                 async for records in batches:

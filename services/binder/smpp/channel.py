@@ -11,13 +11,13 @@ from services.binder.lease.backoff import Failure
 from services.binder.lease.machine import LeaseEvent
 from services.binder.receive.receiving import Receiving
 from services.binder.smpp.bind_failure import failure_of
-from services.binder.smpp.link import EsmeConnection, Link, NotBound
+from services.binder.smpp.link import EsmeConnection, EsmeLink, NotBound
 from services.binder.smpp.link_plan import link_plan, over_long, peculiarities, vendor_tlvs
 from services.binder.smpp.link_trace import EsmeTrace
 from services.binder.smpp.quirk_log import QuirkLog
 from services.binder.smpp.received_record import Receiver, received_record
 from services.binder.smpp.status_policy import status_policy
-from services.binder.submit.dispatch_record import Segment
+from services.binder.submit.dispatch_record import DispatchedSegment
 from services.binder.trace.tracing import Tracing
 from shared.process.clock import now_ms
 from shared.smpp.constants import SmppCommandStatus, command_name
@@ -68,7 +68,7 @@ class SmppChannel:
         self._address_no = 0
         self._secret_tried: int | None = None
         """Fingerprint of the secret at the last attempt."""
-        self._link: Link | None = None
+        self._link: EsmeLink | None = None
         self._trace: EsmeTrace | None = None
         self._deliverers: dict[EsmeConnection, EsmeDeliverer] = {}
         self._adopt_options(connector)
@@ -125,7 +125,7 @@ class SmppChannel:
         for warning in over_long(connector, password):
             log.warning("connector %s: %s", connector.id, warning)
         trace = EsmeTrace(self._tracing, connector, self._partition, plan.addresses[self._address_no])
-        link = Link(self, trace.session)
+        link = EsmeLink(self, trace.session)
         try:
             failed = await link.open(connector, plan, password, self._address_no)
         except BaseException:
@@ -172,7 +172,7 @@ class SmppChannel:
     def window_free(self) -> int:
         return 0 if self._link is None else self._link.window_free
 
-    def submit(self, segment: Segment, at_ms: int) -> bool:
+    def submit(self, segment: DispatchedSegment, at_ms: int) -> bool:
         if self._link is None:
             return False
         try:
@@ -187,13 +187,13 @@ class SmppChannel:
 
     # -- what the link reports (LinkOwner) ---------------------------------------------------------------------------
 
-    def submit_answered(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
+    def submit_answered(self, token: DispatchedSegment, command_status: int, smsc_message_id: str | None) -> None:
         self._answers.answered(token, self._policy.said(command_status, smsc_message_id))
 
-    def submit_unknown(self, token: Segment) -> None:
+    def submit_unknown(self, token: DispatchedSegment) -> None:
         self._answers.unknown(token)
 
-    def late_response(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None:
+    def late_response(self, token: DispatchedSegment, command_status: int, smsc_message_id: str | None) -> None:
         self._answers.answered_late(token, self._policy.said(command_status, smsc_message_id))
 
     def delivered(self, connection: EsmeConnection, event: DeliverReceived) -> None:

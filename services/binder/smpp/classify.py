@@ -25,7 +25,7 @@ _RECEIPTED_MESSAGE_ID: Final = Tag.RECEIPTED_MESSAGE_ID.value
 _MESSAGE_STATE: Final = Tag.MESSAGE_STATE.value
 
 
-class Receipt(NamedTuple):
+class DeliveredReceipt(NamedTuple):
     """The ids as found, "" where there is none: an SMSC may write it differently in the two places, or in one only.
     `octets` is the text, from wherever it came.
     """
@@ -40,13 +40,13 @@ class Receipt(NamedTuple):
         return self.id_in_tlv or self.id_in_text
 
 
-class Inbound(NamedTuple):
+class DeliveredMessage(NamedTuple):
     """A message of a handset."""
 
     octets: bytes
 
 
-def classify(pdu: DeliverSm | DataSm, *, dlr_by_text: bool) -> Receipt | Inbound:
+def classify(pdu: DeliverSm | DataSm, *, dlr_by_text: bool) -> DeliveredReceipt | DeliveredMessage:
     """What `pdu` is. `dlr_by_text`: one without any mark of a receipt is one when its text reads like one."""
     short_message = b"" if isinstance(pdu, DataSm) else pdu.short_message
     tlvs = pdu.tlvs
@@ -61,14 +61,14 @@ def classify(pdu: DeliverSm | DataSm, *, dlr_by_text: bool) -> Receipt | Inbound
 
 def _by_text(
     pdu: DeliverSm | DataSm, octets: bytes, tlv_id: bytes | None, *, marked: bool, dlr_by_text: bool
-) -> Receipt | Inbound:
+) -> DeliveredReceipt | DeliveredMessage:
     if not marked and not dlr_by_text:
-        return Inbound(octets)
+        return DeliveredMessage(octets)
     text = _as_ascii(octets, pdu.data_coding)
     found = _ID.search(text)
     if not marked and not (found and _STATE.search(text)):
-        return Inbound(octets)
-    return Receipt(_trimmed(tlv_id) if tlv_id else "", _trimmed(found[1]) if found else "", octets)
+        return DeliveredMessage(octets)
+    return DeliveredReceipt(_trimmed(tlv_id) if tlv_id else "", _trimmed(found[1]) if found else "", octets)
 
 
 def _first_values(tlvs: tuple[Tlv, ...]) -> dict[int, bytes]:

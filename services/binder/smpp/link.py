@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol, TypeAlias
 
 from schemas.gateway.connectors.smpp import SmppConnector
 from services.binder.smpp.link_plan import Address, LinkPlan, esme_config
-from services.binder.submit.dispatch_record import Segment
+from services.binder.submit.dispatch_record import DispatchedSegment
 from shared.smpp.codec import encode_body
 from shared.smpp.config import EsmeConfig
 from shared.smpp.constants import BindMode, command_name
@@ -58,9 +58,9 @@ class NotBound:
 class LinkOwner(Protocol):
     """Who is told what happens on a link. Called in the event loop; tokens are the segments that were submitted."""
 
-    def submit_answered(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None: ...
-    def submit_unknown(self, token: Segment) -> None: ...
-    def late_response(self, token: Segment, command_status: int, smsc_message_id: str | None) -> None: ...
+    def submit_answered(self, token: DispatchedSegment, command_status: int, smsc_message_id: str | None) -> None: ...
+    def submit_unknown(self, token: DispatchedSegment) -> None: ...
+    def late_response(self, token: DispatchedSegment, command_status: int, smsc_message_id: str | None) -> None: ...
     def delivered(self, connection: EsmeConnection, event: DeliverReceived) -> None: ...
     def noticed(self, kind: str, detail: str) -> None:
         """The SMSC did something that the specification does not allow, or that nobody asked for."""
@@ -81,7 +81,7 @@ def new_session(config: EsmeConfig, now: float, jitter: float) -> EsmeSession:
     return EsmeSession(config, now=now, jitter=jitter)
 
 
-class Link:
+class EsmeLink:
     """One bind. Use it once: `open`, then `drain` or `abort`."""
 
     def __init__(self, owner: LinkOwner, make_session: MakeEsmeSession = new_session) -> None:
@@ -202,7 +202,7 @@ class Link:
         transmitter = self._transmitter
         return transmitter.session.window_free if self._up and transmitter and not transmitter.congested else 0
 
-    def submit(self, token: Segment, submit_sm: SubmitSm) -> bool:
+    def submit(self, token: DispatchedSegment, submit_sm: SubmitSm) -> bool:
         """Hand a submit_sm to the session. False: not now. Raises UnencodablePdu. `flush` sends."""
         connection = self._transmitter
         return connection is not None and connection.session.submit(token, submit_sm, connection.now())

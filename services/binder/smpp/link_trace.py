@@ -6,7 +6,7 @@ from typing import Final
 from schemas.gateway.connectors.smpp import SmppConnector
 from services.binder.smpp.link_plan import Address
 from services.binder.smpp.trace_filter import SmscIds, TraceFilter
-from services.binder.submit.dispatch_record import Segment
+from services.binder.submit.dispatch_record import DispatchedSegment
 from services.binder.trace.tracing import Tracing
 from services.binder.trace.views import LinkTrace
 from shared.smpp.config import EsmeConfig
@@ -42,7 +42,7 @@ class EsmeSource:
         if len(frame) < HEADER_LENGTH or (direction == "in") is not bool(frame[4] & _RESPONSE_OCTET):
             return ""
         token = self.session.token_of(int.from_bytes(frame[12:16], "big"))
-        return token.id if isinstance(token, Segment) else ""
+        return token.id if isinstance(token, DispatchedSegment) else ""
 
 
 class EsmeTrace:

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 
 from schemas.topics import RECEIPTS, SMSC_INBOUND
-from services.binder.smpp.classify import Receipt, classify
+from services.binder.smpp.classify import DeliveredReceipt, classify
 from shared.kafka.records import Out
 from shared.smpp.pdu import DataSm, DeliverSm
 from shared.sms.smsc_message_id import MessageIdFormat, receipt_key_of
@@ -52,7 +52,7 @@ def received_record(pdu: DeliverSm | DataSm, receiver: Receiver, at_ms: int) -> 
         fields["protocol_id"] = pdu.protocol_id
     if pdu.tlvs:
         fields["tlvs"] = [(tlv.tag, b2a_base64(tlv.value, newline=False).decode()) for tlv in pdu.tlvs]
-    if not isinstance(kind, Receipt):
+    if not isinstance(kind, DeliveredReceipt):
         return Out(SMSC_INBOUND, pdu.destination_addr.encode(), orjson.dumps(fields))
     fields["smsc_message_id"] = kind.smsc_message_id
     key = receipt_key_of(kind.id_in_tlv, kind.id_in_text, receiver.message_id_format)

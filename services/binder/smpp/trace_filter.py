@@ -7,7 +7,7 @@ whatever bind they come, by the id that the SMSC gave in that response.
 from collections.abc import Iterator
 from typing import Final
 
-from services.binder.smpp.classify import Receipt, classify
+from services.binder.smpp.classify import DeliveredReceipt, classify
 from shared.smpp import pdu
 from shared.smpp.codec import UnparsablePdu, decode_frame
 from shared.smpp.constants import HEADER_LENGTH, RESPONSE_BIT
@@ -71,7 +71,7 @@ class SmscIds:
         """Whether an id out of a response is one of them."""
         return response_key(smsc_message_id, self._format) in self._keys
 
-    def named_by(self, receipt: Receipt) -> bool:
+    def named_by(self, receipt: DeliveredReceipt) -> bool:
         """Whether a receipt is about one of them."""
         key = receipt_key_of(receipt.id_in_tlv, receipt.id_in_text, self._format)
         return bool(key) and key in self._keys
@@ -137,7 +137,7 @@ class TraceFilter:
         if isinstance(decoded, UnparsablePdu) or not isinstance(decoded.body, pdu.DeliverSm | pdu.DataSm):
             return False
         kind = classify(decoded.body, dlr_by_text=self._dlr_by_text)
-        return isinstance(kind, Receipt) and self._smsc_ids.named_by(kind)
+        return isinstance(kind, DeliveredReceipt) and self._smsc_ids.named_by(kind)
 
 
 class Number:

@@ -15,7 +15,7 @@ _NEEDED: Final = itemgetter("id", "lane", "expires_at_ms", "spacing_us", "kind",
 _TYPES: Final = (str, str, int, int, str, dict)
 
 
-class Segment(NamedTuple):
+class DispatchedSegment(NamedTuple):
     """One dispatched segment. `id` is message_id/route_no/index/attempt; `expires_at_ms` wall clock; `payload` as the
     connector's kind reads it. A tuple, because one is made for every message.
     """
@@ -40,7 +40,7 @@ class Unreadable:
     error: Exception
 
 
-def read_dispatch(record: In) -> Segment | Unreadable:
+def read_dispatch(record: In) -> DispatchedSegment | Unreadable:
     """Never raises. The usual record is read by hand, four times faster; what is not usual is judged by the model."""
     value = record.value or b""
     try:
@@ -57,13 +57,13 @@ def read_dispatch(record: In) -> Segment | Unreadable:
         return Unreadable(record.offset, _id_at_least(value), record, error)
 
 
-def _segment(fields: dict[str, Any], needed: tuple[Any, ...], record: In) -> Segment:
+def _segment(fields: dict[str, Any], needed: tuple[Any, ...], record: In) -> DispatchedSegment:
     named, lane, expires_at_ms, spacing_us, kind, payload = needed
     reader = PAYLOAD_READERS.get(kind)
     if reader is None:
         raise ValueError(f"no connector of kind {kind!r} is served here")
     accepted_at_ms = fields.get("accepted_at_ms")
-    return Segment(
+    return DispatchedSegment(
         record.offset,
         named,
         lane == "otp",

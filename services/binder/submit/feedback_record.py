@@ -20,7 +20,7 @@ IN_DOUBT: Final = "in_doubt"
 NO_RESPONSE: Final = "no_submit_response"
 
 
-class Answer(NamedTuple):
+class SegmentAnswer(NamedTuple):
     """What became of the segment dispatched at `offset`; fields of `schemas.feedback.Answer`, None is left out."""
 
     id: str
@@ -36,7 +36,7 @@ class Answer(NamedTuple):
 
 
 class Said(NamedTuple):
-    """What the channel said to a submit, in the words of `Answer`."""
+    """What the channel said to a submit, in the words of `SegmentAnswer`."""
 
     outcome: AnswerWord
     smsc_error: str | None = None
@@ -54,7 +54,7 @@ class Origin(NamedTuple):
     owner: str
 
 
-def answers_record(origin: Origin, answers: Sequence[Answer]) -> Out:
+def answers_record(origin: Origin, answers: Sequence[SegmentAnswer]) -> Out:
     """One record for all of `answers` (at most `ANSWERS_MAX`)."""
     return _record(origin, "answers", [{k: v for k, v in a._asdict().items() if v is not None} for a in answers])
 

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 
 from schemas.commit_marks import BinderMark
-from services.binder.submit.dispatch_record import Segment, Unreadable, read_dispatch
+from services.binder.submit.dispatch_record import DispatchedSegment, Unreadable, read_dispatch
 from services.binder.submit.feedback_record import (
     ANSWERS_MAX,
     EXPIRED,
@@ -19,8 +19,8 @@ from services.binder.submit.feedback_record import (
     NO_LINK,
     NO_RESPONSE,
     UNREADABLE,
-    Answer,
     Said,
+    SegmentAnswer,
 )
 from services.binder.submit.journal import Journal
 from shared.kafka.records import In
@@ -31,15 +31,15 @@ class Submissions:
 
     def __init__(self, journal: Journal) -> None:
         self.journal = journal
-        self.answers: list[Answer] = []
+        self.answers: list[SegmentAnswer] = []
         self.dead: list[Unreadable] = []
         self.refuse_below: int = 0
         """Records below were dispatched before this bind was announced: they are refused, and come again."""
         self._expected = journal.next_offset
-        self._queue: deque[Segment | Unreadable] = deque()
-        self._claimed: deque[Segment] = deque()
-        self._ready: deque[Segment] = deque()
-        self._in_flight: dict[int, tuple[Segment, int]] = {}
+        self._queue: deque[DispatchedSegment | Unreadable] = deque()
+        self._claimed: deque[DispatchedSegment] = deque()
+        self._ready: deque[DispatchedSegment] = deque()
+        self._in_flight: dict[int, tuple[DispatchedSegment, int]] = {}
 
     # -- reading ----------------------------------------------------------------------------------------------------
 
@@ -77,7 +77,11 @@ class Submissions:
         before = len(self._claimed)
         while self._queue and room > 0:
             item = self._queue.popleft()
-            if isinstance(item, Segment) and not self._must_refuse(item, at_ms) and not self._is_answered(item.offset):
+            if (
+                isinstance(item, DispatchedSegment)
+                and not self._must_refuse(item, at_ms)
+                and not self._is_answered(item.offset)
+            ):
                 self.journal.claim(item.offset)
                 self._claimed.append(item)
                 room -= 1
@@ -99,10 +103,10 @@ class Submissions:
     def _is_answered(self, offset: int) -> bool:
         return self.journal.answered_elsewhere(offset)
 
-    def _must_refuse(self, segment: Segment, at_ms: int) -> bool:
+    def _must_refuse(self, segment: DispatchedSegment, at_ms: int) -> bool:
         return segment.expires_at_ms <= at_ms or segment.offset < self.refuse_below
 
-    def _refuse(self, item: Segment | Unreadable, at_ms: int) -> None:
+    def _refuse(self, item: DispatchedSegment | Unreadable, at_ms: int) -> None:
         if self._is_answered(item.offset):
             self.journal.pass_over(item.offset)
             return
@@ -114,7 +118,7 @@ class Submissions:
 
     def _bury(self, item: Unreadable, at_ms: int) -> None:
         self.dead.append(item)
-        self._answer(Answer(item.id, item.offset, "permanent", at_ms, UNREADABLE))
+        self._answer(SegmentAnswer(item.id, item.offset, "permanent", at_ms, UNREADABLE))
 
     # -- commits ----------------------------------------------------------------------------------------------------
 
@@ -134,7 +138,7 @@ class Submissions:
 
     # -- submitting -------------------------------------------------------------------------------------------------
 
-    def next_ready(self, at_ms: int) -> Segment | None:
+    def next_ready(self, at_ms: int) -> DispatchedSegment | None:
         """The segment to write next, which stays where it is until `began`; those past their validity are refused."""
         ready = self._ready
         while ready:
@@ -160,7 +164,7 @@ class Submissions:
             return
         segment, submitted_at_ms = found
         self._answer(
-            Answer(
+            SegmentAnswer(
                 segment.id,
                 offset,
                 said.outcome,
@@ -180,28 +184,30 @@ class Submissions:
         if found is not None:
             segment, submitted_at_ms = found
             self._answer(
-                Answer(segment.id, offset, "outcome_unknown", at_ms, NO_RESPONSE, submitted_at_ms=submitted_at_ms)
+                SegmentAnswer(
+                    segment.id, offset, "outcome_unknown", at_ms, NO_RESPONSE, submitted_at_ms=submitted_at_ms
+                )
             )
 
-    def doubt(self, items: Sequence[Segment | Unreadable], at_ms: int) -> None:
+    def doubt(self, items: Sequence[DispatchedSegment | Unreadable], at_ms: int) -> None:
         """What a judgement found claimed by an earlier owner and unanswered."""
         for item in items:
-            self._answer(Answer(item.id, item.offset, "outcome_unknown", at_ms, IN_DOUBT))
+            self._answer(SegmentAnswer(item.id, item.offset, "outcome_unknown", at_ms, IN_DOUBT))
 
     # -- answers ----------------------------------------------------------------------------------------------------
 
-    def take_answers(self) -> list[Answer]:
+    def take_answers(self) -> list[SegmentAnswer]:
         """The answers for one feedback record, taken out."""
         taken, self.answers = self.answers[:ANSWERS_MAX], self.answers[ANSWERS_MAX:]
         return taken
 
-    def settled(self, answers: Sequence[Answer], feedback_offset: int) -> None:
+    def settled(self, answers: Sequence[SegmentAnswer], feedback_offset: int) -> None:
         """Kafka acknowledged the feedback record with `answers`."""
         self.journal.settled([answer.offset for answer in answers], feedback_offset)
 
-    def _answer_not_sent(self, segment: Segment, at_ms: int, reason: str) -> None:
-        self._answer(Answer(segment.id, segment.offset, "not_sent", at_ms, reason))
+    def _answer_not_sent(self, segment: DispatchedSegment, at_ms: int, reason: str) -> None:
+        self._answer(SegmentAnswer(segment.id, segment.offset, "not_sent", at_ms, reason))
 
-    def _answer(self, answer: Answer) -> None:
+    def _answer(self, answer: SegmentAnswer) -> None:
         if self.journal.answered(answer.offset):
             self.answers.append(answer)

@@ -28,8 +28,8 @@ from services.binder.context import BinderContext
 from services.binder.lease.machine import Intent, Lease
 from services.binder.outbox import Offsets, Parcel
 from services.binder.submit.committing import Point
-from services.binder.submit.dispatch_record import Segment, read_id
-from services.binder.submit.feedback_record import Answer, Origin, Said, answers_record
+from services.binder.submit.dispatch_record import DispatchedSegment, read_id
+from services.binder.submit.feedback_record import Origin, Said, SegmentAnswer, answers_record
 from services.binder.submit.journal import Journal
 from services.binder.submit.pace import Pace
 from services.binder.submit.submissions import Submissions
@@ -185,13 +185,13 @@ class Submitter:
 
     # -- what the channel reports (Answers) ---------------------------------------------------------------------------
 
-    def answered(self, segment: Segment, said: Said) -> None:
+    def answered(self, segment: DispatchedSegment, said: Said) -> None:
         self.submissions.answered(segment.offset, said, now_ms())
 
-    def unknown(self, segment: Segment) -> None:
+    def unknown(self, segment: DispatchedSegment) -> None:
         self.submissions.unknown(segment.offset, now_ms())
 
-    def answered_late(self, segment: Segment, said: Said) -> None:
+    def answered_late(self, segment: DispatchedSegment, said: Said) -> None:
         """The outcome stands (Q15); what came is told to whoever reads the message's history."""
         parts = read_id(segment.id)
         error: dict[str, Any] = {ERROR_CODE_COLUMN: said.error_code}
@@ -225,7 +225,7 @@ class Submitter:
         return Parcel([out], partial(self._settled, submissions, (out.topic, self.tp.partition), answers))
 
     def _settled(
-        self, submissions: Submissions, place: tuple[str, int], answers: Sequence[Answer], offsets: Offsets
+        self, submissions: Submissions, place: tuple[str, int], answers: Sequence[SegmentAnswer], offsets: Offsets
     ) -> None:
         submissions.settled(answers, offsets[place])
         self._committer.wake()

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.binder.smpp.classify import Inbound, Receipt, classify
+from services.binder.smpp.classify import DeliveredMessage, DeliveredReceipt, classify
 from shared.smpp.pdu import DataSm, DeliverSm
 from shared.smpp.tlv import Tlv
 
@@ -14,36 +14,36 @@ TEXT = b"id:0123ABC sub:001 dlvrd:001 submit date:2601010000 done date:260101000
 @pytest.mark.parametrize("esm_class", [0x04, 0x08, 0x20, 0x44, 0x24, 0x0C, 0xC4])
 def test_q6_any_receipt_bit_makes_a_receipt(esm_class: int) -> None:
     found = classify(DeliverSm(esm_class=esm_class, short_message=TEXT), dlr_by_text=False)
-    assert found == Receipt("", "0123ABC", TEXT)
+    assert found == DeliveredReceipt("", "0123ABC", TEXT)
 
 
 @pytest.mark.parametrize("tlv", [Tlv(0x001E, b"77aa\0"), Tlv(0x0427, b"\x02")])
 def test_q6_a_receipt_parameter_makes_a_receipt(tlv: Tlv) -> None:
-    assert isinstance(classify(DeliverSm(esm_class=0, tlvs=(tlv,)), dlr_by_text=False), Receipt)
+    assert isinstance(classify(DeliverSm(esm_class=0, tlvs=(tlv,)), dlr_by_text=False), DeliveredReceipt)
 
 
 def test_q6_text_counts_only_where_the_connector_says_so() -> None:
     pdu = DeliverSm(esm_class=0, short_message=TEXT)
-    assert classify(pdu, dlr_by_text=False) == Inbound(TEXT)
-    assert classify(pdu, dlr_by_text=True) == Receipt("", "0123ABC", TEXT)
+    assert classify(pdu, dlr_by_text=False) == DeliveredMessage(TEXT)
+    assert classify(pdu, dlr_by_text=True) == DeliveredReceipt("", "0123ABC", TEXT)
 
 
 @pytest.mark.parametrize("text", [b"my id: 4711, please call", b"stat: fine", b"", b"\0\1\2", b"solid:1 stat:DELIVRD"])
 def test_q6_a_message_that_is_no_receipt_stays_one(text: bytes) -> None:
-    assert classify(DeliverSm(esm_class=0, short_message=text), dlr_by_text=True) == Inbound(text)
+    assert classify(DeliverSm(esm_class=0, short_message=text), dlr_by_text=True) == DeliveredMessage(text)
 
 
 def test_q8_the_parameter_wins_over_the_text() -> None:
     pdu = DeliverSm(esm_class=4, short_message=TEXT, tlvs=(Tlv(0x001E, b"6aad5\0"),))
     found = classify(pdu, dlr_by_text=False)
-    assert found == Receipt("6aad5", "0123ABC", TEXT)
+    assert found == DeliveredReceipt("6aad5", "0123ABC", TEXT)
     assert found.smsc_message_id == "6aad5"
 
 
 @pytest.mark.parametrize("value", [b"", b"\0", b"  \0"])
 def test_q8_an_empty_parameter_leaves_it_to_the_text(value: bytes) -> None:
     pdu = DeliverSm(esm_class=4, short_message=TEXT, tlvs=(Tlv(0x001E, value),))
-    assert classify(pdu, dlr_by_text=False) == Receipt("", "0123ABC", TEXT)
+    assert classify(pdu, dlr_by_text=False) == DeliveredReceipt("", "0123ABC", TEXT)
 
 
 @pytest.mark.parametrize(
@@ -58,17 +58,19 @@ def test_q8_an_empty_parameter_leaves_it_to_the_text(value: bytes) -> None:
     ],
 )
 def test_q7_the_id_is_found_however_it_is_written(text: bytes, named: str) -> None:
-    assert classify(DeliverSm(esm_class=4, short_message=text), dlr_by_text=False) == Receipt("", named, text)
+    assert classify(DeliverSm(esm_class=4, short_message=text), dlr_by_text=False) == DeliveredReceipt("", named, text)
 
 
 def test_q34_the_payload_is_the_text_also_where_there_is_a_short_message() -> None:
     pdu = DeliverSm(esm_class=4, short_message=b"id:1 stat:X", tlvs=(Tlv(0x0424, TEXT),))
-    assert classify(pdu, dlr_by_text=False) == Receipt("", "0123ABC", TEXT)
+    assert classify(pdu, dlr_by_text=False) == DeliveredReceipt("", "0123ABC", TEXT)
 
 
 def test_data_sm_carries_both_kinds() -> None:
-    assert classify(DataSm(esm_class=4, tlvs=(Tlv(0x0424, TEXT),)), dlr_by_text=False) == Receipt("", "0123ABC", TEXT)
-    assert classify(DataSm(tlvs=(Tlv(0x0424, b"hi"),)), dlr_by_text=False) == Inbound(b"hi")
+    assert classify(DataSm(esm_class=4, tlvs=(Tlv(0x0424, TEXT),)), dlr_by_text=False) == DeliveredReceipt(
+        "", "0123ABC", TEXT
+    )
+    assert classify(DataSm(tlvs=(Tlv(0x0424, b"hi"),)), dlr_by_text=False) == DeliveredMessage(b"hi")
 
 
 @given(

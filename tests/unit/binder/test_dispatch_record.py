@@ -8,15 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.payloads.smpp import SmppPayload
-from services.binder.submit.dispatch_record import Segment, SegmentId, Unreadable, read_dispatch, read_id
+from services.binder.submit.dispatch_record import DispatchedSegment, SegmentId, Unreadable, read_dispatch, read_id
 from shared.smpp.tlv import Tlv
 from tests.integration.binder_rig import dispatch_record
 from tests.stateful.test_journal_machine import Record
 
 
-def segment(**changes: object) -> Segment:
+def segment(**changes: object) -> DispatchedSegment:
     found = read_dispatch(Record(9, dispatch_record(1, **changes).to_json()))
-    assert isinstance(found, Segment)
+    assert isinstance(found, DispatchedSegment)
     return found
 
 
@@ -72,7 +72,7 @@ def test_a_wrong_field_makes_it_unreadable_but_keeps_the_id(change: str, value: 
     (fields["payload"] if change in SmppPayload.model_fields else fields)[change] = value
     found = read_dispatch(Record(3, orjson.dumps(fields)))
     if change == "esm_class" and value == "0":
-        assert isinstance(found, Segment), "what the model reads is read"
+        assert isinstance(found, DispatchedSegment), "what the model reads is read"
     else:
         assert isinstance(found, Unreadable)
         assert found.id == fields["id"]

@@ -1,14 +1,14 @@
 """Pure: answers and fences fit the schema."""
 
 from schemas.feedback import Feedback
-from services.binder.submit.feedback_record import Answer, Origin, answers_record, fence_record
+from services.binder.submit.feedback_record import Origin, SegmentAnswer, answers_record, fence_record
 
 
 def test_answers_and_fences_fit_the_schema() -> None:
     origin = Origin("acme", 2, 5, "b0|77")
     answers = [
-        Answer("m/0/1/1", 7, "accepted", 50, smsc_message_ids=("AB",), join_ids=("ab",), submitted_at_ms=40),
-        Answer("m/0/2/1", 8, "not_sent", 50, "no_link"),
+        SegmentAnswer("m/0/1/1", 7, "accepted", 50, smsc_message_ids=("AB",), join_ids=("ab",), submitted_at_ms=40),
+        SegmentAnswer("m/0/2/1", 8, "not_sent", 50, "no_link"),
     ]
     out = answers_record(origin, answers)
     assert (out.topic, out.partition) == ("mt.feedback.acme", 2)

@@ -26,7 +26,7 @@ from services.binder.lease.watch import Watch
 from services.binder.lease.worker import LeaseWorker
 from services.binder.outbox import Outbox
 from services.binder.submit.committing import Committer
-from services.binder.submit.dispatch_record import Segment
+from services.binder.submit.dispatch_record import DispatchedSegment
 from services.binder.submit.feedback_record import Said
 from services.binder.submit.journal import Journal
 from shared.kafka.produce import BatchProducer
@@ -59,7 +59,7 @@ class FakeChannel:
         self.answers = answers
         self.watcher = watcher
         self.fails: NotConnected | None = None
-        self.submitted: list[Segment] = []
+        self.submitted: list[DispatchedSegment] = []
         self.unsendable = ""
         self.drains = asyncio.Event()
         self.drains.set()
@@ -93,7 +93,7 @@ class FakeChannel:
         FakeChannel.most_open = max(FakeChannel.most_open, FakeChannel.open_now)
         return None
 
-    def submit(self, segment: Segment, at_ms: int) -> bool:
+    def submit(self, segment: DispatchedSegment, at_ms: int) -> bool:
         if segment.id == self.unsendable:
             raise Unsendable("too heavy for a pigeon")
         self.submitted.append(segment)

@@ -13,8 +13,8 @@ from services.binder.outbox import Outbox
 from services.binder.receive import receiving as receiving_module
 from services.binder.receive.receiving import Receiving
 from services.binder.smpp.channel import SmppChannel
-from services.binder.smpp.link import EsmeConnection, Link
-from services.binder.submit.dispatch_record import Segment, read_dispatch
+from services.binder.smpp.link import EsmeConnection, EsmeLink
+from services.binder.submit.dispatch_record import DispatchedSegment, read_dispatch
 from services.binder.submit.feedback_record import Said
 from services.binder.trace.files import TraceFiles
 from services.binder.trace.tracing import Tracing
@@ -60,13 +60,13 @@ class Told:
     lost: list[int] = field(default_factory=list)
     downs: list[tuple[str, str]] = field(default_factory=list)
 
-    def answered(self, segment: Segment, said: Said) -> None:
+    def answered(self, segment: DispatchedSegment, said: Said) -> None:
         self.answers.append((segment.offset, said))
 
-    def unknown(self, segment: Segment) -> None:
+    def unknown(self, segment: DispatchedSegment) -> None:
         self.lost.append(segment.offset)
 
-    def answered_late(self, segment: Segment, said: Said) -> None:
+    def answered_late(self, segment: DispatchedSegment, said: Said) -> None:
         self.late.append((segment.offset, said))
 
     def advance(self) -> None:
@@ -98,9 +98,9 @@ class Scene:
             self.channel.delivered(cast("EsmeConnection", connection), DeliverReceived(number, pdu))
 
 
-def segment(offset: int) -> Segment:
+def segment(offset: int) -> DispatchedSegment:
     found = read_dispatch(Record(offset, dispatch_record(offset).to_json()))
-    assert isinstance(found, Segment)
+    assert isinstance(found, DispatchedSegment)
     return found
 
 
@@ -144,8 +144,8 @@ async def test_q53_more_than_can_wait_is_refused_at_once(tmp_path: Path, monkeyp
 
 
 async def test_what_no_pdu_can_hold_cannot_be_sent(tmp_path: Path) -> None:
-    class Refusing(Link):
-        def submit(self, token: Segment, submit_sm: SubmitSm) -> bool:
+    class Refusing(EsmeLink):
+        def submit(self, token: DispatchedSegment, submit_sm: SubmitSm) -> bool:
             raise UnencodablePdu("source_addr: NUL")
 
     scene = Scene(tmp_path)

@@ -15,7 +15,7 @@ from schemas.traces import TraceLine
 from services.binder.outbox import Outbox
 from services.binder.smpp.link_plan import esme_config
 from services.binder.smpp.link_trace import EsmeTrace
-from services.binder.submit.dispatch_record import Segment, read_dispatch
+from services.binder.submit.dispatch_record import DispatchedSegment, read_dispatch
 from services.binder.trace import tracing as module
 from services.binder.trace import views
 from services.binder.trace.files import TraceFiles
@@ -98,7 +98,7 @@ class Scene:
         segment = read_dispatch(
             Record(self.serial, dispatch_record(self.serial, destination_addr=to, octets=text).to_json())
         )
-        assert isinstance(segment, Segment)
+        assert isinstance(segment, DispatchedSegment)
         assert session.submit(segment, segment.payload.submit_sm(1), asyncio.get_running_loop().time())
         return segment.id.split("/")[0]
 
