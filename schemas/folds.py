@@ -1,11 +1,12 @@
 """Pure: `correlator.folds`, changelog of the fold; key `message_id`; co-partitioned with mt.outcomes; compacted."""
 
-from typing import Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
+from schemas.message_context import MessageContext, context_of_version_1
 from schemas.outcomes import OutcomeWord
-from schemas.wire import Lane, ReceiptWish, Wire
+from schemas.wire import Wire
 
 POSITIONS_KEY = b"positions"
 """Record key of a partition's input position; a message_id is a UUID."""
@@ -25,21 +26,11 @@ class OpenFold(NamedTuple):
     """A message of which some segments have an outcome; `submitted` lists the indexes known to be accepted."""
 
     kind: Literal["open"]
-    message_id: str
     route_no: int
-    accepted_at_ms: int
     segments: int
-    receipt: ReceiptWish
-    account_id: str
-    idempotency_key: str
-    to: str
-    sender: str
-    country: str
-    lane: Lane
-    encoding: str
     connector_id: str
-    metadata: dict[str, str]
     submitted: list[int]
+    context: MessageContext
     outcomes: list[SegmentOutcome]
 
 
@@ -55,5 +46,40 @@ class ClosedFold(NamedTuple):
 class FoldEntry(Wire):
     """Key `message_id`: the message's `entry`. Key `positions`: where the input was read to."""
 
+    CURRENT_VERSION: ClassVar[int] = 2
+    schema_version: int = 2
     entry: OpenFold | ClosedFold | None = None
     positions: dict[str, int] = Field(default_factory=dict, description="Next offset by input topic")
+
+    @classmethod
+    def from_earlier(cls, record: dict[str, Any]) -> dict[str, Any]:
+        """Version 1 spelled the context's fields in the entry itself."""
+        entry = record.get("entry")
+        return record | {"entry": _open(entry) if entry and entry[0] == "open" else entry}
+
+
+_OPEN_1 = (
+    "kind",
+    "message_id",
+    "route_no",
+    "accepted_at_ms",
+    "segments",
+    "receipt",
+    "account_id",
+    "idempotency_key",
+    "to",
+    "sender",
+    "country",
+    "lane",
+    "encoding",
+    "connector_id",
+    "metadata",
+    "submitted",
+    "outcomes",
+)
+
+
+def _open(entry: list[Any]) -> list[Any]:
+    named = dict(zip(_OPEN_1, entry, strict=True))
+    named["context"] = context_of_version_1(named)
+    return [named[name] for name in OpenFold._fields]

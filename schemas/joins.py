@@ -5,12 +5,14 @@ one overwrite, and a restore is a plain read. Entries are arrays: millions of op
 here, closed marks in fewer octets still.
 """
 
-from typing import Literal, NamedTuple
+from collections.abc import Callable
+from typing import Any, ClassVar, Literal, NamedTuple
 
 from pydantic import Field
 
+from schemas.message_context import MessageContext, context_of_version_1
 from schemas.outcomes import OutcomeWord
-from schemas.wire import Lane, ReceiptWish, Wire
+from schemas.wire import Wire
 
 POSITIONS_KEY = b"positions"
 """Record key of a partition's input positions; a join key always has a `|`."""
@@ -21,23 +23,21 @@ class OpenEntry(NamedTuple):
 
     kind: Literal["open"]
     deadline_at_ms: int
-    message_id: str
     route_no: int
     segment_index: int
     attempt: int
-    accepted_at_ms: int
     segments: int
-    receipt: ReceiptWish
-    account_id: str
-    idempotency_key: str
-    to: str
-    sender: str
-    country: str
-    lane: Lane
-    encoding: str
     connector_id: str
-    metadata: dict[str, str]
     traceparent: str
+    context: MessageContext
+
+    @property
+    def message_id(self) -> str:
+        return self.context.message_id
+
+    @property
+    def accepted_at_ms(self) -> int:
+        return self.context.accepted_at_ms
 
 
 class ClosedEntry(NamedTuple):
@@ -53,11 +53,13 @@ class ClosedEntry(NamedTuple):
     final: str
 
 
-class EarlyEntry(NamedTuple):
-    """A receipt whose submit result is not known yet, already read; `status` is empty where it is not final."""
+class SeenReceipt(NamedTuple):
+    """A receipt, already read. `status` is empty where its word is not an end.
 
-    kind: Literal["early"]
-    forget_at_ms: int
+    `record_at_ms` is the record's LogAppendTime, which deadlines go by. `notification`: esm_class says intermediate
+    notification, and only that. `smsc_message_id` is as the SMSC wrote it.
+    """
+
     offset: int
     record_at_ms: int
     received_at_ms: int
@@ -71,8 +73,59 @@ class EarlyEntry(NamedTuple):
     detail: str
 
 
+class EarlyEntry(NamedTuple):
+    """A receipt whose submit result is not known yet."""
+
+    kind: Literal["early"]
+    forget_at_ms: int
+    receipt: SeenReceipt
+
+
 class JoinEntries(Wire):
     """Key `provider|smsc_id`: the entries under it, oldest first. Key `positions`: where the inputs were read to."""
 
+    CURRENT_VERSION: ClassVar[int] = 2
+    schema_version: int = 2
     entries: list[OpenEntry | ClosedEntry | EarlyEntry] = Field(default_factory=list)
     positions: dict[str, int] = Field(default_factory=dict, description="Next offset by input topic")
+
+    @classmethod
+    def from_earlier(cls, record: dict[str, Any]) -> dict[str, Any]:
+        """Version 1 spelled the context's fields, and the receipt's, in the entry itself."""
+        return record | {"entries": [_UPGRADES[entry[0]](entry) for entry in record.get("entries", ())]}
+
+
+_OPEN_1 = (
+    "kind",
+    "deadline_at_ms",
+    "message_id",
+    "route_no",
+    "segment_index",
+    "attempt",
+    "accepted_at_ms",
+    "segments",
+    "receipt",
+    "account_id",
+    "idempotency_key",
+    "to",
+    "sender",
+    "country",
+    "lane",
+    "encoding",
+    "connector_id",
+    "metadata",
+    "traceparent",
+)
+
+
+def _open(entry: list[Any]) -> list[Any]:
+    named = dict(zip(_OPEN_1, entry, strict=True))
+    named["context"] = context_of_version_1(named)
+    return [named[name] for name in OpenEntry._fields]
+
+
+def _early(entry: list[Any]) -> list[Any]:
+    return [*entry[:2], entry[2:]]
+
+
+_UPGRADES: dict[str, Callable[[list[Any]], list[Any]]] = {"open": _open, "closed": list, "early": _early}

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.status_context import StatusContext
+from schemas.segment_results import SegmentResult
 from schemas.wire import Int64
 
 OutcomeWord = Literal[
@@ -12,11 +12,9 @@ OutcomeWord = Literal[
 ]
 
 
-class Outcome(StatusContext):
+class Outcome(SegmentResult):
     """What a segment came to. `submitted` ends it only where `receipt` is `none`; with `all` it counts for a status."""
 
-    index: Int64
-    attempt: Int64
     outcome: OutcomeWord
     reason: str | None = None
     smsc_error: str | None = None

@@ -1,10 +1,12 @@
 """Pure: `mt.segments.<connector>.<lane>`: one record per message, octets decided, with the state of its segments."""
 
-from typing import Literal
+from typing import Any, Literal
 
+import orjson
 from pydantic import Field
 
-from schemas.wire import Int64, Lane, Natural, ReceiptWish, Wire
+from schemas.submissions import Submission
+from schemas.wire import Int64, Natural, Wire
 
 SegmentStep = Literal["waiting", "accepted", "failed"]
 """waiting = to be dispatched; accepted = by the SMSC; failed = an outcome was written, never dispatched again."""
@@ -21,22 +23,14 @@ class SegmentState(Wire):
     tries: Int64 = Field(default=0, description="Temporary answers so far")
 
 
-class SegmentedMessage(Wire):
-    """All that dispatching, retrying, re-routing and ending a message needs, in one place.
+class SegmentedMessage(Submission):
+    """The submission with its octets: all that dispatching, retrying, re-routing and ending a message needs.
 
     `run` counts the message's stays in the throttler: 0 from the encoder, one more for each time it comes back from the
     retry lane or moves to another bind, so that `message_id`/`route_no`/`run` names one stay.
     """
 
-    message_id: str
-    route_no: Int64 = 0
     run: Int64 = 0
-    account_id: str
-    connector_id: str
-    lane: Lane
-    receipt: ReceiptWish
-    accepted_at_ms: Int64
-    expires_at_ms: Int64
     due_at_ms: Int64 = Field(default=0, description="Retry lane only: not before")
     encoding: str = Field(description="gsm7, ucs2, latin1, ascii or binary")
     source_addr: str
@@ -50,4 +44,10 @@ class SegmentedMessage(Wire):
     registered_delivery: Int64
     send_validity: bool = Field(default=True, description="Pass the remaining validity on to the SMSC")
     segments: list[SegmentState]
-    submission: str = Field(description="The submission, JSON, untouched")
+
+    @classmethod
+    def from_earlier(cls, record: dict[str, Any]) -> dict[str, Any]:
+        """Version 1 held the submission as a member, of version 1 too, as JSON text."""
+        text = record.get("submission")
+        submission = orjson.loads(text) if isinstance(text, str) else None
+        return super().from_earlier(submission if isinstance(submission, dict) else {}) | record

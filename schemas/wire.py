@@ -2,7 +2,8 @@
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 NIL_UUID = "00000000-0000-0000-0000-000000000000"
 """The `message_id` of an event that belongs to no message."""
@@ -19,6 +20,7 @@ Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Natural = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 ReceiptWish = Literal["final", "all", "none"]
+RECEIPT_WISHES: tuple[ReceiptWish, ...] = ("final", "all", "none")
 EncodingWish = Literal["auto", "gsm7", "ucs2", "latin1"]
 
 
@@ -27,6 +29,9 @@ class Wire(BaseModel):
 
     `from_json` raises `pydantic.ValidationError` for anything else. `to_json` leaves out `None`, so that an absent
     field and a null one are the same thing on the wire.
+
+    A record of an earlier version (`schema_version`, absent = 1) may still lie in its topic during an upgrade:
+    `from_earlier` of its model says what it would be now. That costs nothing where the record is of today.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
@@ -36,8 +41,32 @@ class Wire(BaseModel):
 
     @classmethod
     def from_json(cls, value: bytes | str) -> Self:
-        found: Self = cls.__pydantic_validator__.validate_json(value)  # model_validate_json, but for its options
+        try:
+            found: Self = cls.__pydantic_validator__.validate_json(value)  # model_validate_json, but for its options
+        except ValidationError:
+            earlier = cls._of_earlier_version(value)
+            if earlier is None:
+                raise
+            return cls.model_validate(cls.from_earlier(earlier) | {"schema_version": cls.CURRENT_VERSION})
         return found
+
+    @classmethod
+    def from_earlier(cls, record: dict[str, Any]) -> dict[str, Any]:
+        """A record of an earlier version in the shape of the current one. What it lacks, the model finds missing."""
+        return record
+
+    @classmethod
+    def _of_earlier_version(cls, value: bytes | str) -> dict[str, Any] | None:
+        if cls.CURRENT_VERSION == 1:
+            return None
+        try:
+            record = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return None
+        if not isinstance(record, dict):
+            return None
+        version = record.get("schema_version", 1)
+        return record if type(version) is int and version < cls.CURRENT_VERSION else None
 
     def to_json(self) -> bytes:
         return self.__pydantic_serializer__.to_json(self, exclude_none=True, by_alias=True)

@@ -118,10 +118,12 @@ class EncoderHandler(StageHandler):
             return
         try:
             encoder.remember(submission, plan)
+        except (ValidationError, NotBase64):
+            return
         except MemoryError:
             raise
         except Exception:  # it was a dead letter when it came: it must not stop every owner of the partition now
-            log.exception("%s: a mistake of ours", submission.message_id)
+            log.exception("%s: a mistake of ours", submission.context.message_id)
 
     def _new_encoder(self, topic: str) -> Encoder:
         return Encoder(self._service.events, RecentRefs(REFS_DESTINATIONS_MAX, odd=topic == MT_SUBMISSIONS_OTP))
@@ -159,7 +161,7 @@ class EncoderHandler(StageHandler):
             except ValidationError as error:
                 outs.append(dead_letter_of_error(record, error, at_ms=at_ms, service="encoder"))
                 continue
-            before = self._own.before(submission.message_id, submission.route_no) if self._own else None
+            before = self._own.before(submission.context.message_id, submission.route_no) if self._own else None
             if before is not None:
                 outs += self._again(record, submission, before, at_ms)
                 continue
@@ -191,7 +193,7 @@ class EncoderHandler(StageHandler):
     def _encode(self, record: ConsumerRecord, submission: Submission, plan: ConnectorPlan, at_ms: int) -> list[Out]:
         headers = trace_headers(record) if record.headers else ()
         try:
-            outs = self._encoder(record).encode(submission, record.value, plan, at_ms, headers)
+            outs = self._encoder(record).encode(submission, plan, at_ms, headers)
         except NotBase64 as error:
             wrong = str(error)
             return [
@@ -199,6 +201,8 @@ class EncoderHandler(StageHandler):
                     record, reason="invalid_record", field=error.field, error=wrong, at_ms=at_ms, service="encoder"
                 )
             ]
+        except ValidationError as error:
+            return [dead_letter_of_error(record, error, at_ms=at_ms, service="encoder")]
         except MemoryError:
             raise
         except Exception as error:  # a text that nobody thought of must not stop those behind it
@@ -219,7 +223,7 @@ class EncoderHandler(StageHandler):
                 outs += self._encode(record, submission, plan, at_ms)
             else:
                 headers = trace_headers(record)
-                outs += self._encoder(record).connector_removed(submission, record.value, at_ms, headers)
+                outs += self._encoder(record).connector_removed(submission, at_ms, headers)
         return outs
 
     def _plan(self, connector_id: str) -> ConnectorPlan | None:

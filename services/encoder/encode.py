@@ -7,20 +7,21 @@ What depends on the connector alone (its vendor TLVs) is added by the binder to 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
-from schemas.submissions import Submission
-from schemas.topics import MT_REROUTES
+from schemas.message_context import MessageContext
+from schemas.segments import SegmentedMessage
+from schemas.submissions import Content, Submission
 from schemas.wire import Lane, ReceiptWish
 from services.encoder.own_output import Ended
 from services.encoder.plan import ConnectorPlan
 from services.encoder.remark import remark
 from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
+from shared.messages.reroutes import reroute_out
 from shared.messages.statuses import status_outs
 from shared.sms.addresses import Address
 from shared.sms.concat_ref import RecentRefs
@@ -43,72 +44,80 @@ class Encoder:
         self._events = events
         self._refs = refs
 
-    def encode(
-        self, submission: Submission, value: bytes, plan: ConnectorPlan, at_ms: int, headers: Headers = ()
-    ) -> list[Out]:
-        """What follows from `submission`; `value` are its bytes as they came, which go on untouched.
+    def encode(self, submission: Submission, plan: ConnectorPlan, at_ms: int, headers: Headers = ()) -> list[Out]:
+        """What follows from `submission`. Raises ValueError where its content does not fit its schema.
 
         On the first route a message that cannot be encoded for this connector is rejected; on a later one it goes
         back to ingress, which knows whether there is another connector.
         """
-        source = plan.source(submission.sender)
+        content = Content.from_json(submission.content)
+        source = plan.source(submission.context.sender)
         if source.problem:
             wrong = NotEncodable("invalid_sender", "from", source.problem)
-            return self._refused(submission, value, wrong, at_ms, headers)
-        encoded = encode_message(_request(submission), plan.profile, self._refs)
+            return self._refused(submission, wrong, at_ms, headers)
+        encoded = encode_message(_request(submission.context, content), plan.profile, self._refs)
         if isinstance(encoded, NotEncodable):
-            return self._refused(submission, value, encoded, at_ms, headers)
+            return self._refused(submission, encoded, at_ms, headers)
         return [
-            _segmented(submission, value, plan, source, encoded, headers),
+            _segmented(submission, plan, source, encoded, headers),
             self._event(submission, encoded, remark(encoded, source), at_ms, headers),
         ]
 
     def remember(self, submission: Submission, plan: ConnectorPlan) -> None:
-        """Take the reference that `encode` took for this submission before this process was there."""
-        if self._refs is not None and may_be_long(submission):
-            with suppress(NotBase64):
-                encode_message(_request(submission), plan.profile, self._refs)
+        """Take the reference that `encode` took for this submission before this process was there. Raises ValueError
+        where `encode` did."""
+        content = Content.from_json(submission.content)
+        if self._refs is not None and may_be_long(content):
+            encode_message(_request(submission.context, content), plan.profile, self._refs)
 
-    def connector_removed(self, submission: Submission, value: bytes, at_ms: int, headers: Headers = ()) -> list[Out]:
+    def connector_removed(self, submission: Submission, at_ms: int, headers: Headers = ()) -> list[Out]:
         """What follows where the connector is in use no more: ingress chooses another, or ends the message."""
-        return [_reroute(submission, value, at_ms, headers, status="undeliverable", reason="connector_removed")]
-
-    def rejected_before(self, submission: Submission, before: Ended, headers: Headers = ()) -> list[Out]:
-        """The event of a rejection that is written: it may have been lost with who wrote it."""
-        _, event = status_outs(
-            self._events,
-            submission,
-            "rejected",
-            final=True,
-            occurred_at_ms=before.occurred_at_ms,
-            reason=before.reason,
-            field=before.field,
-            headers=headers,
-        )
-        return [event]
-
-    def _refused(
-        self, submission: Submission, value: bytes, why: NotEncodable, at_ms: int, headers: Headers
-    ) -> list[Out]:
-        if submission.route_no > 0:
-            return [_reroute(submission, value, at_ms, headers, status="rejected", reason=why.reason, field=why.field)]
         return [
-            *status_outs(
-                self._events,
-                submission,
-                "rejected",
-                final=True,
-                occurred_at_ms=at_ms,
-                reason=why.reason,
-                field=why.field,
-                headers=headers,
-                detail=why.detail,
+            reroute_out(
+                submission, status="undeliverable", reason="connector_removed", occurred_at_ms=at_ms, headers=headers
             )
         ]
 
+    def rejected_before(self, submission: Submission, before: Ended, headers: Headers = ()) -> list[Out]:
+        """The event of a rejection that is written: it may have been lost with who wrote it."""
+        _, event = self._rejected(submission, before.reason, before.field, before.occurred_at_ms, headers)
+        return [event]
+
+    def _refused(self, submission: Submission, why: NotEncodable, at_ms: int, headers: Headers) -> list[Out]:
+        if submission.route_no > 0:
+            return [
+                reroute_out(
+                    submission,
+                    status="rejected",
+                    reason=why.reason,
+                    occurred_at_ms=at_ms,
+                    field=why.field,
+                    headers=headers,
+                )
+            ]
+        return list(self._rejected(submission, why.reason, why.field, at_ms, headers, why.detail))
+
+    def _rejected(
+        self, submission: Submission, reason: str, field: str | None, at_ms: int, headers: Headers, detail: str = ""
+    ) -> tuple[Out, Out]:
+        return status_outs(
+            self._events,
+            submission.context,
+            "rejected",
+            final=True,
+            occurred_at_ms=at_ms,
+            route_no=submission.route_no,
+            connector_id=submission.connector_id,
+            reason=reason,
+            field=field,
+            headers=headers,
+            detail=detail,
+        )
+
     def _event(self, submission: Submission, encoded: Encoded, detail: str, at_ms: int, headers: Headers) -> Out:
+        context = submission.context
         members = _event_members(
-            submission.account_id, submission.connector_id, submission.lane, encoded.alphabet, len(encoded.segments)
+            context.account_id, submission.connector_id, context.lane, encoded.alphabet, len(encoded.segments)
         )
         if detail:
             members += b"," + orjson.dumps({"detail": detail})[1:-1]
@@ -116,8 +125,8 @@ class Encoder:
             "encoded",
             members,
             occurred_at_ms=at_ms,
-            message_id=submission.message_id,
-            accepted_at_ms=submission.accepted_at_ms,
+            message_id=context.message_id,
+            accepted_at_ms=context.accepted_at_ms,
             segment_index=0,
             attempt=0,
             route_no=submission.route_no,
@@ -138,28 +147,28 @@ def _event_members(account_id: str, connector_id: str, lane: Lane, encoding: str
     return orjson.dumps(record)[1:-1]
 
 
-def may_be_long(submission: Submission) -> bool:
+def may_be_long(content: Content) -> bool:
     """False: the message is one segment, whatever the connector wants. Quick, and judges by the body alone."""
-    if submission.text is not None:
-        return len(submission.text) > SHORT_TEXT
-    return len(submission.data or "") + len(submission.udh or "") > USER_DATA_OCTETS
+    if content.text is not None:
+        return len(content.text) > SHORT_TEXT
+    return len(content.data or "") + len(content.udh or "") > USER_DATA_OCTETS
 
 
-def _request(submission: Submission) -> EncodeRequest:
-    """The submission as the encoder's core takes it. Raises ValueError where base64 is none."""
-    data, udh = submission.data, submission.udh
+def _request(context: MessageContext, content: Content) -> EncodeRequest:
+    """The submission as the encoder's core takes it. Raises NotBase64."""
+    data, udh = content.data, content.udh
     return EncodeRequest(
-        message_id=submission.message_id,
-        to=submission.to,
-        text=submission.text,
+        message_id=context.message_id,
+        to=context.to,
+        text=content.text,
         data=None if data is None else _octets(data, "data"),
         udh=b"" if udh is None else _octets(udh, "udh"),
-        data_coding=submission.data_coding,
-        encoding=submission.encoding,
-        transliterate=submission.transliterate,
-        lookalikes=submission.lookalikes,
-        flash=submission.flash,
-        max_segments=submission.max_segments,
+        data_coding=content.data_coding,
+        encoding=content.encoding,
+        transliterate=content.transliterate,
+        lookalikes=content.lookalikes,
+        flash=content.flash,
+        max_segments=content.max_segments,
     )
 
 
@@ -178,25 +187,26 @@ def _octets(text: str, field: str) -> bytes:
         raise NotBase64(field, error) from error
 
 
-def _segmented(
-    submission: Submission, value: bytes, plan: ConnectorPlan, source: Address, encoded: Encoded, headers: Headers
-) -> Out:
+def _segmented(submission: Submission, plan: ConnectorPlan, source: Address, encoded: Encoded, headers: Headers) -> Out:
     """The record of `mt.segments.<connector>.<lane>` (`schemas.segments.SegmentedMessage`)."""
-    destination = plan.destination(submission.to)
-    own: dict[str, Any] = {
-        "message_id": submission.message_id,
+    context = submission.context
+    destination = plan.destination(context.to)
+    own: dict[str, Any] = {  # begins as `shared.messages.routes` wants it
+        "schema_version": SegmentedMessage.CURRENT_VERSION,
         "route_no": submission.route_no,
-        "accepted_at_ms": submission.accepted_at_ms,
+        "context": context.members(),
+        "content": submission.content,
         "expires_at_ms": submission.expires_at_ms,
         "destination_addr": destination.text,
         "segments": [_segment(segment) for segment in encoded.segments],
-        "submission": value.decode(),
     }
+    if submission.pinned:
+        own["pinned"] = True
+    if submission.tried:
+        own["tried"] = submission.tried
     shared = _shared_members(
-        submission.account_id,
         submission.connector_id,
-        submission.lane,
-        submission.receipt,
+        context.receipt,
         encoded.alphabet,
         source.text,
         source.ton,
@@ -207,15 +217,12 @@ def _segmented(
         encoded.data_coding,
         plan.send_validity,
     )
-    topic = plan.lane_topics[submission.lane]
-    return Out(topic, submission.account_id.encode(), orjson.dumps(own)[:-1] + shared, headers)
+    return Out(plan.lane_topics[context.lane], context.account_id.encode(), orjson.dumps(own)[:-1] + shared, headers)
 
 
 @lru_cache(maxsize=4096)
 def _shared_members(
-    account_id: str,
     connector_id: str,
-    lane: Lane,
     receipt: ReceiptWish,
     encoding: str,
     source_addr: str,
@@ -230,12 +237,8 @@ def _shared_members(
     """How a lane record goes on after its own members and ends: alike for thousands of messages, and half the work of
     writing one."""
     record: dict[str, Any] = {
-        "schema_version": 1,
         "run": 0,
-        "account_id": account_id,
         "connector_id": connector_id,
-        "lane": lane,
-        "receipt": receipt,
         "encoding": encoding,
         "source_addr": source_addr,
         "source_addr_ton": source_addr_ton,
@@ -255,26 +258,3 @@ def _segment(segment: Segment) -> dict[str, Any]:
     if segment.tlvs:
         record["tlvs"] = [(tag, b2a_base64(octets, newline=False).decode()) for tag, octets in segment.tlvs]
     return record
-
-
-def _reroute(
-    submission: Submission,
-    value: bytes,
-    at_ms: int,
-    headers: Headers,
-    *,
-    status: str,
-    reason: str,
-    field: str | None = None,
-) -> Out:
-    """The record of `mt.reroutes` (`schemas.reroutes.Reroute`)."""
-    record: dict[str, Any] = {
-        "schema_version": 1,
-        "submission": orjson.Fragment(value),
-        "status": status,
-        "reason": reason,
-        "occurred_at_ms": at_ms,
-    }
-    if field is not None:
-        record["field"] = field
-    return Out(MT_REROUTES, submission.message_id.encode(), orjson.dumps(record), headers)

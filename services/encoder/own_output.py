@@ -5,8 +5,10 @@ configuration would give a message that lies in a lane to another connector as w
 written.
 """
 
+from contextlib import suppress
 from typing import Final, Literal, NamedTuple
 
+from schemas.reroutes import Reroute
 from shared.kafka.records import object_of
 from shared.messages.routes import route_of
 
@@ -40,11 +42,9 @@ class OwnOutput:
 
     def add_reroute(self, value: bytes | None) -> None:
         """A record of `mt.reroutes`. The throttler writes them too, of what has been in a lane."""
-        submission = object_of(value).get("submission")
-        if isinstance(submission, dict):
-            message_id, route_no = submission.get("message_id"), submission.get("route_no", 0)
-            if isinstance(message_id, str) and isinstance(route_no, int):
-                self._routes[message_id, route_no] = REROUTED
+        with suppress(ValueError):
+            reroute = Reroute.from_json(value or b"")
+            self._routes[reroute.context.message_id, reroute.route_no] = REROUTED
 
     def add_status(self, value: bytes | None) -> None:
         """A record of `mt.statuses`, whoever wrote it: a message that has its final status is over."""

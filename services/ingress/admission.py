@@ -7,10 +7,11 @@ is there, in a table. The rules of the fields are those of `schemas.requests`; a
 import json
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, NoReturn, TypeAlias, get_args
+from typing import Any, Final, NamedTuple, NoReturn, TypeAlias, cast, get_args
 
 import orjson
 
+from schemas.message_context import MessageContext
 from schemas.requests import (
     ACCOUNT_ID_MAX,
     BODY_MAX,
@@ -24,7 +25,7 @@ from schemas.requests import (
     octets_of,
     rfc3339_ms,
 )
-from schemas.wire import LANES, EncodingWish, Lane, ReceiptWish
+from schemas.wire import LANES, RECEIPT_WISHES, EncodingWish, Lane, ReceiptWish
 
 VERSION: Final = 1
 SCHEDULE_AHEAD_MS: Final = 60_000
@@ -67,6 +68,21 @@ class Admitted(NamedTuple):
     flash: bool
     metadata: dict[str, str]
 
+    def context(self, message_id: str, accepted_at_ms: int, sender: str, country: str) -> MessageContext:
+        """The context of the message that this request becomes, or would have."""
+        return MessageContext(
+            message_id,
+            accepted_at_ms,
+            self.account_id,
+            self.to,
+            sender,
+            country,
+            self.lane,
+            self.receipt,
+            self.idempotency_key or "",
+            self.metadata,
+        )
+
 
 class Rejected(NamedTuple):
     """A request that is wrong: the reason (`schemas.reasons`), the field, and of the rest what could be read.
@@ -81,6 +97,21 @@ class Rejected(NamedTuple):
     to: str | None
     is_number: bool
     metadata: dict[str, str]
+
+    def context(self, message_id: str, accepted_at_ms: int, country: str) -> MessageContext:
+        """What could be read, for the status that says what is wrong. It goes no further: there is no lane."""
+        return MessageContext(
+            message_id,
+            accepted_at_ms,
+            self.account_id or "",
+            self.to or "",
+            "",
+            country,
+            cast("Lane", ""),
+            "final",
+            self.idempotency_key or "",
+            self.metadata,
+        )
 
 
 class NotAnObject(NamedTuple):
@@ -316,7 +347,7 @@ CHECKS: Final[dict[str, Check]] = {
     "transliterate": _flag,
     "send_at": _send_at,
     "validity_s": _whole(1, VALIDITY_MAX_S),
-    "receipt": _word(get_args(ReceiptWish)),
+    "receipt": _word(RECEIPT_WISHES),
     "connector_id": _connector_id,
     "flash": _flag,
     "metadata": _metadata,

@@ -8,6 +8,7 @@ a request with a key whether it can be encoded.
 from typing import Final, NamedTuple
 
 from schemas.gateway.accounts import Account
+from schemas.message_context import MessageContext
 from schemas.topics import MT_REQUESTS_OTP
 from schemas.wire import Lane
 from services.ingress.admission import Admitted, NotAnObject, Rejected, admit
@@ -16,7 +17,6 @@ from services.ingress.encodable import refusal_of
 from services.ingress.idempotency import KeyStore, Taken, body_hash, decide, key_hash
 from services.ingress.opt_outs import OptOuts
 from services.ingress.outputs import (
-    Message,
     Terms,
     accepted_event,
     duplicate_event,
@@ -100,10 +100,11 @@ class RequestDecider:
             return [dead_letter(record, reason="not_an_object", error=request.error, at_ms=at_ms, service="ingress")]
         arrival = _Arrival(record, place, place.message_id(record.topic), headers, at_ms)
         if isinstance(request, Rejected):
-            about = self._unread(arrival, request)
+            country = self._countries.of(request.to) if request.is_number and request.to else ""
+            context = request.context(arrival.message_id, arrival.place.timestamp_ms, country)
             if ended := self._own.ended(arrival.message_id):  # for the same reason, but when it was
                 arrival = arrival._replace(at_ms=ended.occurred_at_ms)
-            return self._refuse(arrival, about, _Refusal(request.reason, request.field))
+            return self._refuse(arrival, context, _Refusal(request.reason, request.field))
         if request.idempotency_key is not None:
             return self._with_key(arrival, request, request.idempotency_key)
         before = self._decided_before(arrival, request, None)
@@ -150,8 +151,8 @@ class RequestDecider:
         ended = self._own.ended(arrival.message_id)
         if ended is None or ended.status != "rejected":
             return None
-        about = self._about(arrival, request, request.sender or "", "")
-        return self._refuse(arrival._replace(at_ms=ended.occurred_at_ms), about, _Refusal(ended.reason, ended.field))
+        context = self._context(arrival, request, request.sender or "")
+        return self._refuse(arrival._replace(at_ms=ended.occurred_at_ms), context, _Refusal(ended.reason, ended.field))
 
     def _judge(self, arrival: _Arrival, request: Admitted, claim: _Claim | None) -> list[Out]:
         account = self.view.accounts.get(request.account_id)
@@ -173,23 +174,24 @@ class RequestDecider:
 
     def _take(self, arrival: _Arrival, request: Admitted, terms: Terms, claim: _Claim | None) -> list[Out]:
         """Submission first, then what goes with it."""
-        about = self._about(arrival, request, terms.sender, terms.connector_id)
-        outs = [submission_out(about, request, terms, arrival.headers)]
+        context = self._context(arrival, request, terms.sender)
+        message_id, accepted_at_ms = context.message_id, context.accepted_at_ms
+        outs = [submission_out(context, request, terms, arrival.headers)]
         if claim is not None:
-            accepted_at_ms = about.accepted_at_ms
-            outs.append(key_out(arrival.record, claim.hashed, about.message_id, claim.body, accepted_at_ms))
-        outs.append(accepted_event(self._events, about, arrival.at_ms, arrival.headers))
+            outs.append(key_out(arrival.record, claim.hashed, message_id, claim.body, accepted_at_ms))
+        outs.append(accepted_event(self._events, context, terms.connector_id, arrival.at_ms, arrival.headers))
         if request.receipt == "all":  # by the time of acceptance: a repeat after a crash says the same
             outs += status_outs(
                 self._events,
-                about,
+                context,
                 "accepted",
                 final=False,
-                occurred_at_ms=about.accepted_at_ms,
+                occurred_at_ms=accepted_at_ms,
+                connector_id=terms.connector_id,
                 headers=arrival.headers,
             )
         if claim is not None:  # last: whatever fails before leaves no key behind
-            claim.store.take(claim.hashed, about.message_id, claim.body, about.accepted_at_ms)
+            claim.store.take(claim.hashed, message_id, claim.body, accepted_at_ms)
         return outs
 
     def _conflict(self, arrival: _Arrival, request: Admitted, taken: Taken | None) -> list[Out]:
@@ -199,9 +201,9 @@ class RequestDecider:
     def _repeat(self, arrival: _Arrival, request: Admitted, taken: Taken | None) -> list[Out]:
         if taken is None:
             return []
-        about = self._about(arrival, request, request.sender or "", "")
+        context = self._context(arrival, request, request.sender or "")
         first = (taken.message_id, taken.accepted_at_ms)
-        return [duplicate_event(self._events, *first, about, arrival.at_ms, arrival.headers)]
+        return [duplicate_event(self._events, *first, context, arrival.at_ms, arrival.headers)]
 
     def _note_copy(self, arrival: _Arrival, connector_id: str) -> None:
         """Ingress may have written two copies of a moved record, if it crashed in between: both are decided alike."""
@@ -210,14 +212,14 @@ class RequestDecider:
 
     def _refuse_request(self, arrival: _Arrival, request: Admitted, refusal: _Refusal) -> list[Out]:
         self._note_copy(arrival, "")
-        return self._refuse(arrival, self._about(arrival, request, request.sender or "", ""), refusal)
+        return self._refuse(arrival, self._context(arrival, request, request.sender or ""), refusal)
 
-    def _refuse(self, arrival: _Arrival, about: Message, refusal: _Refusal) -> list[Out]:
+    def _refuse(self, arrival: _Arrival, context: MessageContext, refusal: _Refusal) -> list[Out]:
         reason, field, detail = refusal
         at_ms, headers = arrival.at_ms, arrival.headers
         status = status_outs(
             self._events,
-            about,
+            context,
             "rejected",
             final=True,
             occurred_at_ms=at_ms,
@@ -226,35 +228,11 @@ class RequestDecider:
             headers=headers,
             detail=detail,
         )
-        return [*status, rejected_event(self._events, about, reason, field, detail, at_ms, headers)]
+        return [*status, rejected_event(self._events, context, reason, field, detail, at_ms, headers)]
 
-    def _about(self, arrival: _Arrival, request: Admitted, sender: str, connector_id: str) -> Message:
-        return Message(
-            arrival.message_id,
-            request.account_id,
-            request.idempotency_key,
-            request.to,
-            sender,
-            self._countries.of(request.to),
-            request.lane,
-            connector_id,
-            arrival.place.timestamp_ms,
-            request.metadata,
-        )
-
-    def _unread(self, arrival: _Arrival, request: Rejected) -> Message:
-        return Message(
-            arrival.message_id,
-            request.account_id,
-            request.idempotency_key,
-            request.to,
-            "",
-            self._countries.of(request.to) if request.is_number and request.to else "",
-            "",
-            "",
-            arrival.place.timestamp_ms,
-            request.metadata,
-        )
+    def _context(self, arrival: _Arrival, request: Admitted, sender: str) -> MessageContext:
+        country = self._countries.of(request.to)
+        return request.context(arrival.message_id, arrival.place.timestamp_ms, sender, country)
 
 
 def _terms(request: Admitted, account: Account, chosen: Chosen) -> Terms:

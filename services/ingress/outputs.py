@@ -4,29 +4,15 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from schemas.message_context import MessageContext
+from schemas.submissions import Submission
 from schemas.topics import INGRESS_KEYS, INGRESS_KEYS_OTP, MT_REQUESTS_OTP, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from schemas.wire import Lane
 from services.ingress.admission import Admitted
 from services.ingress.idempotency import changelog_value
 from services.ingress.place import Place, headers_of_copy, home_key
 from shared.kafka.records import Headers, In, Out
-from shared.messages.events import EventMaker
-
-
-class Message(NamedTuple):
-    """What the records about one message have in common (`shared.messages.statuses.About`)."""
-
-    message_id: str
-    account_id: str | None
-    idempotency_key: str | None
-    to: str | None
-    sender: str
-    country: str
-    lane: str
-    connector_id: str
-    accepted_at_ms: int
-    metadata: dict[str, str]
-    route_no: int = 0
+from shared.messages.events import EventMaker, columns_of
 
 
 class Terms(NamedTuple):
@@ -45,104 +31,99 @@ def submissions_topic(lane: Lane) -> str:
     return MT_SUBMISSIONS_OTP if lane == "otp" else MT_SUBMISSIONS
 
 
-def submission_out(message: Message, request: Admitted, terms: Terms, headers: Headers) -> Out:
+def submission_out(context: MessageContext, request: Admitted, terms: Terms, headers: Headers) -> Out:
     """The admitted message with its identity and connector (`schemas.submissions.Submission`).
 
     The account's settings are resolved; what has the model's default is left out. The key is the destination, so that
     one encoder sees all messages to a handset (quirk Q37).
     """
     record: dict[str, Any] = {
-        "schema_version": 1,
-        "message_id": message.message_id,
+        "schema_version": Submission.CURRENT_VERSION,
         "route_no": 0,
-        "account_id": request.account_id,
-        "to": request.to,
-        "sender": terms.sender,
-        "lane": request.lane,
-        "encoding": request.encoding,
-        "max_segments": terms.max_segments,
-        "receipt": request.receipt,
-        "country": message.country,
-        "accepted_at_ms": message.accepted_at_ms,
-        "expires_at_ms": message.accepted_at_ms + request.validity_s * 1000,
+        "context": context.members(),
+        "content": _content(request, terms).decode(),
+        "expires_at_ms": context.accepted_at_ms + request.validity_s * 1000,
         "connector_id": terms.connector_id,
     }
+    if terms.pinned:
+        record["pinned"] = True
+    return Out(submissions_topic(request.lane), request.to.encode(), orjson.dumps(record), headers)
+
+
+def _content(request: Admitted, terms: Terms) -> bytes:
+    """What is to be encoded (`schemas.submissions.Content`)."""
+    content: dict[str, Any] = {}
     if request.text is not None:
-        record["text"] = request.text
+        content["text"] = request.text
     else:
-        record["data"] = request.data
-        record["data_coding"] = request.data_coding
+        content["data"] = request.data
         if request.udh is not None:
-            record["udh"] = request.udh
-    if request.idempotency_key is not None:
-        record["idempotency_key"] = request.idempotency_key
-    if request.metadata:
-        record["metadata"] = request.metadata
+            content["udh"] = request.udh
+        content["data_coding"] = request.data_coding
+    content["encoding"] = request.encoding
     for name, value in (
         ("transliterate", terms.transliterate),
         ("lookalikes", terms.lookalikes),
         ("flash", request.flash),
-        ("pinned", terms.pinned),
     ):
         if value:
-            record[name] = True
-    return Out(submissions_topic(request.lane), request.to.encode(), orjson.dumps(record), headers)
+            content[name] = True
+    content["max_segments"] = terms.max_segments
+    return orjson.dumps(content)
 
 
-def accepted_event(events: EventMaker, message: Message, at_ms: int, headers: Headers) -> Out:
+def accepted_event(events: EventMaker, context: MessageContext, connector_id: str, at_ms: int, headers: Headers) -> Out:
     """The event of a message that was taken."""
-    return events.out(
+    return events.encoded(
         "accepted",
+        orjson.dumps(columns_of(context) | {"connector_id": connector_id})[1:-1],
         occurred_at_ms=at_ms,
-        message_id=message.message_id,
+        message_id=context.message_id,
+        accepted_at_ms=context.accepted_at_ms,
+        segment_index=0,
+        attempt=0,
+        route_no=0,
         headers=headers,
-        accepted_at_ms=message.accepted_at_ms,
-        account_id=message.account_id,
-        idempotency_key=message.idempotency_key,
-        to=message.to,
-        sender=message.sender,
-        country=message.country,
-        lane=message.lane,
-        connector_id=message.connector_id,
     )
 
 
 def rejected_event(
-    events: EventMaker, message: Message, reason: str, field: str | None, detail: str, at_ms: int, headers: Headers
+    events: EventMaker,
+    context: MessageContext,
+    reason: str,
+    field: str | None,
+    detail: str,
+    at_ms: int,
+    headers: Headers,
 ) -> Out:
     """The event of a request that was not taken."""
     return events.out(
         "rejected",
         occurred_at_ms=at_ms,
-        message_id=message.message_id,
+        message_id=context.message_id,
         headers=headers,
-        accepted_at_ms=message.accepted_at_ms,
-        account_id=message.account_id,
-        idempotency_key=message.idempotency_key,
-        to=message.to,
-        sender=message.sender,
-        country=message.country,
-        lane=message.lane,
+        accepted_at_ms=context.accepted_at_ms,
         reason=reason,
         field=field,
         detail=detail,
+        **columns_of(context),
     )
 
 
 def duplicate_event(
-    events: EventMaker, first_id: str, first_at_ms: int, message: Message, at_ms: int, headers: Headers
+    events: EventMaker, first_id: str, first_at_ms: int, repeat: MessageContext, at_ms: int, headers: Headers
 ) -> Out:
     """The event of a repeat that was dropped: one of the *first* message, since the repeat never becomes one."""
     return events.out(
         "duplicate",
         occurred_at_ms=at_ms,
         message_id=first_id,
-        identity=(message.message_id,),
+        identity=(repeat.message_id,),
         headers=headers,
         accepted_at_ms=first_at_ms,
-        account_id=message.account_id,
-        idempotency_key=message.idempotency_key,
-        detail=f"a repeat was dropped: {message.message_id}",
+        account_id=repeat.account_id,
+        idempotency_key=repeat.idempotency_key,
+        detail=f"a repeat was dropped: {repeat.message_id}",
     )
 
 

@@ -5,8 +5,10 @@ process has decided about records that may come twice without a crash: moved cop
 """
 
 from collections import OrderedDict
+from contextlib import suppress
 from typing import Final, NamedTuple
 
+from schemas.submissions import Submission
 from shared.kafka.records import object_of
 
 NOTED_MAX: Final = 100_000
@@ -32,11 +34,9 @@ class OwnOutput:
 
     def add_submission(self, value: bytes | None) -> None:
         """A record of `mt.submissions*`. Records that are not ours are no concern of this module."""
-        record = object_of(value)
-        message_id, connector_id = record.get("message_id"), record.get("connector_id")
-        route_no = record.get("route_no", 0)
-        if isinstance(message_id, str) and isinstance(connector_id, str) and isinstance(route_no, int):
-            self._routed[message_id, route_no] = connector_id
+        with suppress(ValueError):
+            submission = Submission.from_json(value or b"")
+            self._routed[submission.context.message_id, submission.route_no] = submission.connector_id
 
     def add_status(self, value: bytes | None) -> None:
         """A record of `mt.statuses`, whoever wrote it: a message that has its final status is over."""

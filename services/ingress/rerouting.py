@@ -2,8 +2,6 @@
 
 from typing import NamedTuple, cast, get_args
 
-from pydantic import ValidationError
-
 from schemas.reroutes import Reroute
 from schemas.statuses import FinalStatus
 from schemas.submissions import Submission
@@ -40,7 +38,7 @@ class RerouteDecider:
         """Everything that follows from `record`, decided at `at_ms` (wall clock, ms). Never raises for it."""
         try:
             reroute = Reroute.from_json(record.value or b"")
-        except ValidationError as error:
+        except ValueError as error:
             return [dead_letter_of_error(record, error, at_ms=at_ms, service="ingress")]
         if reroute.status not in get_args(FinalStatus):
             error_text = f"{reroute.status!r} is no final status"
@@ -50,22 +48,21 @@ class RerouteDecider:
                 )
             ]
         headers = trace_headers(record)
-        submission = reroute.submission
-        route_no = submission.route_no + 1
-        before = self._own.routed(submission.message_id, route_no)
+        message_id, route_no = reroute.context.message_id, reroute.route_no + 1
+        before = self._own.routed(message_id, route_no)
         if before is not None:
             return [self._event(reroute, before, at_ms, headers)] if before else []
-        ended = self._own.ended(submission.message_id)
+        ended = self._own.ended(message_id)
         if ended is not None:
             why = _Why(cast("FinalStatus", ended.status), ended.reason, ended.field)
-            return self._end(submission, why, ended.occurred_at_ms, headers)
-        connector_id = self._next(submission)
-        self._own.note(submission.message_id, route_no, connector_id or "")
+            return self._end(reroute, why, ended.occurred_at_ms, headers)
+        connector_id = self._next(reroute)
+        self._own.note(message_id, route_no, connector_id or "")
         if connector_id is None:
             why = _Why(cast("FinalStatus", reroute.status), reroute.reason, reroute.field, reroute.smsc_error)
-            return self._end(submission, why, at_ms, headers)
+            return self._end(reroute, why, at_ms, headers)
         return [
-            self._submission(submission, route_no, connector_id, headers),
+            self._submission(reroute, connector_id, headers),
             self._event(reroute, connector_id, at_ms, headers),
         ]
 
@@ -73,46 +70,50 @@ class RerouteDecider:
         """The first connector in use of the matching route that this message has not been given to."""
         if submission.pinned:
             return None
+        context = submission.context
         tried = {*submission.tried, submission.connector_id}
-        candidates = self.view.candidates(submission.to, submission.account_id, submission.lane)
+        candidates = self.view.candidates(context.to, context.account_id, context.lane)
         return next((connector_id for connector_id in candidates if connector_id not in tried), None)
 
-    def _submission(self, submission: Submission, route_no: int, connector_id: str, headers: Headers) -> Out:
-        following = submission.model_copy(
-            update={
-                "route_no": route_no,
-                "connector_id": connector_id,
-                "tried": [*submission.tried, submission.connector_id],
-            }
+    def _submission(self, ended: Submission, connector_id: str, headers: Headers) -> Out:
+        following = Submission(
+            route_no=ended.route_no + 1,
+            context=ended.context,
+            content=ended.content,
+            expires_at_ms=ended.expires_at_ms,
+            connector_id=connector_id,
+            tried=[*ended.tried, ended.connector_id],
         )
-        topic = submissions_topic(submission.lane)
-        return Out(topic, submission.to.encode(), following.to_json(), headers)
+        topic = submissions_topic(ended.context.lane)
+        return Out(topic, ended.context.to.encode(), following.to_json(), headers)
 
     def _event(self, reroute: Reroute, connector_id: str, at_ms: int, headers: Headers) -> Out:
-        submission = reroute.submission
+        context = reroute.context
         return self._events.out(
             "rerouted",
             occurred_at_ms=at_ms,
-            message_id=submission.message_id,
+            message_id=context.message_id,
             headers=headers,
-            route_no=submission.route_no + 1,
-            accepted_at_ms=submission.accepted_at_ms,
-            account_id=submission.account_id,
-            lane=submission.lane,
+            route_no=reroute.route_no + 1,
+            accepted_at_ms=context.accepted_at_ms,
+            account_id=context.account_id,
+            lane=context.lane,
             connector_id=connector_id,
             reason=reroute.reason,
             smsc_error=reroute.smsc_error,
-            detail=f"from {submission.connector_id}",
+            detail=f"from {reroute.connector_id}",
         )
 
     def _end(self, submission: Submission, why: _Why, at_ms: int, headers: Headers) -> list[Out]:
         return [
             *status_outs(
                 self._events,
-                submission,
+                submission.context,
                 why.status,
                 final=True,
                 occurred_at_ms=at_ms,
+                route_no=submission.route_no,
+                connector_id=submission.connector_id,
                 reason=why.reason,
                 field=why.field,
                 smsc_error=why.smsc_error,

@@ -4,11 +4,23 @@ from typing import Any, Final
 
 import orjson
 
-from schemas.lifecycle_events import EventWord
+from schemas.lifecycle_events import EventWord, LifecycleEvent
+from schemas.message_context import MessageContext
 from schemas.topics import LIFECYCLE_EVENTS
 from schemas.wire import NIL_UUID
 from shared.kafka.records import Headers, Out
 from shared.messages.ids import derived_id
+
+_COLUMNS: Final = tuple(
+    (place, name)
+    for place, name in enumerate(MessageContext._fields)
+    if name in LifecycleEvent.model_fields and name not in {"message_id", "accepted_at_ms"}
+)
+
+
+def columns_of(context: MessageContext) -> dict[str, Any]:
+    """What an event tells of its message besides `message_id` and `accepted_at_ms`, without what is empty."""
+    return {name: context[place] for place, name in _COLUMNS if context[place]}
 
 
 class EventMaker:
@@ -55,13 +67,14 @@ class EventMaker:
         segment_index: int,
         attempt: int,
         route_no: int,
+        identity: tuple[str | int, ...] = (),
         headers: Headers = (),
     ) -> Out:
         """The same event (and id) as from `out`, for who writes thousands alike: `members` are the other columns, JSON
         members without braces (at least one), that were encoded once for all of them.
         """
         what = f"{event}\x1f{message_id}\x1f{segment_index}\x1f{attempt}"
-        event_id = derived_id(accepted_at_ms or occurred_at_ms, what, route_no)
+        event_id = derived_id(accepted_at_ms or occurred_at_ms, what, route_no, *identity)
         value = (
             f'"event_id":"{event_id}","event":"{event}","message_id":"{message_id}","occurred_at_ms":{occurred_at_ms},'
             f'"accepted_at_ms":{accepted_at_ms},"segment_index":{segment_index},"attempt":{attempt},'

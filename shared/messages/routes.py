@@ -3,13 +3,17 @@
 import re
 from typing import Final
 
-_ROUTE: Final = re.compile(rb'"message_id":"([0-9a-f-]{36})"(?:,"route_no":(\d+))?')
+_ROUTE: Final = re.compile(rb'\{"schema_version":2,"route_no":(\d+),"context":\["([0-9a-f-]{36})"')
+_ROUTE_1: Final = re.compile(rb'"message_id":"([0-9a-f-]{36})"(?:,"route_no":(\d+))?')
 
 
 def route_of(value: bytes) -> tuple[str, int] | None:
     """message_id and route_no of a lane record; None when it is none of ours.
 
-    The lane records begin with these fields; `submission` further on has the same names, so only the first count.
+    The lane records begin with these fields. Those of version 1 had the message_id among their own; their `submission`
+    further on has the same names, so only the first count.
     """
-    found = _ROUTE.search(value)
-    return (found[1].decode(), int(found[2] or 0)) if found else None
+    if found := _ROUTE.match(value):
+        return found[2].decode(), int(found[1])
+    older = _ROUTE_1.search(value)
+    return (older[1].decode(), int(older[2] or 0)) if older else None

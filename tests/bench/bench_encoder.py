@@ -21,7 +21,6 @@ import psutil
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.segments import SegmentedMessage
-from schemas.submissions import Submission
 from schemas.topics import MT_SUBMISSIONS, segments_topic
 from schemas.wire import LANES
 from shared.kafka import seam
@@ -32,6 +31,7 @@ from shared.local.ports import free_port
 from shared.messages.ids import message_id_of
 from shared.process.clock import monotonic_s, now_ms
 from tests.integration.flow_rig import Rig
+from tests.unit import submissions
 from tests.unit.ingress.scene import applied
 
 AIM_US = 35.0
@@ -78,18 +78,16 @@ class Encoder:
 
 def submission(number: int) -> Out:
     at_ms = now_ms()
-    made = Submission(
+    made = submissions.submission(
         message_id=message_id_of(at_ms, "bench", 0, number),
         account_id=f"shop-{number % 10}",
         to=f"4477009{number % 100_000:05d}",
-        sender="SHOP",
         text=f"Your parcel {number} arrives today between 10 and 12. Track it at https://shop.example/p/{number}",
-        lane="txn",
         accepted_at_ms=at_ms,
         expires_at_ms=at_ms + 3_600_000,
         connector_id=CONNECTOR,
     )
-    return Out(MT_SUBMISSIONS, made.to.encode(), made.to_json())
+    return Out(MT_SUBMISSIONS, made.context.to.encode(), made.to_json())
 
 
 def each_us(begun: Sample, ended: Sample) -> float:

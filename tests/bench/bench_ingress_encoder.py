@@ -113,8 +113,7 @@ def bench_encoder(events: EventMaker, submissions: list[Out]) -> None:
         encoder = Encoder(events, RecentRefs())
 
         def step(record: Record) -> object:
-            value = record.value or b""
-            return encoder.encode(Submission.from_json(value), value, plan, AT_MS)
+            return encoder.encode(Submission.from_json(record.value or b""), plan, AT_MS)
 
         return step
 

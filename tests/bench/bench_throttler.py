@@ -50,7 +50,7 @@ def run(count: int) -> tuple[float, int]:
     spent = 0.0
     for cycle, first in enumerate(range(0, count, PER_CYCLE)):
         batch = records[first : first + PER_CYCLE]
-        ids = [f"{message(n, lane='bulk').message_id}/0/1/1" for n in range(first, first + len(batch))]
+        ids = [f"{message(n, lane='bulk').context.message_id}/0/1/1" for n in range(first, first + len(batch))]
         answers = feedback_record(cycle, ids, first, now_ms)
         began = time.process_time()
         brain.begin_cycle(now_ms)

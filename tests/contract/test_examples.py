@@ -9,11 +9,12 @@ import pytest
 from schemas.dispatch import Dispatch
 from schemas.feedback import Feedback
 from schemas.gateway.file import AppliedConfig
+from schemas.joins import JoinEntries
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.payloads.kinds import PAYLOAD_MODELS
 from schemas.reroutes import Reroute
 from schemas.segments import SegmentedMessage
-from schemas.submissions import Submission
+from schemas.submissions import Content
 from schemas.submit_results import SubmitResult
 from schemas.topics import (
     CONFIG_GATEWAY,
@@ -37,12 +38,14 @@ from services.cli.commands.schema import schemas
 from services.correlator.fold import partition as fold
 from services.correlator.join import entries as join_entries
 from services.correlator.join.entries import read_result
+from services.correlator.join.partition import JoinPartition
 from services.correlator.join.receipts import read_receipt
 from services.ingress.admission import Admitted, admit
 from services.ingress.place import home_partition
 from services.recorder.rows import problem_of
 from services.throttler.connector.stay import read_run
-from tests.unit.ingress.scene import Record, applied, decider
+from shared.messages.routes import route_of
+from tests.unit.ingress.scene import EVENTS, Record, applied, decider
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
 EVERY_FILE = sorted(EXAMPLES.rglob("*.json"))
@@ -78,10 +81,13 @@ def value_of(file: Path) -> bytes:
     return orjson.dumps(orjson.loads(file.read_bytes()))
 
 
-def of(*topics: str) -> list[Any]:
+def of(*topics: str, files: list[Path] = FILES) -> list[Any]:
     """The values of all examples of `topics`, as parameters."""
     wanted = {folder(topic) for topic in topics}
-    return [pytest.param(value_of(f), id=label(f)) for f in FILES if f.relative_to(EXAMPLES).parts[0] in wanted]
+    return [pytest.param(value_of(f), id=label(f)) for f in files if f.relative_to(EXAMPLES).parts[0] in wanted]
+
+
+LANES = [segments_topic("<connector>", lane) for lane in SEGMENT_LANES]
 
 
 def holds(whole: Any, part: Any) -> bool:
@@ -110,7 +116,8 @@ def test_a_record_of_an_older_version_is_read_as_if_it_were_a_present_one(file: 
     if model is Feedback:
         assert Feedback.from_json(value_of(file), str.lower) == Feedback.from_json(value_of(present))
     else:
-        assert model.from_json(value_of(file)) == model.from_json(value_of(present))
+        read = model.from_json(value_of(file)).model_copy(update={"schema_version": model.CURRENT_VERSION})
+        assert read == model.from_json(value_of(present))
 
 
 def test_the_throttled_answer_of_version_1() -> None:
@@ -158,12 +165,12 @@ def test_together_the_public_examples_show_every_field() -> None:
 
 def test_what_is_nested_as_text_is_a_record_too() -> None:
     dispatched = [Dispatch.from_json(p.values[0]).message for p in of(dispatch_topic("<connector>"))]
-    lanes = of(*(segments_topic("<connector>", lane) for lane in SEGMENT_LANES))
+    lanes = of(*LANES)
     messages = [SegmentedMessage.from_json(p.values[0]) for p in lanes]
-    messages += [SegmentedMessage.model_validate_json(text, strict=True) for text in dispatched if text]
+    messages += [SegmentedMessage.from_json(text) for text in dispatched if text]
     assert len(messages) > len(lanes)
     for message in messages:
-        assert Submission.model_validate_json(message.submission, strict=True).message_id == message.message_id
+        assert Content.model_validate_json(message.content, strict=True).max_segments
 
 
 @pytest.mark.parametrize("value", of(MT_REQUESTS, MT_REQUESTS_OTP))
@@ -173,7 +180,8 @@ def test_ingress_admits_the_requests(value: bytes) -> None:
 
 def test_ingress_makes_the_submission_and_the_key_out_of_the_request() -> None:
     def example(topic: str, name: str) -> Any:
-        return orjson.loads((EXAMPLES / topic / "v1" / f"{name}.json").read_bytes())
+        version = BY_FOLDER[topic].model.CURRENT_VERSION
+        return orjson.loads((EXAMPLES / topic / f"v{version}" / f"{name}.json").read_bytes())
 
     request = example(MT_REQUESTS, "keyed-two-segments")
     home = home_partition(request["account_id"], request["idempotency_key"], 4)
@@ -187,11 +195,27 @@ def test_ingress_makes_the_submission_and_the_key_out_of_the_request() -> None:
 @pytest.mark.parametrize("value", of("mt.reroutes"))
 def test_a_rerouted_message_can_still_be_routed(value: bytes) -> None:
     reroute = Reroute.from_json(value)
-    assert not reroute.submission.pinned
-    assert reroute.submission.connector_id not in reroute.submission.tried
+    assert not reroute.pinned
+    assert reroute.connector_id not in reroute.tried
 
 
-@pytest.mark.parametrize("value", of(*(segments_topic("<connector>", lane) for lane in SEGMENT_LANES)))
+@pytest.mark.parametrize("value", of(*LANES, files=EVERY_FILE))
+def test_a_lane_record_names_its_route(value: bytes) -> None:
+    message = SegmentedMessage.from_json(value)
+    assert route_of(value) == route_of(message.to_json()) == (message.context.message_id, message.route_no)
+
+
+@pytest.mark.parametrize("file", [f for f in OLDER_FILES if topic_of(f).name == JOINS], ids=label)
+def test_the_join_restores_its_changelog_of_an_older_version(file: Path) -> None:
+    present = file.parents[1] / f"v{JoinEntries.CURRENT_VERSION}" / file.name
+    tables = [JoinPartition(0, EVENTS).table for _ in range(2)]
+    for table, source in zip(tables, (file, present), strict=True):
+        table.restore(b"positions" if file.stem == "positions" else b"acme|1", value_of(source))
+    assert list(tables[0].items()) == list(tables[1].items())
+    assert tables[0].positions == tables[1].positions
+
+
+@pytest.mark.parametrize("value", of(*LANES, files=EVERY_FILE))
 def test_the_throttler_begins_a_run_with_each_lane_record(value: bytes) -> None:
     assert read_run(value, SegmentedMessage.from_json(value).connector_id).waiting > 0
 
@@ -214,10 +238,10 @@ def test_the_payload_of_a_dispatch_is_that_of_its_kind(value: bytes) -> None:
     assert holds(payload.model_dump(mode="json"), written["payload"])
 
 
-@pytest.mark.parametrize("value", of(SUBMIT_RESULTS))
+@pytest.mark.parametrize("value", of(SUBMIT_RESULTS, files=EVERY_FILE))
 def test_the_join_reads_the_submit_results(value: bytes) -> None:
     entry, result = read_result(Record(value)).entry, SubmitResult.from_json(value)
-    assert (entry.message_id, entry.segment_index, entry.metadata) == (result.message_id, result.index, result.metadata)
+    assert (entry.context, entry.segment_index) == (result.context, result.index)
 
 
 @pytest.mark.parametrize("value", of(RECEIPTS))

@@ -18,6 +18,7 @@ from shared.process.clock import now_ms
 from shared.sms.concat_ref import concat_ref
 from tests.integration.flow_rig import Rig, Watch, events
 from tests.unit.ingress.scene import applied
+from tests.unit.submissions import submission
 
 pytestmark = [pytest.mark.kafka]
 
@@ -33,22 +34,20 @@ def connectors(unique_name: Callable[[str], str]) -> tuple[str, str]:
 
 def _submission(number: int, connector_id: str, **changes: Any) -> Submission:
     at_ms = now_ms()
-    return Submission(
-        message_id=message_id_of(at_ms, connector_id, 0, number),
-        account_id=f"shop-{number % 3}",
-        to="447700900123",
-        sender="SHOP",
-        text=f"n {number}",
-        lane="txn",
-        accepted_at_ms=at_ms,
-        expires_at_ms=at_ms + 60_000,
-        connector_id=connector_id,
-    ).model_copy(update=changes)
+    given = {
+        "message_id": message_id_of(at_ms, connector_id, 0, number),
+        "account_id": f"shop-{number % 3}",
+        "text": None if "data" in changes else f"n {number}",
+        "accepted_at_ms": at_ms,
+        "expires_at_ms": at_ms + 60_000,
+        "connector_id": connector_id,
+    }
+    return submission(**(given | changes))
 
 
-def _out(submission: Submission) -> Out:
-    topic = "mt.submissions.otp" if submission.lane == "otp" else "mt.submissions"
-    return Out(topic, submission.to.encode(), submission.to_json())
+def _out(given: Submission) -> Out:
+    topic = "mt.submissions.otp" if given.context.lane == "otp" else "mt.submissions"
+    return Out(topic, given.context.to.encode(), given.to_json())
 
 
 def _lanes(connector_ids: Sequence[str]) -> list[str]:
@@ -64,8 +63,8 @@ async def test_what_was_decided_before_a_crash_is_not_decided_again(
     to_gone = [_submission(100 + n, "never-heard-of" + two[3:]) for n in range(10)]
     too_long = [_submission(200 + n, two, text="x" * 400, max_segments=2) for n in range(10)]
     new = [_submission(300 + n, one) for n in range(5)]
-    mine = {s.message_id for s in (*in_lane, *to_gone, *too_long, *new)}
-    rejected = {s.message_id for s in too_long}
+    mine = {s.context.message_id for s in (*in_lane, *to_gone, *too_long, *new)}
+    rejected = {s.context.message_id for s in too_long}
     async with Rig(kafka_bootstrap) as rig:
         await rig.apply(applied({"to": [{"connector": one}]}, connectors=[one, two]))
         lanes = _lanes([one, two])
@@ -88,7 +87,9 @@ async def test_what_was_decided_before_a_crash_is_not_decided_again(
                     await watch.until(lambda: written()[1] == 15)
                 assert not any(late.records.values())
             assert written() == (40, 15, 10), "only what came later is decided by the new configuration"
-            assert {r.submission.message_id for r in _reroutes(watch, mine)} == {s.message_id for s in (*to_gone, *new)}
+            assert {r.context.message_id for r in _reroutes(watch, mine)} == {
+                s.context.message_id for s in (*to_gone, *new)
+            }
             told = [e for e in events(watch, "status", list(rejected)) if e["status"] == "rejected"]
             assert {e["message_id"] for e in told} == rejected
             assert len({e["event_id"] for e in told}) == len(rejected)
@@ -110,8 +111,8 @@ async def test_submissions_reach_their_lanes_and_the_rest_is_accounted_for(
         later_route = _submission(202, one, text="x" * 400, max_segments=2, route_no=1)
         removed = _submission(203, gone)
         unknown = _submission(204, "never-heard-of")
-        mine = {s.message_id for s in (*given, too_long, later_route, removed, unknown)}
-        broken = [b"", b"{}", _submission(205, one, text=None, data="A").to_json()]
+        mine = {s.context.message_id for s in (*given, too_long, later_route, removed, unknown)}
+        broken = [b"", b"{}", _submission(205, one, data="A").to_json()]
         async with Watch(rig.settings, *OUTPUT, *_lanes([one])) as watch, rig.running("encoder", run):
             await rig.producer.send_all(_out(s) for s in [*given, too_long, later_route, removed, unknown])
             await rig.producer.send_all(Out("mt.submissions", b"k", value) for value in broken)
@@ -123,21 +124,21 @@ async def test_submissions_reach_their_lanes_and_the_rest_is_accounted_for(
                     and len(_statuses(watch, mine)) >= 1
                 )
             )
-    messages = {m.message_id: m for lane in _lanes([one]) for m in _messages(watch, lane)}
-    assert sorted(messages) == sorted(s.message_id for s in given)
+    messages = {m.context.message_id: m for lane in _lanes([one]) for m in _messages(watch, lane)}
+    assert sorted(messages) == sorted(s.context.message_id for s in given)
     assert {len(m.segments) for m in messages.values()} == {1, 3}
     for lane in _lanes([one]):
-        assert {m.lane for m in _messages(watch, lane)} == {lane.rpartition(".")[2]}
+        assert {m.context.lane for m in _messages(watch, lane)} == {lane.rpartition(".")[2]}
         assert all(r.key == _account(r.value) for r in watch.records[lane])
-    assert {r.submission.message_id: r.reason for r in _reroutes(watch, mine)} == {
-        later_route.message_id: "text_too_long",
-        removed.message_id: "connector_removed",
-        unknown.message_id: "connector_removed",
+    assert {r.context.message_id: r.reason for r in _reroutes(watch, mine)} == {
+        later_route.context.message_id: "text_too_long",
+        removed.context.message_id: "connector_removed",
+        unknown.context.message_id: "connector_removed",
     }
     (status,) = _statuses(watch, mine)
-    assert (status["message_id"], status["reason"]) == (too_long.message_id, "text_too_long")
+    assert (status["message_id"], status["reason"]) == (too_long.context.message_id, "text_too_long")
     fields = sorted(dict(r.headers)["dlq_field"] for r in watch.records["mt.submissions.dlq"])
-    assert fields == [b"", b"data", b"message_id"]
+    assert fields == [b"", b"context", b"data"]
     assert len(events(watch, "encoded", list(messages))) == 151
 
 
@@ -148,7 +149,7 @@ def _messages(watch: Watch, topic: str) -> list[SegmentedMessage]:
 def _reroutes(watch: Watch, message_ids: set[str]) -> list[Reroute]:
     """Those of our messages: other tests leave submissions behind."""
     found = [Reroute.model_validate(value) for value in watch.values("mt.reroutes")]
-    return [reroute for reroute in found if reroute.submission.message_id in message_ids]
+    return [reroute for reroute in found if reroute.context.message_id in message_ids]
 
 
 def _statuses(watch: Watch, message_ids: set[str]) -> list[dict[str, Any]]:
@@ -156,7 +157,7 @@ def _statuses(watch: Watch, message_ids: set[str]) -> list[dict[str, Any]]:
 
 
 def _account(value: bytes) -> bytes:
-    return SegmentedMessage.from_json(value).account_id.encode()
+    return SegmentedMessage.from_json(value).context.account_id.encode()
 
 
 async def test_a_connector_that_ingress_knows_first_is_waited_for(
@@ -172,7 +173,7 @@ async def test_a_connector_that_ingress_knows_first_is_waited_for(
             first = _submission(1, two)
             await rig.producer.send_all([rig.config_out(both), _out(first)])
             await watch.until(lambda: bool(watch.records[f"mt.segments.{two}.txn"]))
-    assert not _reroutes(watch, {first.message_id})
+    assert not _reroutes(watch, {first.context.message_id})
 
 
 async def test_a_restart_goes_on_where_it_was(kafka_bootstrap: str, connectors: tuple[str, str]) -> None:
@@ -185,7 +186,7 @@ async def test_a_restart_goes_on_where_it_was(kafka_bootstrap: str, connectors: 
                 async with rig.running("encoder", run):
                     await rig.producer.send_all(_out(_submission(n, one)) for n in range(start, start + 50))
                     await watch.until(lambda s=start: len(lane) >= s + 50)  # type: ignore[misc]  # bound now
-    assert len({m.message_id for m in _messages(watch, f"mt.segments.{one}.txn")}) == len(lane) == 100
+    assert len({m.context.message_id for m in _messages(watch, f"mt.segments.{one}.txn")}) == len(lane) == 100
 
 
 async def test_after_a_restart_no_reference_of_a_handset_is_given_again(
@@ -195,7 +196,7 @@ async def test_after_a_restart_no_reference_of_a_handset_is_given_again(
     one, _ = connectors
     to = f"4477{now_ms() % 10**8:08d}"
     candidates = (_submission(n, one, text="x" * 400, to=to) for n in count())  # one in 256 has the hash, by chance
-    given = list(islice((s for s in candidates if concat_ref(s.message_id, 8) == 8), 10))
+    given = list(islice((s for s in candidates if concat_ref(s.context.message_id, 8) == 8), 10))
     async with Rig(kafka_bootstrap) as rig:
         await rig.apply(applied({"to": [{"connector": one}]}, connectors=[one]))
         async with Watch(rig.settings, *_lanes([one])) as watch:

@@ -13,7 +13,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from schemas.gateway.accounts import Account
 from schemas.gateway.file import AppliedConfig
 from schemas.optouts import OptOut
-from schemas.reroutes import Reroute
 from schemas.submissions import Submission
 from services.ingress import restore
 from services.ingress.app import run
@@ -27,6 +26,7 @@ from shared.kafka.replay import read_range
 from shared.membership.mistakes import TooManyMistakes
 from shared.membership.output import AtLeastOnce
 from shared.messages.ids import derived_id
+from shared.messages.reroutes import reroute_out
 from shared.process.clock import now_ms
 from shared.process.service import Service
 from tests.integration.flow_rig import Rig, Watch, events
@@ -61,6 +61,11 @@ def _of(watch: Watch, topic: str, account: str) -> list[dict[str, Any]]:
     return [value for value in watch.values(topic) if value["account_id"] == account]
 
 
+def _submissions(watch: Watch, account: str, topic: str = "mt.submissions") -> list[Submission]:
+    found = [Submission.model_validate(value) for value in watch.values(topic)]
+    return [submission for submission in found if submission.context.account_id == account]
+
+
 async def test_every_kind_of_request_ends_where_it_belongs(kafka_bootstrap: str, account: str) -> None:
     async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
         await rig.apply(_config(account))
@@ -79,23 +84,23 @@ async def test_every_kind_of_request_ends_where_it_belongs(kafka_bootstrap: str,
             )
             await watch.until(
                 lambda: (
-                    len(_of(watch, "mt.submissions", account)) >= 201
-                    and len(_of(watch, "mt.submissions.otp", account)) >= 1
+                    len(_submissions(watch, account)) >= 201
+                    and len(_submissions(watch, account, "mt.submissions.otp")) >= 1
                     and len(_of(watch, "mt.statuses", account)) >= 3
                     and len(watch.records["mt.requests.dlq"]) >= 1
                 )
             )
             assert service.gateway.hash == "h"
         committed = await committed_with_metadata(rig.settings, "ingress")
-    submissions = [Submission.model_validate(v) for v in _of(watch, "mt.submissions", account)]
-    assert sorted(s.metadata.get("n", "") for s in submissions) == sorted([*map(str, range(200)), ""])
+    submissions = _submissions(watch, account)
+    assert sorted(s.context.metadata.get("n", "") for s in submissions) == sorted([*map(str, range(200)), ""])
     assert {s.connector_id for s in submissions} == {"acme"}
-    assert [s["lane"] for s in _of(watch, "mt.submissions.otp", account)] == ["otp"]
+    assert [s.context.lane for s in _submissions(watch, account, "mt.submissions.otp")] == ["otp"]
     statuses = {(s["status"], s.get("reason")) for s in _of(watch, "mt.statuses", account)}
     assert statuses == {("rejected", "opted_out"), ("rejected", "invalid_destination"), ("accepted", None)}
     (dead,) = watch.records["mt.requests.dlq"]
     assert dead.value == f"not json {account}".encode()
-    ids = [s.message_id for s in submissions]
+    ids = [s.context.message_id for s in submissions]
     assert len(events(watch, "accepted", ids)) == 201
     assert "mt.requests" in {tp.topic for tp in committed}
     assert all(now_ms() - 60_000 < int(text) <= now_ms() for _, text in committed.values())
@@ -110,9 +115,9 @@ async def test_a_new_configuration_is_followed_without_a_restart(kafka_bootstrap
             await rig.apply(_config(account, "beta"))
             await service.gateway.sync()
             await rig.send("mt.requests", request(account_id=account))
-            await watch.until(lambda: bool(_of(watch, "mt.submissions", account)))
+            await watch.until(lambda: bool(_submissions(watch, account)))
     assert _of(watch, "mt.statuses", account)[0]["reason"] == "unknown_account"
-    assert _of(watch, "mt.submissions", account)[0]["connector_id"] == "beta"
+    assert _submissions(watch, account)[0].connector_id == "beta"
 
 
 async def test_a_key_holds_over_restarts_and_from_any_partition(kafka_bootstrap: str, account: str) -> None:
@@ -123,18 +128,18 @@ async def test_a_key_holds_over_restarts_and_from_any_partition(kafka_bootstrap:
         home = home_partition(account, "order-1", 4)
         await rig.producer.send_all([Out("mt.requests", None, body, (), (home + 1) % 4)])
         async with rig.running("ingress", run):
-            await watch.until(lambda: len(_of(watch, "mt.submissions", account)) == 1)
+            await watch.until(lambda: len(_submissions(watch, account)) == 1)
         async with rig.running("ingress", run):
             await rig.send("mt.requests", body, key=f"{account}:order-1".encode())
             await rig.send("mt.requests", request(account_id=account, idempotency_key="order-1", text="other"))
-            first = _of(watch, "mt.submissions", account)[0]["message_id"]
+            first = _submissions(watch, account)[0].context.message_id
             await watch.until(lambda: len(events(watch, "duplicate", [first])) == 1)
             await watch.until(lambda: len(_of(watch, "mt.statuses", account)) == 1)
-    assert len(_of(watch, "mt.submissions", account)) == 1
+    assert len(_submissions(watch, account)) == 1
     assert _of(watch, "mt.statuses", account)[0]["reason"] == "idempotency_conflict"
     assert {r.partition for r in watch.records["ingress.keys"]} == {home}
     original = next(r for r in watch.records["mt.requests"] if r.partition != home and r.value == body)
-    assert _of(watch, "mt.submissions", account)[0]["accepted_at_ms"] == original.timestamp
+    assert _submissions(watch, account)[0].context.accepted_at_ms == original.timestamp
 
 
 async def test_what_was_decided_before_a_crash_is_not_decided_again(
@@ -150,19 +155,19 @@ async def test_what_was_decided_before_a_crash_is_not_decided_again(
             async with rig.running("ingress", run, crash=True):
                 await rig.send("mt.requests", *bodies)
                 await watch.until(
-                    lambda: len(_of(watch, "mt.submissions", account)) + len(_of(watch, "mt.statuses", account)) == 61
+                    lambda: len(_submissions(watch, account)) + len(_of(watch, "mt.statuses", account)) == 61
                 )
-        ids = [s["message_id"] for s in _of(watch, "mt.submissions", account)]
+        ids = [s.context.message_id for s in _submissions(watch, account)]
         assert len(ids) == 60
         await rig.apply(_config(account, "beta"))
         await rig.send("mt.requests", *(request(account_id=account, metadata={"n": f"new {n}"}) for n in range(20)))
         async with rig.running("ingress", run):
-            await watch.until(lambda: len(_of(watch, "mt.submissions", account)) >= 80)
+            await watch.until(lambda: len(_submissions(watch, account)) >= 80)
             await watch.until(lambda: len(events(watch, "accepted", ids)) >= 120)
-        submissions = _of(watch, "mt.submissions", account)
-    assert len({s["message_id"] for s in submissions}) == len(submissions) == 80
-    assert {s["connector_id"] for s in submissions if not s["metadata"]["n"].startswith("new")} == {"acme"}
-    assert {s["connector_id"] for s in submissions if s["metadata"]["n"].startswith("new")} == {"beta"}
+        submissions = _submissions(watch, account)
+    assert len({s.context.message_id for s in submissions}) == len(submissions) == 80
+    assert {s.connector_id for s in submissions if not s.context.metadata["n"].startswith("new")} == {"acme"}
+    assert {s.connector_id for s in submissions if s.context.metadata["n"].startswith("new")} == {"beta"}
     assert len({s["status_id"] for s in _of(watch, "mt.statuses", account)}) == 1
     assert len({e["event_id"] for e in events(watch, "accepted", ids)}) == 60
 
@@ -176,22 +181,20 @@ async def test_a_reroute_gets_the_next_connector_or_ends(kafka_bootstrap: str, a
         await rig.apply(_config(account))
         async with rig.running("ingress", run):
             await rig.send("mt.requests", request(account_id=account))
-            await watch.until(lambda: bool(_of(watch, "mt.submissions", account)))
-            first = Submission.model_validate(_of(watch, "mt.submissions", account)[0])
+            await watch.until(lambda: bool(_submissions(watch, account)))
+            first = _submissions(watch, account)[0]
             for given in (first, first.model_copy(update={"route_no": 1, "connector_id": "gamma", "tried": ["acme"]})):
-                reroute = Reroute(
-                    submission=given, status="undeliverable", reason="smsc_refused", occurred_at_ms=now_ms()
-                )
-                await rig.send("mt.reroutes", reroute.to_json(), key=first.message_id.encode())
+                reroute = reroute_out(given, status="undeliverable", reason="smsc_refused", occurred_at_ms=now_ms())
+                await rig.send("mt.reroutes", reroute.value or b"", key=first.context.message_id.encode())
             await rig.send("mt.reroutes", b"{}")
             await watch.until(
                 lambda: bool(_of(watch, "mt.statuses", account)) and bool(watch.records["mt.reroutes.dlq"])
             )
-    second = _of(watch, "mt.submissions", account)[1]
-    assert (second["route_no"], second["connector_id"], second["tried"]) == (1, "gamma", ["acme"])
+    second = _submissions(watch, account)[1]
+    assert (second.route_no, second.connector_id, second.tried) == (1, "gamma", ["acme"])
     (status,) = _of(watch, "mt.statuses", account)
-    assert (status["final"], status["reason"], status["message_id"]) == (True, "smsc_refused", first.message_id)
-    assert dict(watch.records["mt.reroutes.dlq"][0].headers)["dlq_field"] == b"submission"
+    assert (status["final"], status["reason"], status["message_id"]) == (True, "smsc_refused", first.context.message_id)
+    assert dict(watch.records["mt.reroutes.dlq"][0].headers)["dlq_field"] == b"context"
 
 
 async def test_a_topic_that_clients_may_date_is_refused(
@@ -251,7 +254,7 @@ async def test_a_restore_that_takes_longer_than_a_dead_loop_may_comes_to_its_end
         looking = asyncio.create_task(look())
         async with rig.running("ingress", run, service=service):
             took_ms = now_ms() - began_ms
-            await watch.until(lambda: len(_of(watch, "mt.submissions", account)) == 20)
+            await watch.until(lambda: len(_submissions(watch, account)) == 20)
         looking.cancel()
     assert took_ms > 3 * stuck_ms
     assert worst < stuck_ms
@@ -274,7 +277,7 @@ async def test_headers_of_clients_stop_nothing(kafka_bootstrap: str, account: st
                     await rig.producer.send_all([Out("mt.requests", None, body, headers, partition)])
             await watch.until(
                 lambda: (
-                    len(_of(watch, "mt.submissions", account)) == len(values)
+                    len(_submissions(watch, account)) == len(values)
                     and len(_of(watch, "mt.statuses", account)) == len(values)
                     and sum(account.encode() in r.value for r in watch.records["mt.requests.dlq"]) == len(values)
                 )
@@ -297,7 +300,7 @@ async def test_a_header_name_that_is_no_text_stops_nothing(
         async with rig.running("ingress", run):
             await watch.until(
                 lambda: (
-                    len(_of(watch, "mt.submissions", account)) == 3
+                    len(_submissions(watch, account)) == 3
                     and len(_of(watch, "mt.statuses", account)) == 3
                     and sum(account.encode() in r.value for r in watch.records["mt.requests.dlq"]) == 3
                 )
@@ -323,7 +326,7 @@ async def test_huge_values_do_not_stop_the_partition(kafka_bootstrap: str, accou
             values = [noise, padded, request(account_id=account, text="y" * 65_536), request(account_id=account)]
             for value in values:
                 await rig.producer.send_all([Out("mt.requests", None, value, (), partition)])
-            await watch.until(lambda: len(_of(watch, "mt.submissions", account)) == 2)
+            await watch.until(lambda: len(_submissions(watch, account)) == 2)
             await watch.until(lambda: len(watch.records["mt.requests.dlq"]) == 1)
     assert noise in [r.value for r in watch.records["mt.requests.dlq"]]
     (status,) = _of(watch, "mt.statuses", account)
@@ -358,5 +361,5 @@ async def test_a_bug_does_not_turn_the_topic_into_dead_letters(
                     async with rig.running("ingress", run) as service:
                         await asyncio.wait_for(service.stopping.wait(), 30)
         async with rig.running("ingress", run):
-            await watch.until(lambda: len(_of(watch, "mt.submissions", account)) == 10)
+            await watch.until(lambda: len(_submissions(watch, account)) == 10)
             assert letters() == 15

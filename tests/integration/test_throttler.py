@@ -18,7 +18,6 @@ from schemas.gateway.file import AppliedConfig, Draining, Gateway
 from schemas.gateway.values import SecretRef
 from schemas.groups import THROTTLER_GROUP
 from schemas.segments import SegmentedMessage
-from schemas.submissions import Submission
 from schemas.topics import (
     CONNECTOR_STATES,
     MT_OUTCOMES,
@@ -168,14 +167,13 @@ class Lanes:
     def make(self, **changes: Any) -> SegmentedMessage:
         self._number += 1
         made = message(self._number, at_ms=now_ms(), **changes)
-        submission = Submission.from_json(made.submission).model_copy(update={"connector_id": self._connector_id})
-        return made.model_copy(update={"connector_id": self._connector_id, "submission": submission.to_json().decode()})
+        return made.model_copy(update={"connector_id": self._connector_id})
 
     async def publish(self, *messages: SegmentedMessage) -> None:
         outs = []
         for made in messages:
-            self.written[made.message_id] = len(made.segments)
-            outs.append(Out(segments_topic(self._connector_id, made.lane), b"shop", made.to_json()))
+            self.written[made.context.message_id] = len(made.segments)
+            outs.append(Out(segments_topic(self._connector_id, made.context.lane), b"shop", made.to_json()))
         await self._rig.producer.send_all(outs)
 
 
@@ -183,8 +181,8 @@ def ends(watch: Watch, lanes: Lanes) -> Counter[tuple[str, int]]:
     found: Counter[tuple[str, int]] = Counter()
     for topic in (SUBMIT_RESULTS, MT_OUTCOMES):
         for value in watch.values(topic):
-            if value["message_id"] in lanes.written:
-                found[value["message_id"], value["index"]] += 1
+            if (message_id := value["context"][0]) in lanes.written:
+                found[message_id, value["index"]] += 1
     return found
 
 
@@ -232,7 +230,7 @@ async def test_temporary_errors_come_back_and_permanent_ones_end(rig: Rig, conne
             async with asyncio.timeout(20):
                 while service.state(0).lag:  # also behind the retry lane's last record, where a marker lies
                     await asyncio.sleep(0.05)
-        outcomes = [v for v in watch.values(MT_OUTCOMES) if v["message_id"] in lanes.written]
+        outcomes = [v for v in watch.values(MT_OUTCOMES) if v["context"][0] in lanes.written]
         assert {(v["reason"], v["smsc_error"]) for v in outcomes} == {("smsc_refused", "0x0000000b")}
         assert max(d.attempt for d in played.all_seen) == 3
 
@@ -284,7 +282,7 @@ async def test_a_connector_that_comes_later_is_taken_up_and_a_removed_one_given_
         await rig.apply(config(connector(connector_id), draining=True))
         await watch.until(
             lambda: (
-                any(v["submission"]["message_id"] in left.written for v in watch.values(MT_REROUTES))
+                any(v["context"][0] in left.written for v in watch.values(MT_REROUTES))
                 and any(v["message_id"] in left.written for v in watch.values(MT_STATUSES))
             )
         )

@@ -92,7 +92,7 @@ def test_with_a_key_ingress_refuses_just_what_the_encoder_refuses_without(
         assert keyed[0].topic == MT_STATUSES
         return
     submission = Submission.from_json(outs[0].value or b"")
-    made = Encoder(EVENTS).encode(submission, outs[0].value or b"", plan_of(acme), AT_MS)
+    made = Encoder(EVENTS).encode(submission, plan_of(acme), AT_MS)
     assert (made[0].topic == MT_STATUSES) == (keyed[0].topic == MT_STATUSES)
     if made[0].topic == MT_STATUSES:
         theirs, ours = (Status.from_json(out.value or b"") for out in (made[0], keyed[0]))

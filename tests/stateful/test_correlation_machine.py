@@ -17,7 +17,6 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from schemas.outcomes import Outcome
 from schemas.submit_results import SubmitResult
 from schemas.topics import FOLDS, JOINS, LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES, RECEIPTS, SUBMIT_RESULTS
 from services.correlator.fold.cycle import FoldCycle
@@ -25,7 +24,7 @@ from services.correlator.fold.partition import FoldPartition
 from services.correlator.join.cycle import JoinCycle
 from services.correlator.join.partition import EARLY_MAX, JoinPartition
 from shared.kafka.records import Out
-from tests.unit.correlator.making import EVENTS, T0, Record, context, message_id, raw_receipt, submit_result
+from tests.unit.correlator.making import EVENTS, T0, Record, message_id, outcome, raw_receipt, submit_result
 
 RECEIPT_EVENTS = ("receipt", "intermediate_receipt", "late_receipt", "orphan_receipt")
 DEADLINE_MS = 600_000
@@ -303,9 +302,15 @@ class CorrelationMachine(RuleBasedStateMachine):
     def _fail(self, message: Message, index: int, word: Any) -> None:
         """The first outcome of an index counts."""
         message.failed.setdefault(index, word)
-        fields = context(message.number, segments=message.segments, receipt=message.wish)
-        outcome = Outcome(**fields, index=index, attempt=1, outcome=word, occurred_at_ms=self.world.now_ms)
-        self.world.append(MT_OUTCOMES, outcome.message_id.encode(), outcome.to_json())
+        made = outcome(
+            message.number,
+            index,
+            word,
+            segments=message.segments,
+            receipt=message.wish,
+            occurred_at_ms=self.world.now_ms,
+        )
+        self.world.append(MT_OUTCOMES, made.context.message_id.encode(), made.to_json())
 
     def _deadlines(self) -> list[tuple[int, str]]:
         """Those to come, with the SMSC id of the segment."""

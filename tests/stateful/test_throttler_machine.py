@@ -69,7 +69,7 @@ class ThrottlerMachine(RuleBasedStateMachine):
         new = message(
             number, lane=lane, segments=segments, at_ms=self.world.now_ms, validity_ms=validity_ms, pinned=pinned
         )
-        self.published[new.message_id] = segments
+        self.published[new.context.message_id] = segments
         self.world.publish(new, *([new] if twice else []))
 
     @rule(cycles=st.integers(1, 4), step_ms=st.sampled_from([10, 100, 700, 2_500]))
@@ -141,9 +141,9 @@ class ThrottlerMachine(RuleBasedStateMachine):
         for topic in (SUBMIT_RESULTS, MT_OUTCOMES):
             for record in (r for (t, _), log in world.logs.items() if t == topic for r in log):
                 value = orjson.loads(record.value or b"")
-                segments[value["message_id"], value["index"]] += 1
+                segments[value["context"][0], value["index"]] += 1
         statuses = Counter(v["message_id"] for v in world.values(MT_STATUSES) if v["final"])
-        reroutes = Counter(v["submission"]["message_id"] for v in world.values(MT_REROUTES))
+        reroutes = Counter(v["context"][0] for v in world.values(MT_REROUTES))
         return segments, statuses, reroutes
 
     @invariant()
@@ -197,7 +197,7 @@ class ThrottlerMachine(RuleBasedStateMachine):
         for (topic, _), log in world.logs.items():
             if topic == SUBMIT_RESULTS:
                 for value in (orjson.loads(record.value or b"") for record in log):
-                    dispatch_id = f"{value['message_id']}/0/{value['index']}/{value['attempt']}"
+                    dispatch_id = f"{value['context'][0]}/0/{value['index']}/{value['attempt']}"
                     assert dispatch_id not in self.in_doubt, "a dead bind was heard behind the fence"
         for message_id, count in self.published.items():
             if statuses[message_id] + reroutes[message_id] == 0:

@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 
 import orjson
 
-from schemas.folds import POSITIONS_KEY, ClosedFold, OpenFold, SegmentOutcome
+from schemas.folds import POSITIONS_KEY, ClosedFold, FoldEntry, OpenFold, SegmentOutcome
+from schemas.message_context import context_of
 from schemas.outcomes import Outcome
 from schemas.topics import FOLDS
 from services.correlator.fold.verdict import SUBMITTED, verdict_of
@@ -35,7 +36,8 @@ Folded: TypeAlias = OpenFold | ClosedFold
 def pack(entry: Folded) -> bytes:
     """The bytes to hold in memory: the JSON array of `schemas.folds.FoldEntry.entry`."""
     if isinstance(entry, OpenFold):
-        return orjson.dumps((*entry[:-1], [tuple(outcome) for outcome in entry.outcomes]))
+        outcomes = [tuple(outcome) for outcome in entry.outcomes]
+        return orjson.dumps((*entry[:-2], entry.context.members(), outcomes))
     return orjson.dumps(tuple(entry))
 
 
@@ -44,7 +46,8 @@ def unpack(packed: bytes) -> Folded:
     fields = orjson.loads(packed)
     if fields[0] == "closed":
         return ClosedFold._make(fields)
-    return OpenFold._make((*fields[:-1], [SegmentOutcome._make(outcome) for outcome in fields[-1]]))
+    *own, members, outcomes = fields
+    return OpenFold._make((*own, context_of(members), [SegmentOutcome._make(outcome) for outcome in outcomes]))
 
 
 class FoldPartition:
@@ -53,7 +56,14 @@ class FoldPartition:
     def __init__(self, number: int, events: EventMaker) -> None:
         self.number: Final = number
         self.table: Final = StateTable(
-            FOLDS, number, field="entry", positions_key=POSITIONS_KEY, pack=pack, unpack=unpack, cold=FOLD_MARKS
+            FOLDS,
+            number,
+            model=FoldEntry,
+            field="entry",
+            positions_key=POSITIONS_KEY,
+            pack=pack,
+            unpack=unpack,
+            cold=FOLD_MARKS,
         )
         self._events: Final = events
         self._outs: list[Out] = []
@@ -69,7 +79,7 @@ class FoldPartition:
 
     def outcome(self, outcome: Outcome, at_ms: int, headers: Headers = ()) -> None:
         """One segment's outcome; `at_ms` is the record's time, from which a closed mark is kept."""
-        key = outcome.message_id.encode()
+        key = outcome.context.message_id.encode()
         entry = self.table.get(key)
         if isinstance(entry, ClosedFold):
             if outcome.route_no != entry.route_no:
@@ -86,13 +96,15 @@ class FoldPartition:
         if len(entry.outcomes) == entry.segments:
             self._close(key, entry, at_ms, headers)
             return
-        if entry.receipt == "all" and not was_submitted and len(entry.submitted) == entry.segments:
+        if entry.context.receipt == "all" and not was_submitted and len(entry.submitted) == entry.segments:
             self._outs += status_outs(
                 self._events,
-                entry,
+                entry.context,
                 SUBMITTED,
                 final=False,
                 occurred_at_ms=outcome.occurred_at_ms,
+                route_no=entry.route_no,
+                connector_id=entry.connector_id,
                 segments=entry.segments,
                 headers=headers,
             )
@@ -115,13 +127,15 @@ class FoldPartition:
         return outs + self.table.flush()
 
     def _close(self, key: bytes, entry: OpenFold, at_ms: int, headers: Headers) -> None:
-        verdict = verdict_of(entry.outcomes, entry.receipt)
+        verdict = verdict_of(entry.outcomes, entry.context.receipt)
         self._outs += status_outs(
             self._events,
-            entry,
+            entry.context,
             verdict.status,
             final=True,
             occurred_at_ms=verdict.occurred_at_ms,
+            route_no=entry.route_no,
+            connector_id=entry.connector_id,
             reason=verdict.reason,
             smsc_error=verdict.smsc_error,
             segments=entry.segments,
@@ -137,14 +151,14 @@ class FoldPartition:
         self._outs.append(
             self._events.out(
                 "late_response",
-                message_id=outcome.message_id,
+                message_id=outcome.context.message_id,
                 occurred_at_ms=outcome.occurred_at_ms,
                 identity=(outcome.outcome,),
                 headers=headers,
                 segment_index=outcome.index,
                 attempt=outcome.attempt,
                 route_no=outcome.route_no,
-                accepted_at_ms=outcome.accepted_at_ms,
+                accepted_at_ms=outcome.context.accepted_at_ms,
                 connector_id=outcome.connector_id,
                 status=outcome.outcome,
                 reason=outcome.reason,
@@ -155,25 +169,7 @@ class FoldPartition:
 
 
 def _opened(outcome: Outcome) -> OpenFold:
-    return OpenFold(
-        "open",
-        outcome.message_id,
-        outcome.route_no,
-        outcome.accepted_at_ms,
-        outcome.segments,
-        outcome.receipt,
-        outcome.account_id,
-        outcome.idempotency_key or "",
-        outcome.to,
-        outcome.sender,
-        outcome.country,
-        outcome.lane,
-        outcome.encoding,
-        outcome.connector_id,
-        outcome.metadata,
-        [],
-        [],
-    )
+    return OpenFold("open", outcome.route_no, outcome.segments, outcome.connector_id, [], outcome.context, [])
 
 
 def _take(entry: OpenFold, outcome: Outcome) -> bool:
@@ -184,7 +180,7 @@ def _take(entry: OpenFold, outcome: Outcome) -> bool:
         if outcome.index in entry.submitted:
             return False
         entry.submitted.append(outcome.index)
-        if entry.receipt != "none":
+        if entry.context.receipt != "none":
             return True
     if any(known.segment_index == outcome.index for known in entry.outcomes):
         return False

@@ -4,14 +4,14 @@ The bytes are the JSON array of `schemas.joins.JoinEntries.entries`: they cost a
 collector does not walk them.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final, NamedTuple, TypeAlias, get_args
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from schemas.joins import ClosedEntry, EarlyEntry, OpenEntry
+from schemas.joins import ClosedEntry, EarlyEntry, OpenEntry, SeenReceipt
+from schemas.message_context import context_of, read_context
 from schemas.submit_results import SubmitResult
-from schemas.wire import ReceiptWish
 from services.correlator.state.reading import FieldReader
 from shared.kafka.records import In, traceparent_of
 
@@ -19,21 +19,39 @@ Entry: TypeAlias = OpenEntry | ClosedEntry | EarlyEntry
 Entries: TypeAlias = list[Entry]
 
 _OPEN_MARK: Final = b'["open",'
-_MAKERS: Final[dict[str, Callable[[Iterable[Any]], Entry]]] = {
-    "open": OpenEntry._make,
-    "closed": ClosedEntry._make,
-    "early": EarlyEntry._make,
-}
 
 
 def pack(entries: Entries) -> bytes:
     """The bytes to hold in memory."""
-    return orjson.dumps([tuple(entry) for entry in entries])
+    return orjson.dumps([_packed(entry) for entry in entries])
+
+
+def _packed(entry: Entry) -> tuple[Any, ...]:
+    if isinstance(entry, OpenEntry):
+        return (*entry[:-1], entry.context.members())
+    return (*entry[:-1], tuple(entry.receipt)) if isinstance(entry, EarlyEntry) else tuple(entry)
 
 
 def unpack(packed: bytes) -> Entries:
     """What `pack` packed; raises for anything else (the changelog is ours alone)."""
     return [_MAKERS[fields[0]](fields) for fields in orjson.loads(packed)]
+
+
+def _open(fields: list[Any]) -> OpenEntry:
+    fields[-1] = context_of(fields[-1])
+    return OpenEntry._make(fields)
+
+
+def _early(fields: list[Any]) -> EarlyEntry:
+    fields[-1] = SeenReceipt._make(fields[-1])
+    return EarlyEntry._make(fields)
+
+
+_MAKERS: Final[dict[str, Callable[[list[Any]], Entry]]] = {
+    "open": _open,
+    "closed": ClosedEntry._make,
+    "early": _early,
+}
 
 
 def may_be_open(packed: bytes) -> bool:
@@ -50,40 +68,25 @@ class Accepted(NamedTuple):
 
 def read_result(record: In) -> Accepted:
     """The segment in a record of `smsc.submit_results`; raises ValueError when the record does not fit its schema."""
-    values = _RESULT.read(record.value)
+    *own, answered_at_ms, members = _RESULT.read(record.value)
     traceparent = (traceparent_of(record) or b"").decode("ascii")
-    return Accepted(OpenEntry._make(("open", *values[:-1], traceparent)), values[-1])
+    return Accepted(OpenEntry._make(("open", *own, traceparent, read_context(members))), answered_at_ms)
 
 
-def _known_wish(values: tuple[Any, ...]) -> bool:
-    return values[_WISH] in _WISHES
-
-
-_FIELDS: Final[dict[str, type]] = {
-    "deadline_at_ms": int,
-    "message_id": str,
-    "route_no": int,
-    "index": int,
-    "attempt": int,
-    "accepted_at_ms": int,
-    "segments": int,
-    "receipt": str,
-    "account_id": str,
-    "idempotency_key": str,
-    "to": str,
-    "sender": str,
-    "country": str,
-    "lane": str,
-    "encoding": str,
-    "connector_id": str,
-    "metadata": dict,
-    "answered_at_ms": int,
-}
-"""In the order of `OpenEntry`, from its second field on."""
-
-_WISH: Final = list(_FIELDS).index("receipt")
-_WISHES: Final = frozenset(get_args(ReceiptWish))
-_RESULT: Final = FieldReader(SubmitResult, _FIELDS, _known_wish)
+_RESULT: Final = FieldReader(
+    SubmitResult,
+    {
+        "deadline_at_ms": int,
+        "route_no": int,
+        "index": int,
+        "attempt": int,
+        "segments": int,
+        "connector_id": str,
+        "answered_at_ms": int,
+        "context": list,
+    },
+)
+"""First the fields of `OpenEntry`, in its order."""
 
 
 def closed_entry(entry: OpenEntry, final: str) -> ClosedEntry:

@@ -2,8 +2,7 @@
 
 from typing import Literal
 
-from schemas.joins import ClosedEntry, OpenEntry
-from services.correlator.join.receipts import Seen
+from schemas.joins import ClosedEntry, OpenEntry, SeenReceipt
 from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
 
@@ -14,7 +13,7 @@ def receipt_event(
     events: EventMaker,
     word: ReceiptWord,
     entry: OpenEntry | ClosedEntry,
-    seen: Seen,
+    seen: SeenReceipt,
     partition: int,
     headers: Headers,
 ) -> Out:
@@ -39,7 +38,7 @@ def receipt_event(
     )
 
 
-def orphan_event(events: EventMaker, seen: Seen, partition: int, why: str) -> Out:
+def orphan_event(events: EventMaker, seen: SeenReceipt, partition: int, why: str) -> Out:
     """A receipt that belongs to no message we know; `why` is a sentence."""
     return events.out(
         "orphan_receipt",
@@ -64,7 +63,7 @@ def missing_event(events: EventMaker, entry: OpenEntry, headers: Headers) -> Out
         attempt=entry.attempt,
         route_no=entry.route_no,
         accepted_at_ms=entry.accepted_at_ms,
-        account_id=entry.account_id,
+        account_id=entry.context.account_id,
         connector_id=entry.connector_id,
         deadline_at_ms=entry.deadline_at_ms,
         reason="receipt_deadline",

@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 
 from schemas.joins import OpenEntry
-from schemas.outcomes import OutcomeWord
+from schemas.outcomes import Outcome, OutcomeWord
 from schemas.topics import MT_OUTCOMES
 from shared.kafka.records import Headers, Out
 
@@ -21,25 +21,16 @@ def outcome_out(
 ) -> Out:
     """The outcome of the segment `entry`, for the fold (schemas/outcomes.py)."""
     record: dict[str, Any] = {
-        "schema_version": 1,
-        "message_id": entry.message_id,
+        "schema_version": Outcome.CURRENT_VERSION,
+        "context": entry.context.members(),
         "route_no": entry.route_no,
-        "account_id": entry.account_id,
-        "to": entry.to,
-        "sender": entry.sender,
-        "country": entry.country,
-        "lane": entry.lane,
-        "receipt": entry.receipt,
-        "encoding": entry.encoding,
         "connector_id": entry.connector_id,
         "segments": entry.segments,
-        "accepted_at_ms": entry.accepted_at_ms,
-        "metadata": entry.metadata,
         "index": entry.segment_index,
         "attempt": entry.attempt,
         "outcome": outcome,
         "occurred_at_ms": occurred_at_ms,
     }
-    optional = {"idempotency_key": entry.idempotency_key, "reason": reason, "smsc_error": smsc_error}
+    optional = {"reason": reason, "smsc_error": smsc_error}
     record.update((name, value) for name, value in optional.items() if value)
     return Out(MT_OUTCOMES, entry.message_id.encode(), orjson.dumps(record), headers)

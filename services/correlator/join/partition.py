@@ -14,14 +14,14 @@ entries) is collected and taken with `flush`, which belongs to one Kafka transac
 from collections.abc import Iterator
 from typing import Final
 
-from schemas.joins import POSITIONS_KEY, ClosedEntry, EarlyEntry, OpenEntry
+from schemas.joins import POSITIONS_KEY, ClosedEntry, EarlyEntry, JoinEntries, OpenEntry, SeenReceipt
 from schemas.outcomes import OutcomeWord
 from schemas.topics import JOINS
 from services.correlator.join.deadlines import WATERMARK_MARGIN_MS, Calendar, LogClock
 from services.correlator.join.entries import Accepted, Entries, closed_entry, may_be_open, pack, unpack
 from services.correlator.join.events import ReceiptWord, missing_event, orphan_event, receipt_event
 from services.correlator.join.outcome_records import outcome_out
-from services.correlator.join.receipts import Seen
+from services.correlator.join.receipts import ending
 from services.correlator.state.closed_marks import JOIN_MARKS
 from services.correlator.state.table import StateTable
 from shared.kafka.records import TRACEPARENT, Headers, Out
@@ -52,7 +52,14 @@ class JoinPartition:
     def __init__(self, number: int, events: EventMaker) -> None:
         self.number: Final = number
         self.table: Final = StateTable(
-            JOINS, number, field="entries", positions_key=POSITIONS_KEY, pack=pack, unpack=unpack, cold=JOIN_MARKS
+            JOINS,
+            number,
+            model=JoinEntries,
+            field="entries",
+            positions_key=POSITIONS_KEY,
+            pack=pack,
+            unpack=unpack,
+            cold=JOIN_MARKS,
         )
         self.receipts_clock: Final = LogClock()
         self.results_clock: Final = LogClock()
@@ -86,15 +93,15 @@ class JoinPartition:
         if len(entries) >= ENTRIES_MAX:
             key, entries = _make_room(key, entries, name)
         entry = self._accepted(opened, answered_at_ms)
-        for receipt in early:
-            entry = self._apply(entry, Seen._make(receipt[2:]))
+        for waiting in early:
+            entry = self._apply(entry, waiting.receipt)
         if isinstance(entry, OpenEntry) and entry.deadline_at_ms <= self._proven_ms:
             entry = self._missing(entry)
         entries.append(entry)
         self.table.put(key, entries)
         self._due.add(entry.deadline_at_ms, key)
 
-    def receipt(self, key: bytes, seen: Seen) -> None:
+    def receipt(self, key: bytes, seen: SeenReceipt) -> None:
         """A receipt: to the newest open entry, else the newest closed one, else kept early."""
         self.receipts_clock.read_record(seen.record_at_ms)
         if not seen.smsc_message_id:
@@ -111,7 +118,7 @@ class JoinPartition:
         elif len(entries) >= EARLY_MAX:
             self._orphan(seen, "too many receipts wait for this message id")
         else:
-            early = EarlyEntry("early", seen.record_at_ms + EARLY_KEEP_MS, *seen)
+            early = EarlyEntry("early", seen.record_at_ms + EARLY_KEEP_MS, seen)
             entries.append(early)
             self.table.put(key, entries)
             self._forget.add(early.forget_at_ms, key)
@@ -180,7 +187,7 @@ class JoinPartition:
         entries = self._load(key)
         for entry in entries:
             if isinstance(entry, EarlyEntry) and entry.forget_at_ms <= until_ms:
-                self._orphan(Seen._make(entry[2:]), "no submission with this message id within 72 h")
+                self._orphan(entry.receipt, "no submission with this message id within 72 h")
             elif not (isinstance(entry, ClosedEntry) and entry.deadline_at_ms + CLOSED_KEEP_MS <= until_ms):
                 kept.append(entry)
         if len(kept) < len(entries):
@@ -197,16 +204,16 @@ class JoinPartition:
 
     def _accepted(self, entry: OpenEntry, answered_at_ms: int) -> OpenEntry | ClosedEntry:
         """What follows from the acceptance alone, by the receipt wish."""
-        last = entry.receipt == "none"
-        if last or entry.receipt == "all":
+        last = entry.context.receipt == "none"
+        if last or entry.context.receipt == "all":
             self._tell(entry, "submitted", occurred_at_ms=answered_at_ms, final=last)
         return closed_entry(entry, "submitted") if last else entry
 
-    def _apply(self, entry: OpenEntry | ClosedEntry, seen: Seen) -> OpenEntry | ClosedEntry:
+    def _apply(self, entry: OpenEntry | ClosedEntry, seen: SeenReceipt) -> OpenEntry | ClosedEntry:
         """The entry after the receipt; the same object when the receipt is an event only."""
         if isinstance(entry, OpenEntry) and seen.record_at_ms > entry.deadline_at_ms:
             entry = self._missing(entry)
-        if isinstance(entry, OpenEntry) and (end := seen.ending(entry.receipt)):
+        if isinstance(entry, OpenEntry) and (end := ending(seen, entry.context.receipt)):
             self._receipt_event("receipt", entry, seen)
             self._tell(
                 entry,
@@ -248,10 +255,12 @@ class JoinPartition:
         if entry.segments == 1:
             self._outs += status_outs(
                 self._events,
-                entry,
+                entry.context,
                 word,
                 final=final,
                 occurred_at_ms=occurred_at_ms,
+                route_no=entry.route_no,
+                connector_id=entry.connector_id,
                 reason=reason,
                 smsc_error=smsc_error,
                 segments=1,
@@ -270,11 +279,11 @@ class JoinPartition:
                 )
             )
 
-    def _receipt_event(self, word: ReceiptWord, entry: OpenEntry | ClosedEntry, seen: Seen) -> None:
+    def _receipt_event(self, word: ReceiptWord, entry: OpenEntry | ClosedEntry, seen: SeenReceipt) -> None:
         headers = _trace(entry) if isinstance(entry, OpenEntry) else ()
         self._outs.append(receipt_event(self._events, word, entry, seen, self.number, headers))
 
-    def _orphan(self, seen: Seen, why: str) -> None:
+    def _orphan(self, seen: SeenReceipt, why: str) -> None:
         self._outs.append(orphan_event(self._events, seen, self.number, why))
 
     def _load(self, key: bytes) -> Entries:

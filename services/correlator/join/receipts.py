@@ -5,8 +5,9 @@ Nothing here raises for what an SMSC may send; a record that is no `RawReceipt` 
 
 from binascii import a2b_base64
 from collections.abc import Mapping
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
+from schemas.joins import SeenReceipt
 from schemas.outcomes import OutcomeWord
 from schemas.receipts import RawReceipt
 from schemas.wire import ReceiptWish
@@ -42,37 +43,18 @@ _NOTIFICATION: Final = 0x20
 """esm_class bits 5-2 of an intermediate notification (SMPP 3.4, 5.2.12)."""
 
 
-class Seen(NamedTuple):
-    """A receipt as the join uses it; its fields are those of `schemas.joins.EarlyEntry` from `offset` on.
+def ending(seen: SeenReceipt, wish: ReceiptWish) -> OutcomeWord | None:
+    """What this receipt ends a segment with the receipt wish `wish` as; None when it leaves it open.
 
-    `status` is empty where the word is not an end. `record_at_ms` is the record's LogAppendTime, which deadlines go by.
-    `notification`: esm_class says intermediate notification, and only that. `smsc_message_id` is as the SMSC wrote it.
+    Where intermediate notifications were asked for (`all`), a failure in one of them is one attempt's, not the end;
+    where they were not, the SMSC marks its receipts oddly (quirk Q6) and the word counts.
     """
-
-    offset: int
-    record_at_ms: int
-    received_at_ms: int
-    connector_id: str
-    smsc_message_id: str
-    word: str
-    status: OutcomeWord | Literal[""]
-    reason: str
-    smsc_error: str
-    notification: bool
-    detail: str
-
-    def ending(self, wish: ReceiptWish) -> OutcomeWord | None:
-        """What this receipt ends a segment with the receipt wish `wish` as; None when it leaves it open.
-
-        Where intermediate notifications were asked for (`all`), a failure in one of them is one attempt's, not the end;
-        where they were not, the SMSC marks its receipts oddly (quirk Q6) and the word counts.
-        """
-        if not self.status or (self.notification and wish == "all" and self.status != "delivered"):
-            return None
-        return self.status
+    if not seen.status or (seen.notification and wish == "all" and seen.status != "delivered"):
+        return None
+    return seen.status
 
 
-def read_receipt(record: In, maps: ReceiptMaps) -> Seen:
+def read_receipt(record: In, maps: ReceiptMaps) -> SeenReceipt:
     """The receipt in a record of `smsc.receipts`; raises ValueError when the record does not fit its schema."""
     connector_id, smsc_message_id, esm_class, data_coding, short_message, tlvs, received_at_ms = _RECEIPT.read(
         record.value
@@ -84,7 +66,7 @@ def read_receipt(record: In, maps: ReceiptMaps) -> Seen:
         receipt_map=maps.get(connector_id),
     )
     end = end_of(receipt.word)
-    return Seen(
+    return SeenReceipt(
         record.offset,
         record.timestamp,
         received_at_ms,

@@ -7,10 +7,11 @@ offsets say at that moment, and a record that the state already contains is reco
 """
 
 from collections.abc import Callable, Iterator
-from typing import Final, Generic, NamedTuple, TypeVar
+from typing import Any, Final, Generic, NamedTuple, TypeVar
 
 import orjson
 
+from schemas.wire import Wire
 from services.correlator.state.cold_map import ColdMap
 from shared.kafka.records import Out
 
@@ -28,14 +29,22 @@ class ColdForm(NamedTuple, Generic[T]):
     grow: Callable[[bytes], T]
 
 
+def _prefix(version: int, field: str) -> bytes:
+    return b'{"schema_version":%d,"%b":' % (version, field.encode())
+
+
 class StateTable(Generic[T]):
-    """Values of type T by key. `field` names the packed value in the record; `positions_key` is no key of a value."""
+    """Values of type T by key. `field` names the packed value in the record, which is one of `model`.
+
+    `positions_key` is no key of a value.
+    """
 
     def __init__(
         self,
         topic: str,
         partition: int,
         *,
+        model: type[Wire],
         field: str,
         positions_key: bytes,
         pack: Callable[[T], bytes],
@@ -44,7 +53,10 @@ class StateTable(Generic[T]):
     ) -> None:
         self._topic: Final = topic
         self._partition: Final = partition
-        self._prefix: Final = b'{"schema_version":1,"%b":' % field.encode()
+        self._model: Final = model
+        self._field: Final = field
+        self._prefix: Final = _prefix(model.CURRENT_VERSION, field)
+        self._earlier: Final = tuple(_prefix(version, field) for version in range(1, model.CURRENT_VERSION))
         self._positions_key: Final = positions_key
         self._pack: Final = pack
         self._unpack: Final = unpack
@@ -104,11 +116,18 @@ class StateTable(Generic[T]):
             self.positions = {} if value is None else orjson.loads(value)["positions"]
         elif value is None:
             self._remove(key)
-        elif value.startswith(self._prefix):
-            packed = value[len(self._prefix) : -1]
-            self._hold(key, packed, self._unpack(packed) if packed.startswith(self._form.mark) else None)
         else:
-            raise ValueError(f"{self._topic}: not a record of this version: {value[:60]!r}")
+            packed = self._of_today(value)[len(self._prefix) : -1]
+            self._hold(key, packed, self._unpack(packed) if packed.startswith(self._form.mark) else None)
+
+    def _of_today(self, value: bytes) -> bytes:
+        """The record as it would be written today."""
+        if value.startswith(self._prefix):
+            return value
+        if not value.startswith(self._earlier):
+            raise ValueError(f"{self._topic}: not a record of this version or an earlier one: {value[:60]!r}")
+        packed: Any = self._model.from_earlier(orjson.loads(value))[self._field]
+        return self._prefix + orjson.dumps(packed) + b"}"
 
     def flush(self) -> list[Out]:
         """The changelog records of everything that has changed since the last call, each key once."""
@@ -125,7 +144,7 @@ class StateTable(Generic[T]):
         self._changed.clear()
         if self._moved:
             self._moved = False
-            positions = orjson.dumps({"schema_version": 1, "positions": self.positions})
+            positions = orjson.dumps({"schema_version": self._model.CURRENT_VERSION, "positions": self.positions})
             outs.append(Out(self._topic, self._positions_key, positions, (), self._partition))
         return outs
 

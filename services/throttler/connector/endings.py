@@ -27,8 +27,8 @@ def segment_event(events: EventMaker, run: Run, piece: Piece, word: EventWord, a
         word,
         members,
         occurred_at_ms=at_ms,
-        message_id=message.message_id,
-        accepted_at_ms=message.accepted_at_ms,
+        message_id=message.context.message_id,
+        accepted_at_ms=message.context.accepted_at_ms,
         segment_index=piece.index,
         attempt=piece.attempt,
         route_no=message.route_no,
@@ -50,8 +50,8 @@ def follow(
             kind.event,
             at_ms,
             smsc_message_id=first_id(answer),
-            latency_ms=max(0, (answer.submitted_at_ms or at_ms) - run.message.accepted_at_ms),
-            deadline_at_ms=0 if run.message.receipt == "none" else at_ms + policy.receipt_deadline_ms,
+            latency_ms=max(0, (answer.submitted_at_ms or at_ms) - run.message.context.accepted_at_ms),
+            deadline_at_ms=0 if run.message.context.receipt == "none" else at_ms + policy.receipt_deadline_ms,
         )
         return
     if kind.ends_at_once:
@@ -112,7 +112,7 @@ def stop(events: EventMaker, run: Run, end: End, at_ms: int) -> Iterator[Out]:
     On a connector that is removed it gets another route, unless the request pinned this one. Where nothing of the
     route was ever dispatched the status is written here; else the correlator folds the outcomes.
     """
-    if end is CONNECTOR_REMOVED and not run.pinned:
+    if end is CONNECTOR_REMOVED and not run.message.pinned:
         yield outputs.reroute(run, end, at_ms)
     elif run.untouched:
         yield from outputs.status(events, run, end.outcome, end, at_ms)

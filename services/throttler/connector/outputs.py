@@ -1,7 +1,7 @@
 """Pure: the records that the throttler writes. No decision is taken here, only what follows from one is spelled out."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -11,7 +11,6 @@ from schemas.segments import SegmentedMessage
 from schemas.statuses import StatusWord
 from schemas.topics import (
     MT_OUTCOMES,
-    MT_REROUTES,
     RETRY_LANE,
     SUBMIT_RESULTS,
     dispatch_topic,
@@ -24,6 +23,7 @@ from services.throttler.connector.policy import Policy
 from services.throttler.connector.stay import Piece, Run
 from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
+from shared.messages.reroutes import reroute_out
 from shared.messages.statuses import status_outs
 
 VALIDITY_PASSED: Final = End("expired", "validity_passed")
@@ -47,7 +47,7 @@ def join_key(policy: Policy, run: Run, piece: Piece, answer: Answer) -> bytes:
     """
     if answer.join_ids and answer.join_ids[0]:
         return f"{policy.provider}|{answer.join_ids[0]}".encode()
-    return f"{policy.provider}|-|{run.message.message_id}/{piece.index}".encode()
+    return f"{policy.provider}|-|{run.message.context.message_id}/{piece.index}".encode()
 
 
 def dispatch(policy: Policy, run: Run, piece: Piece, partition: int, *, with_message: bool) -> Out:
@@ -57,13 +57,13 @@ def dispatch(policy: Policy, run: Run, piece: Piece, partition: int, *, with_mes
         "schema_version": 2,
         "kind": policy.kind,
         "id": run.dispatch_id(piece),
-        "message_id": message.message_id,
+        "message_id": message.context.message_id,
         "route_no": message.route_no,
         "run": message.run,
         "index": piece.index,
         "attempt": piece.attempt,
-        "lane": message.lane,
-        "accepted_at_ms": message.accepted_at_ms,
+        "lane": message.context.lane,
+        "accepted_at_ms": message.context.accepted_at_ms,
         "expires_at_ms": message.expires_at_ms,
         "spacing_us": spacing_us(piece.share),
         "payload": PAYLOAD_MAKERS[policy.kind](message, piece.octets, piece.tlvs),
@@ -72,7 +72,7 @@ def dispatch(policy: Policy, run: Run, piece: Piece, partition: int, *, with_mes
         record["message"] = run.value.decode()
     return Out(
         dispatch_topic(message.connector_id),
-        message.message_id.encode(),
+        message.context.message_id.encode(),
         orjson.dumps(record),
         run.headers,
         partition,
@@ -81,7 +81,7 @@ def dispatch(policy: Policy, run: Run, piece: Piece, partition: int, *, with_mes
 
 def submit_result(policy: Policy, run: Run, piece: Piece, answer: Answer) -> Out:
     """An accepted segment, for the join with its receipt."""
-    record = run.context | {
+    record = {
         "provider": policy.provider,
         "index": piece.index,
         "attempt": piece.attempt,
@@ -90,12 +90,12 @@ def submit_result(policy: Policy, run: Run, piece: Piece, answer: Answer) -> Out
         "answered_at_ms": answer.answered_at_ms,
         "deadline_at_ms": answer.answered_at_ms + policy.receipt_deadline_ms,
     }
-    return Out(SUBMIT_RESULTS, join_key(policy, run, piece, answer), orjson.dumps(record), run.headers)
+    return Out(SUBMIT_RESULTS, join_key(policy, run, piece, answer), _result(run, record), run.headers)
 
 
 def outcome(run: Run, piece: Piece, end: End, at_ms: int) -> Out:
     """The end of a segment of a message that was dispatched: the correlator folds it."""
-    record = run.context | {
+    record = {
         "index": piece.index,
         "attempt": piece.attempt,
         "outcome": end.outcome,
@@ -104,26 +104,23 @@ def outcome(run: Run, piece: Piece, end: End, at_ms: int) -> Out:
     }
     if end.smsc_error:
         record["smsc_error"] = end.smsc_error
-    return Out(MT_OUTCOMES, run.message.message_id.encode(), orjson.dumps(record), run.headers)
+    return Out(MT_OUTCOMES, run.message.context.message_id.encode(), _result(run, record), run.headers)
+
+
+def _result(run: Run, members: dict[str, Any]) -> bytes:
+    """A record about one segment: what the whole message has in common was encoded once."""
+    return b"{" + run.result_members + b"," + orjson.dumps(members)[1:]
 
 
 def retry(message: SegmentedMessage, headers: Headers) -> Out:
     """A message's next stay, by way of the retry lane."""
     topic = segments_topic(message.connector_id, RETRY_LANE)
-    return Out(topic, message.account_id.encode(), message.to_json(), headers)
+    return Out(topic, message.context.account_id.encode(), message.to_json(), headers)
 
 
 def reroute(run: Run, end: End, at_ms: int) -> Out:
     """A message that may go another way, back to ingress; `end` is its status when there is none."""
-    message = run.message
-    record = {
-        "schema_version": 1,
-        "submission": orjson.Fragment(message.submission),
-        "status": end.outcome,
-        "reason": end.reason,
-        "occurred_at_ms": at_ms,
-    }
-    return Out(MT_REROUTES, message.message_id.encode(), orjson.dumps(record), run.headers)
+    return reroute_out(run.message, status=end.outcome, reason=end.reason, occurred_at_ms=at_ms, headers=run.headers)
 
 
 def closed_runs(connector_id: str, partition: int, epoch: int, owner: str, runs: list[str]) -> Out:
@@ -139,10 +136,12 @@ def status(events: EventMaker, run: Run, word: StatusWord, end: End | None, at_m
     which nothing was dispatched."""
     return status_outs(
         events,
-        run.about,
+        run.message.context,
         word,
         final=end is not None,
         occurred_at_ms=at_ms,
+        route_no=run.message.route_no,
+        connector_id=run.message.connector_id,
         reason=end.reason if end is not None else "",
         segments=len(run.message.segments),
         headers=run.headers,

@@ -15,31 +15,16 @@ transaction that consumes the answer. Whether it is over is a function of the se
 how the two logs were interleaved: that is what lets `rebuild` derive it again.
 """
 
-from typing import Any, Final, NamedTuple
+from typing import Final
 
 import orjson
 
 from schemas.feedback import Answer
+from schemas.segment_results import SegmentResult
 from schemas.segments import SegmentedMessage
 from schemas.topics import RETRY_LANE
 from services.throttler.connector.answers import ANSWER_KINDS, AnswerKind, Step
 from shared.kafka.records import Headers
-
-
-class About(NamedTuple):
-    """A `shared.messages.statuses.About`."""
-
-    message_id: str
-    route_no: int
-    account_id: str
-    idempotency_key: str | None
-    to: str
-    sender: str
-    country: str
-    lane: str
-    connector_id: str
-    accepted_at_ms: int
-    metadata: dict[str, str]
 
 
 class Piece:
@@ -65,8 +50,8 @@ class Run:
     """A message's stay. `partition` is None until its first dispatch; `value` is `message` as JSON."""
 
     __slots__ = (
-        "_context",
         "_event_members",
+        "_result_members",
         "feedback_epoch",
         "feedback_from",
         "first_offset",
@@ -87,8 +72,8 @@ class Run:
         self.message = message
         self.value = value
         self.headers = headers
-        self.key = f"{message.message_id}/{message.route_no}/{message.run}"
-        self.lane: str = RETRY_LANE if message.due_at_ms else message.lane
+        self.key = f"{message.context.message_id}/{message.route_no}/{message.run}"
+        self.lane: str = RETRY_LANE if message.due_at_ms else message.context.lane
         self.partition: int | None = None
         self.first_offset = -1
         self.feedback_from = 0
@@ -103,7 +88,7 @@ class Run:
         }
         self.waiting = sum(1 for piece in self.pieces.values() if piece.step is Step.WAITING)
         self._event_members: bytes | None = None
-        self._context: dict[str, Any] | None = None
+        self._result_members: bytes | None = None
 
     @property
     def over(self) -> bool:
@@ -134,7 +119,7 @@ class Run:
         raise LookupError(f"{self.key}: nothing waits")
 
     def dispatch_id(self, piece: Piece) -> str:
-        return f"{self.message.message_id}/{self.message.route_no}/{piece.index}/{piece.attempt}"
+        return f"{self.message.context.message_id}/{self.message.route_no}/{piece.index}/{piece.attempt}"
 
     def sent(self, piece: Piece, attempt: int, share: int) -> None:
         """A dispatch of `piece` is (or was) written."""
@@ -163,34 +148,19 @@ class Run:
         return kind
 
     @property
-    def context(self) -> dict[str, Any]:
-        """What results, outcomes and statuses tell of the message (`schemas.status_context`), without empty fields."""
-        if self._context is None:
-            self._context = _context_of(self.message)
-        return self._context
-
-    @property
-    def about(self) -> About:
-        """The message as a status tells of it. For the few that end here."""
-        message, context = self.message, self.context
-        return About(
-            message_id=message.message_id,
-            route_no=message.route_no,
-            account_id=message.account_id,
-            idempotency_key=context.get("idempotency_key"),
-            to=context["to"],
-            sender=context.get("sender", ""),
-            country=context.get("country", ""),
-            lane=message.lane,
-            connector_id=message.connector_id,
-            accepted_at_ms=message.accepted_at_ms,
-            metadata=context.get("metadata", {}),
-        )
-
-    @property
-    def pinned(self) -> bool:
-        """The request named the connector."""
-        return bool(orjson.loads(self.message.submission).get("pinned"))
+    def result_members(self) -> bytes:
+        """What all results and outcomes of the message share (`schemas.segment_results`), as JSON members."""
+        if self._result_members is None:
+            message = self.message
+            record = {
+                "schema_version": SegmentResult.CURRENT_VERSION,
+                "context": message.context.members(),
+                "route_no": message.route_no,
+                "connector_id": message.connector_id,
+                "segments": len(self.pieces),
+            }
+            self._result_members = orjson.dumps(record)[1:-1]
+        return self._result_members
 
     @property
     def event_members(self) -> bytes:
@@ -199,8 +169,8 @@ class Run:
             message = self.message
             columns = {
                 "connector_id": message.connector_id,
-                "account_id": message.account_id,
-                "lane": message.lane,
+                "account_id": message.context.account_id,
+                "lane": message.context.lane,
                 "segments": len(self.pieces),
             }
             self._event_members = orjson.dumps(columns)[1:-1]
@@ -228,32 +198,6 @@ _KEPT: Final = frozenset({Step.ACCEPTED, Step.FAILED})
 _BINDING: Final = frozenset({Step.IN_FLIGHT, Step.ACCEPTED, Step.FAILED})
 
 
-def _context_of(message: SegmentedMessage) -> dict[str, Any]:
-    """Read without a model: only the few fields that are used, on the way of every message."""
-    admitted = orjson.loads(message.submission)
-    if not isinstance(admitted, dict) or not isinstance(admitted.get("to"), str):
-        raise ValueError("the submission inside is none")
-    context: dict[str, Any] = {
-        "schema_version": 1,
-        "message_id": message.message_id,
-        "route_no": message.route_no,
-        "account_id": message.account_id,
-        "to": admitted["to"],
-        "lane": message.lane,
-        "receipt": message.receipt,
-        "encoding": message.encoding,
-        "connector_id": message.connector_id,
-        "segments": len(message.segments),
-        "accepted_at_ms": message.accepted_at_ms,
-    }
-    for name in ("idempotency_key", "sender", "country"):
-        if value := admitted.get(name):
-            context[name] = value
-    if isinstance(metadata := admitted.get("metadata"), dict) and metadata:
-        context["metadata"] = metadata
-    return context
-
-
 def read_run(value: bytes | None, connector_id: str | None, headers: Headers = ()) -> Run:
     """The run that a record of this connector's lane begins. Raises `ValueError` for anything else."""
     message = SegmentedMessage.from_json(value or b"")
@@ -266,5 +210,4 @@ def read_run(value: bytes | None, connector_id: str | None, headers: Headers = (
     run = Run(message, value or b"", headers)
     if run.waiting == 0:
         raise ValueError("no segment waits to be dispatched")
-    _ = run.context
     return run

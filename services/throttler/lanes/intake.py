@@ -24,9 +24,9 @@ def take_in(record: In, ledger: Ledger, events: EventMaker, now_ms: int) -> tupl
     message = run.message
     if message.run > 0:  # from the retry lane: our own writing, once by its transaction
         return run, []
-    if not ledger.add(message.message_id, message.route_no):
+    if not ledger.add(message.context.message_id, message.route_no):
         return None, [_repeat(record, run, events, now_ms)]
-    if message.receipt == "all" and message.route_no == 0:  # a status comes once: not again for another route
+    if message.context.receipt == "all" and message.route_no == 0:  # a status comes once: not again for another route
         # by the record's time: what was read and not begun before a crash is read again, and must say the same
         return run, list(outputs.status(events, run, "queued", None, record.timestamp))
     return run, []
@@ -36,12 +36,12 @@ def _repeat(record: In, run: Run, events: EventMaker, now_ms: int) -> Out:
     message = run.message
     return events.out(
         "duplicate",
-        message_id=message.message_id,
+        message_id=message.context.message_id,
         occurred_at_ms=now_ms,
         identity=(SERVICE, record.offset),
         connector_id=message.connector_id,
-        account_id=message.account_id,
+        account_id=message.context.account_id,
         route_no=message.route_no,
-        accepted_at_ms=message.accepted_at_ms,
+        accepted_at_ms=message.context.accepted_at_ms,
         reason="upstream_repeat",
     )

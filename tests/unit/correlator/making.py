@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from schemas.message_context import MessageContext
 from schemas.outcomes import Outcome
 from schemas.receipts import RawReceipt
 from schemas.smsc_inbound import RawInbound
@@ -39,31 +40,34 @@ def message_id(number: int) -> str:
     return f"018bcfe5-6800-7000-8000-{number:012x}"
 
 
-def context(number: int = 1, **changes: Any) -> dict[str, Any]:
-    """The fields that every status needs."""
-    return {
+def _of_segment(number: int, changes: dict[str, Any]) -> dict[str, Any]:
+    """What results and outcomes have in common; fields of the context are taken out of `changes`."""
+    told = {name: changes.pop(name) for name in MessageContext._fields if name in changes}
+    context: dict[str, Any] = {
         "message_id": message_id(number),
-        "route_no": 0,
+        "accepted_at_ms": T0,
         "account_id": "shop",
-        "idempotency_key": f"order-{number}",
         "to": "447700900123",
         "sender": "SHOP",
         "country": "GB",
         "lane": "txn",
         "receipt": "final",
-        "encoding": "gsm7",
+        "idempotency_key": f"order-{number}",
+        "metadata": {"campaign": "spring"},
+    }
+    return {
+        "context": MessageContext(**(context | told)),
+        "route_no": 0,
         "connector_id": "acme-1",
         "segments": 1,
-        "accepted_at_ms": T0,
-        "metadata": {"campaign": "spring"},
-    } | changes
+        "index": 1,
+        "attempt": 1,
+    }
 
 
 def submit_result(number: int = 1, **changes: Any) -> SubmitResult:
-    fields = context(number) | {
+    fields = _of_segment(number, changes) | {
         "provider": "acme",
-        "index": 1,
-        "attempt": 1,
         "smsc_message_id": f"{number:08d}",
         "submitted_at_ms": T0 + 50,
         "answered_at_ms": T0 + 80,
@@ -78,9 +82,9 @@ def submitted(number: int = 1, **changes: Any) -> Accepted:
 
 
 def outcome(number: int = 1, index: int = 1, word: str = "delivered", **changes: Any) -> Outcome:
-    fields = context(number, segments=2) | {
+    fields = _of_segment(number, changes) | {
+        "segments": 2,
         "index": index,
-        "attempt": 1,
         "outcome": word,
         "occurred_at_ms": T0 + 1_000 + index,
     }
@@ -137,7 +141,7 @@ def inbound_record(inbound: RawInbound, offset: int = 0) -> Record:
 
 
 def outcome_record(outcome: Outcome, offset: int = 0, at_ms: int = T0 + 6_000) -> Record:
-    return Record(MT_OUTCOMES, 0, offset, at_ms, outcome.message_id.encode(), outcome.to_json())
+    return Record(MT_OUTCOMES, 0, offset, at_ms, outcome.context.message_id.encode(), outcome.to_json())
 
 
 def of_topic(outs: list[Out], topic: str) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from schemas.joins import JoinEntries
+from schemas.joins import JoinEntries, SeenReceipt
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.outcomes import Outcome
 from schemas.statuses import Status
@@ -19,7 +19,7 @@ from services.correlator.join.partition import (
     FORGET_WIDTH_MS,
     JoinPartition,
 )
-from services.correlator.join.receipts import Seen, read_receipt
+from services.correlator.join.receipts import read_receipt
 from shared.kafka.records import Out
 from shared.messages.ids import status_id_of
 from tests.unit.correlator.making import (
@@ -45,7 +45,7 @@ def _join() -> JoinPartition:
     return JoinPartition(0, EVENTS)
 
 
-def _seen(stat: str = "DELIVRD", *, offset: int = 0, at_ms: int = T0 + 5_010, **changes: Any) -> Seen:
+def _seen(stat: str = "DELIVRD", *, offset: int = 0, at_ms: int = T0 + 5_010, **changes: Any) -> SeenReceipt:
     return read_receipt(receipt_record(raw_receipt(stat=stat, **changes), offset=offset, at_ms=at_ms), {})
 
 
@@ -187,7 +187,7 @@ def test_segments_of_a_longer_message_are_left_to_the_fold(wish: str, expected: 
     assert statuses(outs) == []
     assert outcomes(outs) == expected
     outcome = Outcome.model_validate(of_topic(outs, MT_OUTCOMES)[0])
-    assert (outcome.segments, outcome.index, outcome.receipt) == (3, 2, wish)
+    assert (outcome.segments, outcome.index, outcome.context.receipt) == (3, 2, wish)
     assert outcome.model_dump(exclude={"index", "attempt", "outcome", "reason", "smsc_error", "occurred_at_ms"}) == {
         name: value
         for name, value in submit_result(segments=3, receipt=wish).model_dump().items()
@@ -395,7 +395,7 @@ def test_a_closed_mark_is_forgotten_a_day_after_its_deadline_and_a_receipt_after
 
 def test_a_restored_partition_goes_on_where_the_old_one_stopped() -> None:
     join, log = _join(), []
-    join.result(b"acme|1", submitted(1, metadata={}, idempotency_key=None))
+    join.result(b"acme|1", submitted(1, metadata={}, idempotency_key=""))
     join.result(b"acme|2", submitted(2))
     join.receipt(b"acme|3", _seen(smsc_id="3", offset=1))
     log += join.flush()

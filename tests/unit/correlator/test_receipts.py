@@ -5,25 +5,21 @@ from typing import Any
 
 import pytest
 
-from schemas.joins import EarlyEntry
+from schemas.joins import SeenReceipt
 from schemas.wire import ReceiptWish
-from services.correlator.join.receipts import Seen, read_receipt
+from services.correlator.join.receipts import ending, read_receipt
 from tests.unit.correlator.making import T0, Record, raw_receipt, receipt_record
 
 
-def _seen(**changes: Any) -> Seen:
+def _seen(**changes: Any) -> SeenReceipt:
     maps = changes.pop("maps", {})
     return read_receipt(receipt_record(raw_receipt(**changes), offset=7), maps)
 
 
 def test_a_usual_receipt() -> None:
-    assert _seen() == Seen(
+    assert _seen() == SeenReceipt(
         7, T0 + 5_010, T0 + 5_000, "acme-1", "00000001", "DELIVRD", "delivered", "", "", False, "DELIVRD"
     )
-
-
-def test_its_fields_are_those_that_an_early_entry_keeps() -> None:
-    assert EarlyEntry._fields[2:] == Seen._fields
 
 
 def test_the_error_is_kept_as_text_and_zeros_are_none() -> None:
@@ -56,7 +52,7 @@ def test_the_connectors_receipt_map_is_used_for_its_receipts_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("esm_class", "stat", "wish", "ending"),
+    ("esm_class", "stat", "wish", "end"),
     [
         (0x04, "UNDELIV", "all", "undeliverable"),
         (0x20, "UNDELIV", "all", None),
@@ -67,9 +63,9 @@ def test_the_connectors_receipt_map_is_used_for_its_receipts_only() -> None:
     ],
 )
 def test_a_failure_in_an_asked_for_intermediate_notification_is_not_the_end(
-    esm_class: int, stat: str, wish: ReceiptWish, ending: str | None
+    esm_class: int, stat: str, wish: ReceiptWish, end: str | None
 ) -> None:
-    assert _seen(esm_class=esm_class, stat=stat).ending(wish) == ending
+    assert ending(_seen(esm_class=esm_class, stat=stat), wish) == end
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,25 @@
 """State as packed bytes, and the changelog that keeps it."""
 
+from typing import Any, ClassVar
+
 import orjson
 import pytest
+from pydantic import Field
 
+from schemas.wire import Wire
 from services.correlator.state.table import ColdForm, StateTable
 from shared.kafka.records import Out
+
+
+class _Values(Wire):
+    """Version 1 had each value as a text."""
+
+    CURRENT_VERSION: ClassVar[int] = 2
+    entries: list[int] = Field(default_factory=list)
+
+    @classmethod
+    def from_earlier(cls, record: dict[str, Any]) -> dict[str, Any]:
+        return record | {"entries": [int(value) for value in record["entries"]]}
 
 
 def _table() -> StateTable[list[int]]:
@@ -14,7 +29,16 @@ def _table() -> StateTable[list[int]]:
         return bytes(value[1:]) if len(value) == 2 else None
 
     cold: ColdForm[list[int]] = ColdForm(b"[0,", shrink, lambda octets: [0, *octets])
-    return StateTable("log", 3, field="entries", positions_key=b"p", pack=orjson.dumps, unpack=orjson.loads, cold=cold)
+    return StateTable(
+        "log",
+        3,
+        model=_Values,
+        field="entries",
+        positions_key=b"p",
+        pack=orjson.dumps,
+        unpack=orjson.loads,
+        cold=cold,
+    )
 
 
 def _restored(outs: list[Out]) -> StateTable[list[int]]:
@@ -29,7 +53,7 @@ def test_a_change_is_written_once_a_cycle_with_its_last_value_to_the_partition_o
     table.put(b"a", [1])
     table.put(b"a", [1, 2])
     assert table.get(b"a") == [1, 2]
-    assert table.flush() == [Out("log", b"a", b'{"schema_version":1,"entries":[1,2]}', (), 3)]
+    assert table.flush() == [Out("log", b"a", b'{"schema_version":2,"entries":[1,2]}', (), 3)]
     assert table.flush() == []
 
 
@@ -70,7 +94,15 @@ def test_a_table_restored_from_its_log_is_the_same() -> None:
 
 def test_a_record_of_another_version_is_refused() -> None:
     with pytest.raises(ValueError, match="not a record of this version"):
-        _table().restore(b"a", b'{"schema_version":2,"entries":[]}')
+        _table().restore(b"a", b'{"schema_version":3,"entries":[]}')
+
+
+def test_a_record_of_an_earlier_version_is_held_as_one_of_today() -> None:
+    table = _table()
+    table.restore(b"a", b'{"schema_version":1,"entries":["1","2","3"]}')
+    table.restore(b"b", b'{"schema_version":1,"entries":["0","7"]}')
+    table.restore(b"p", b'{"schema_version":1,"positions":{"in":4}}')
+    assert [table.get(b"a"), table.get(b"b"), table.positions] == [[1, 2, 3], [0, 7], {"in": 4}]
 
 
 @pytest.mark.parametrize(

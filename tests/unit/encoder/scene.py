@@ -9,8 +9,9 @@ from services.encoder.encode import Encoder
 from services.encoder.plan import plan_of
 from shared.kafka.records import Out
 from shared.messages.events import EventMaker
+from tests.unit import submissions
 
-AT_MS = 1_790_000_000_000
+AT_MS = submissions.AT_MS
 EVENTS = EventMaker("encoder", "0")
 
 
@@ -26,18 +27,8 @@ def connector(**options: Any) -> SmppConnector:
 
 
 def submission(**changes: Any) -> Submission:
-    return Submission(
-        message_id="019f0000-0000-7000-8000-000000000001",
-        account_id="shop",
-        to="447700900123",
-        sender="SHOP",
-        text=None if "data" in changes else "Hello",
-        lane="txn",
-        accepted_at_ms=AT_MS - 50,
-        expires_at_ms=AT_MS + 60_000,
-        connector_id="acme",
-    ).model_copy(update=changes)
+    return submissions.submission(**({"accepted_at_ms": AT_MS - 50} | changes))
 
 
 def encoded(given: Submission, **options: Any) -> list[Out]:
-    return Encoder(EVENTS).encode(given, given.to_json(), plan_of(connector(**options)), AT_MS, (("h", b"1"),))
+    return Encoder(EVENTS).encode(given, plan_of(connector(**options)), AT_MS, (("h", b"1"),))

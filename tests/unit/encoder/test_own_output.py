@@ -4,6 +4,8 @@ import orjson
 
 from services.encoder.own_output import IN_LANE, REROUTED, Ended, OwnOutput
 from shared.messages.ids import derived_id
+from shared.messages.reroutes import reroute_out
+from tests.unit.submissions import submission
 
 ONE, TWO = derived_id(1, "one"), derived_id(1, "two")
 
@@ -16,7 +18,7 @@ def test_what_was_written_is_found_by_message_and_route() -> None:
     own = OwnOutput()
     assert not own
     own.add_segmented(_bytes(schema_version=1, message_id=ONE, route_no=1, submission=f'{{"message_id":"{TWO}"}}'))
-    own.add_reroute(_bytes(submission={"message_id": TWO, "route_no": 0}))
+    own.add_reroute(reroute_out(submission(message_id=TWO), status="rejected", reason="r", occurred_at_ms=5).value)
     assert own
     assert (own.before(ONE, 1), own.before(ONE, 0), own.before(TWO, 0)) == (IN_LANE, None, REROUTED)
     own.add_status(_bytes(message_id=TWO, status="accepted", final=False, occurred_at_ms=5))

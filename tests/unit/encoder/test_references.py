@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.submissions import Submission
+from schemas.submissions import Content, Submission
 from services.encoder.encode import Encoder, may_be_long
 from services.encoder.plan import plan_of
 from shared.kafka.records import Out
@@ -25,7 +25,7 @@ def colliding(count: int) -> list[Submission]:
 
 
 def sent(encoder: Encoder, given: Iterable[Submission]) -> list[Out]:
-    return [encoder.encode(one, one.to_json(), PLAN, AT_MS)[0] for one in given]
+    return [encoder.encode(one, PLAN, AT_MS)[0] for one in given]
 
 
 def refs(outs: Sequence[Out]) -> list[int]:
@@ -88,11 +88,11 @@ def test_what_cannot_be_read_or_encoded_takes_no_reference() -> None:
 )
 def test_what_is_surely_short_is_one_segment(changes: dict[str, Any], options: dict[str, Any]) -> None:
     given = submission(**changes)
-    assert not may_be_long(given)
+    assert not may_be_long(Content.from_json(given.content))
     assert len(orjson.loads(encoded(given, **options)[0].value or b"")["segments"]) == 1
 
 
 def test_what_may_be_long_is_remembered() -> None:
-    assert may_be_long(submission(text="x" * 161))
-    assert may_be_long(submission(data=base64.b64encode(bytes(141)).decode()))
-    assert may_be_long(submission(data=base64.b64encode(bytes(100)).decode(), udh=base64.b64encode(bytes(41)).decode()))
+    assert may_be_long(Content(text="x" * 161))
+    assert may_be_long(Content(data=base64.b64encode(bytes(141)).decode()))
+    assert may_be_long(Content(data=base64.b64encode(bytes(100)).decode(), udh=base64.b64encode(bytes(41)).decode()))

@@ -7,14 +7,16 @@ import pytest
 
 from schemas.gateway.accounts import Account
 from schemas.statuses import Status
-from schemas.submissions import Submission
+from schemas.submissions import Content, Submission
 from schemas.topics import MT_REQUESTS_OTP
+from services.ingress.decision import RequestDecider
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import OwnOutput
 from services.ingress.place import home_key, home_partition
 from services.ingress.routing import GatewayView
 from shared.messages.ids import message_id_of
 from tests.unit.ingress.scene import AT_MS, Record, applied, decider, event, only, request, topics
+from tests.unit.submissions import submission
 
 MESSAGE_ID = message_id_of(AT_MS, "mt.requests", 0, 7)
 NOW_MS = AT_MS + 40
@@ -27,19 +29,14 @@ def test_an_accepted_request_becomes_a_submission_and_an_event() -> None:
     assert topics(outs) == ["mt.submissions", "lifecycle.events"]
     assert {out.headers for out in outs} == {(("traceparent", TRACE),)}
     assert [out.key for out in outs] == [b"447700900123", MESSAGE_ID.encode()]
-    assert Submission.from_json(outs[0].value or b"") == Submission(
+    made = Submission.from_json(outs[0].value or b"")
+    assert Content.from_json(made.content) == Content(text="Hello")
+    assert made == submission(
         message_id=MESSAGE_ID,
-        account_id="shop",
-        to="447700900123",
-        sender="SHOP",
-        text="Hello",
-        lane="txn",
         metadata={"order": "1"},
         country="GB",
-        accepted_at_ms=AT_MS,
         expires_at_ms=AT_MS + 86_400_000,
-        connector_id="acme",
-    )
+    ).model_copy(update={"content": made.content})
     accepted = event(outs, "accepted")
     assert (accepted["message_id"], accepted["connector_id"], accepted["country"]) == (MESSAGE_ID, "acme", "GB")
     assert (accepted["accepted_at_ms"], accepted["occurred_at_ms"]) == (AT_MS, NOW_MS)
@@ -51,37 +48,36 @@ def test_everything_a_request_says_reaches_the_submission() -> None:
         connector_id="gamma", from_="12345",
     )  # fmt: skip
     found = Submission.from_json(decider().decide(Record(value), NOW_MS)[0].value or b"")
-    assert (found.data, found.udh, found.data_coding, found.text) == ("AQID", "BgUEC4QAAA==", 4, None)
-    assert (found.lane, found.receipt, found.flash, found.sender) == ("bulk", "none", True, "12345")
+    content = Content.from_json(found.content)
+    assert (content.data, content.udh, content.data_coding, content.text) == ("AQID", "BgUEC4QAAA==", 4, None)
+    assert (found.context.lane, found.context.receipt, found.context.sender) == ("bulk", "none", "12345")
+    assert content.flash
     assert (found.connector_id, found.pinned, found.expires_at_ms) == ("gamma", True, AT_MS + 60_000)
+
+
+def _made(made: RequestDecider, **fields: Any) -> tuple[str, Content]:
+    """The sender and the content of the submission that comes of a request."""
+    found = Submission.from_json(made.decide(Record(request(**fields)), NOW_MS)[0].value or b"")
+    return found.context.sender, Content.from_json(found.content)
 
 
 def test_the_accounts_settings_apply_where_the_request_is_silent() -> None:
     account = Account(id="shop", default_sender="Acme", max_segments=7, transliterate=True)
     made = decider(applied(accounts=[account]))
-    silent = Submission.from_json(made.decide(Record(request()), NOW_MS)[0].value or b"")
-    assert (silent.sender, silent.max_segments, silent.transliterate) == ("Acme", 7, True)
-    spoken = Submission.from_json(
-        made.decide(Record(request(from_="Me2", transliterate=False)), NOW_MS)[0].value or b""
-    )
-    assert (spoken.sender, spoken.transliterate) == ("Me2", False)
-    binary = Submission.from_json(made.decide(Record(request(text=..., data="AA==")), NOW_MS)[0].value or b"")
-    assert not binary.transliterate
+    sender, silent = _made(made)
+    assert (sender, silent.max_segments, silent.transliterate) == ("Acme", 7, True)
+    sender, spoken = _made(made, from_="Me2", transliterate=False)
+    assert (sender, spoken.transliterate) == ("Me2", False)
+    assert not _made(made, text=..., data="AA==")[1].transliterate
 
 
 def test_look_alikes_go_with_transliteration_whoever_asks_for_that() -> None:
     account = Account(id="shop", default_sender="Acme", lookalikes=True)
     made = decider(applied(accounts=[account]))
-
-    def lookalikes(**fields: Any) -> bool:
-        outs = made.decide(Record(request(**fields)), NOW_MS)
-        return Submission.from_json(outs[0].value or b"").lookalikes
-
-    assert not lookalikes()
-    assert lookalikes(transliterate=True)
+    assert not _made(made)[1].lookalikes
+    assert _made(made, transliterate=True)[1].lookalikes
     without = decider(applied(accounts=[Account(id="shop", default_sender="Acme", transliterate=True)]))
-    outs = without.decide(Record(request()), NOW_MS)
-    assert not Submission.from_json(outs[0].value or b"").lookalikes
+    assert not _made(without)[1].lookalikes
 
 
 def test_otp_messages_have_a_way_of_their_own_wherever_they_came_in() -> None:
@@ -235,9 +231,9 @@ def test_a_keyed_record_in_the_wrong_partition_is_moved_once_and_keeps_its_ident
     )  # fmt: skip
     copy = Record(moved.value, home, offset=99, timestamp=AT_MS + 90, headers=moved.headers, key=moved.key)
     outs = made.decide(copy, AT_MS + 95)
-    submission = only(outs, "mt.submissions")
-    assert submission["message_id"] == message_id_of(AT_MS, "mt.requests", wrong, 7)
-    assert submission["accepted_at_ms"] == AT_MS
+    found = only(outs, "mt.submissions")
+    assert found["context"][0] == message_id_of(AT_MS, "mt.requests", wrong, 7)
+    assert found["context"][1] == AT_MS
     assert all(("traceparent", TRACE) in out.headers for out in outs if out.topic != "ingress.keys")
 
 
@@ -268,7 +264,7 @@ def test_a_client_cannot_say_where_its_request_was_first(wrong: str) -> None:
         assert dict(outs[0].headers)["origin_offset"] == b"99"
     else:
         own = message_id_of(AT_MS + 90, "mt.requests", given.partition, 99)
-        assert only(outs, "mt.submissions")["message_id"] == own
+        assert only(outs, "mt.submissions")["context"][0] == own
 
 
 @pytest.mark.parametrize(

@@ -1,11 +1,12 @@
 """Pure: records of ingress that only differ by where they go; their contents are in tests/contract."""
 
 from services.ingress.admission import Admitted, admit
-from services.ingress.outputs import Message, duplicate_event, key_out, moved_out, submissions_topic
+from services.ingress.outputs import duplicate_event, key_out, moved_out, submissions_topic
 from services.ingress.place import place_of
 from tests.unit.ingress.scene import AT_MS, EVENTS, Record, event, request
+from tests.unit.submissions import context
 
-MESSAGE = Message("019f0000-0000-7000-8000-000000000001", "shop", "k", "447700900123", "", "GB", "txn", "", AT_MS, {})
+MESSAGE = context(idempotency_key="k")
 
 
 def test_each_lane_has_its_way() -> None:

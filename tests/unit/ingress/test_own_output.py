@@ -4,13 +4,14 @@ import orjson
 import pytest
 
 from services.ingress.own_output import Ended, OwnOutput
+from tests.unit.submissions import submission
 
 
 def test_submissions_and_finals_that_were_read_back_are_known_until_forgotten() -> None:
     own = OwnOutput()
     assert own.is_empty()
-    own.add_submission(orjson.dumps({"message_id": "m", "route_no": 1, "connector_id": "acme"}))
-    own.add_submission(orjson.dumps({"message_id": "n", "connector_id": "beta"}))
+    own.add_submission(submission(message_id="m", route_no=1).to_json())
+    own.add_submission(submission(message_id="n", connector_id="beta").to_json())
     own.add_status(
         orjson.dumps({"message_id": "o", "final": True, "status": "rejected", "reason": "no_route",
                       "occurred_at_ms": 5})

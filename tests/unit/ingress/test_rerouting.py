@@ -6,11 +6,12 @@ import orjson
 import pytest
 
 from schemas.reroutes import Reroute
-from schemas.submissions import Submission
+from schemas.submissions import Content, Submission
 from services.ingress.own_output import OwnOutput
 from services.ingress.rerouting import RerouteDecider
 from services.ingress.routing import GatewayView
 from tests.unit.ingress.scene import AT_MS, EVENTS, Record, applied, event, only, topics
+from tests.unit.submissions import submission
 
 ROUTE: dict[str, Any] = {"to": [{"connector": "acme"}, {"connector": "beta"}], "fallback": ["gamma"]}
 NOW_MS = AT_MS + 500
@@ -21,20 +22,9 @@ def _decider(own: OwnOutput | None = None, **config: Any) -> RerouteDecider:
 
 
 def _reroute(**changes: Any) -> Record:
-    submission = Submission(
-        message_id="019f0000-0000-7000-8000-000000000001",
-        account_id="shop",
-        to="447700900123",
-        sender="SHOP",
-        text="Hello",
-        lane="txn",
-        accepted_at_ms=AT_MS,
-        expires_at_ms=AT_MS + 60_000,
-        connector_id="acme",
-        metadata={"a": "b"},
-    ).model_copy(update=changes)
+    given = submission(metadata={"a": "b"}, **changes)
     value = Reroute(
-        submission=submission,
+        **dict(given),
         status="undeliverable",
         reason="smsc_refused",
         smsc_error="0x0000000b",
@@ -48,7 +38,7 @@ def test_the_next_connector_of_the_route_gets_the_message() -> None:
     assert topics(outs) == ["mt.submissions", "lifecycle.events"]
     following = Submission.from_json(outs[0].value or b"")
     assert (following.route_no, following.connector_id, following.tried) == (1, "beta", ["acme"])
-    assert (following.text, following.metadata) == ("Hello", {"a": "b"})
+    assert (Content.from_json(following.content).text, following.context.metadata) == ("Hello", {"a": "b"})
     rerouted = event(outs, "rerouted")
     assert (rerouted["connector_id"], rerouted["reason"], rerouted["route_no"]) == ("beta", "smsc_refused", 1)
 
@@ -109,8 +99,8 @@ def test_what_a_predecessor_decided_stands() -> None:
     [
         (None, b""),
         (b"x", b""),
-        (b"{}", b"submission"),
-        (orjson.dumps({"submission": {}, "status": "x", "reason": "y", "occurred_at_ms": 1}), b"submission.message_id"),
+        (b"{}", b"context"),
+        (orjson.dumps({"submission": {}, "status": "x", "reason": "y", "occurred_at_ms": 1}), b"context"),
     ],
 )
 def test_what_is_no_reroute_is_a_dead_letter(value: bytes | None, field: bytes) -> None:

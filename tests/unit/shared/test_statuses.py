@@ -7,16 +7,16 @@ from schemas.statuses import Status
 from shared.messages.events import EventMaker
 from shared.messages.ids import status_id_of
 from shared.messages.statuses import status_outs
-from tests.unit.encoder.scene import AT_MS, submission
+from tests.unit.submissions import AT_MS, context
 
 EVENTS = EventMaker("encoder", "0")
 
 
 def test_record_and_event_tell_the_same() -> None:
-    about = submission(idempotency_key="k", metadata={"a": "b"}, country="GB", route_no=2)
+    about = context(accepted_at_ms=AT_MS - 50, idempotency_key="k", metadata={"a": "b"}, country="GB")
     record, event = status_outs(
-        EVENTS, about, "undeliverable", final=True, occurred_at_ms=AT_MS, reason="smsc_refused",
-        smsc_error="0x0000000b", segments=2, headers=(("h", b"1"),), detail="why",
+        EVENTS, about, "undeliverable", final=True, occurred_at_ms=AT_MS, route_no=2, connector_id="acme",
+        reason="smsc_refused", smsc_error="0x0000000b", segments=2, headers=(("h", b"1"),), detail="why",
     )  # fmt: skip
     status = Status.model_validate_json(record.value or b"", strict=True)
     assert status == Status(
@@ -43,7 +43,7 @@ def test_record_and_event_tell_the_same() -> None:
 
 
 def test_a_repeat_has_the_same_ids_and_another_word_has_others() -> None:
-    about = submission()
+    about = context()
     first, again = (status_outs(EVENTS, about, "accepted", final=False, occurred_at_ms=AT_MS + n) for n in (0, 9))
     other = status_outs(EVENTS, about, "queued", final=False, occurred_at_ms=AT_MS)
     ids = [[orjson.loads(out.value or b"")[name] for out, name in zip(outs, ("status_id", "event_id"), strict=True)]
@@ -53,5 +53,5 @@ def test_a_repeat_has_the_same_ids_and_another_word_has_others() -> None:
 
 
 def test_an_event_is_not_late_because_clocks_differ() -> None:
-    _, event = status_outs(EVENTS, submission(), "queued", final=False, occurred_at_ms=AT_MS - 5000)
+    _, event = status_outs(EVENTS, context(), "queued", final=False, occurred_at_ms=AT_MS - 5000)
     assert "latency_ms" not in orjson.loads(event.value or b"")

@@ -43,7 +43,7 @@ def test_one_segment_is_dispatched_and_accepted(world: World) -> None:
     outs = world.cycle()
     assert events_of(outs) == ["dispatched"]
     (dispatch,) = world.dispatches()
-    assert dispatch.id == f"{message(1).message_id}/0/1/1"
+    assert dispatch.id == f"{message(1).context.message_id}/0/1/1"
     assert dispatch.spacing_us == 10_000
     assert SegmentedMessage.from_json(dispatch.message or "") == message(1)
     world.answer([0], smsc_message_id="00AbC")
@@ -52,7 +52,7 @@ def test_one_segment_is_dispatched_and_accepted(world: World) -> None:
     (out,) = [o for o in outs if o.topic == SUBMIT_RESULTS]
     assert out.key == b"acme|abc"
     result = SubmitResult.from_json(out.value or b"")
-    assert (result.smsc_message_id, result.segments, result.metadata) == ("00AbC", 1, {"order": "1"})
+    assert (result.smsc_message_id, result.segments, result.context.metadata) == ("00AbC", 1, {"order": "1"})
     assert result.deadline_at_ms == result.answered_at_ms + world.policy.receipt_deadline_ms
 
 
@@ -61,7 +61,7 @@ def test_an_accepted_segment_without_an_id_has_a_key_of_its_own(world: World) ->
     world.cycle()
     world.answer([0], smsc_message_id="\0")
     (out,) = [o for o in world.cycle() if o.topic == SUBMIT_RESULTS]
-    assert out.key == f"acme|-|{message(1).message_id}/1".encode()
+    assert out.key == f"acme|-|{message(1).context.message_id}/1".encode()
 
 
 def test_segments_go_in_index_order_to_one_partition() -> None:
@@ -132,8 +132,8 @@ def test_throttled_pauses_the_connector_for_a_second_and_the_segment_is_next(wor
     world.now_ms += 1
     world.cycle()
     assert [d.id.split("/", 1) for d in world.dispatches()[2:]] == [
-        [message(1).message_id, "0/1/2"],
-        [message(3).message_id, "0/1/1"],
+        [message(1).context.message_id, "0/1/2"],
+        [message(3).context.message_id, "0/1/1"],
     ]
 
 
@@ -151,11 +151,11 @@ def test_a_temporary_error_waits_in_the_retry_lane_while_others_pass(world: Worl
     world.publish(message(2))
     world.now_ms += 29_999
     world.cycle()
-    assert [d.message_id for d in world.dispatches()] == [message(1).message_id, message(2).message_id]
+    assert [d.message_id for d in world.dispatches()] == [message(1).context.message_id, message(2).context.message_id]
     world.now_ms += 1
     world.cycle()
     last = world.dispatches()[-1]
-    assert (last.message_id, last.run, last.attempt) == (message(1).message_id, 1, 2)
+    assert (last.message_id, last.run, last.attempt) == (message(1).context.message_id, 1, 2)
     assert last.message is not None
 
 
@@ -262,13 +262,13 @@ def test_a_draining_connector_gives_its_lanes_back(world: World) -> None:
     assert world.dispatches() == []
     (value,) = world.values(MT_REROUTES)
     reroute = Reroute.model_validate(value)
-    assert (reroute.submission.message_id, reroute.status, reroute.reason) == (
-        message(1).message_id,
+    assert (reroute.context.message_id, reroute.status, reroute.reason) == (
+        message(1).context.message_id,
         "undeliverable",
         "connector_removed",
     )
     (status,) = world.values(MT_STATUSES)
-    assert (status["message_id"], status["status"]) == (message(2).message_id, "undeliverable")
+    assert (status["message_id"], status["status"]) == (message(2).context.message_id, "undeliverable")
     assert status["reason"] == "connector_removed"
 
 
@@ -299,7 +299,7 @@ def test_bad_lane_records_go_to_the_dead_letters(world: World) -> None:
     good = message(1)
     for value in (None, b"", b"[]", b"{}", good.model_copy(update={"segments": []}).to_json(), b"\xff"):
         world.append(Out(topic, b"shop", value))
-    world.append(Out(topic, b"shop", good.model_copy(update={"submission": "{}"}).to_json()))
+    world.append(Out(topic, b"shop", good.to_json().replace(b'"txn"', b'"fast"')))
     world.publish(good)
     outs = world.cycle()
     assert len([o for o in outs if o.topic == "mt.segments.dlq"]) == 7
@@ -335,7 +335,7 @@ def test_an_answer_by_place_alone_is_understood(world: World) -> None:
     world.cycle()
     world.answer([1], "permanent", error_code=None, with_id=False)
     (value,) = of_topic(world.cycle(), MT_OUTCOMES)
-    assert value["message_id"] == message(2).message_id
+    assert value["context"][0] == message(2).context.message_id
 
 
 def test_a_second_answer_changes_nothing(world: World) -> None:

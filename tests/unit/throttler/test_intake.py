@@ -42,10 +42,13 @@ def test_a_message_of_another_connector_is_a_dead_letter() -> None:
     assert b"other-1" in (dict(letter.headers)["dlq_error"] or b"")
 
 
-@pytest.mark.parametrize("field", [b'"accepted_at_ms":', b'"route_no":', b'"attempt":', b'"expires_at_ms":'])
+@pytest.mark.parametrize("field", [b'"route_no":', b'"attempt":', b'"expires_at_ms":', b'"context":["'])
 def test_a_number_that_no_record_of_ours_can_carry_is_a_dead_letter(field: bytes) -> None:
     value = message().to_json()
     before, _, after = value.partition(field)
+    if field.endswith(b'"'):  # accepted_at_ms is the context's second member
+        field += after[: after.index(b",") + 1]
+        after = after[after.index(b",") + 1 :]
     wrong = before + field + b"9" * 30 + after[after.index(b",") :]
     run, (letter,) = take_in(record(wrong), Ledger(), EVENTS, START_MS)
     assert run is None

@@ -32,5 +32,5 @@ def test_dead_letters_are_not_subscribed_to() -> None:
 @pytest.mark.parametrize("lane", LANES)
 def test_the_route_of_a_lane_record_is_found_without_decoding(lane: Lane) -> None:
     made = message(7, route_no=2, lane=lane)
-    assert route_of(made.to_json()) == (made.message_id, 2)
+    assert route_of(made.to_json()) == (made.context.message_id, 2)
     assert route_of(b"{}") is None

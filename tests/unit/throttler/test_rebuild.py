@@ -58,7 +58,7 @@ def test_records_that_nobody_can_read_are_passed_over() -> None:
     noise = [Rec(topic, 0, 5, 0, None, value) for value in (None, b"", b"{", b"[]", b"{}")]
     bad_feedback = [Rec(feedback_topic(CONNECTOR), 0, n, 0, None, b"{") for n in range(2)]
     rebuilt = rebuild(ThrottlerMark(), [*world.logs[topic, 0], *noise], 6, bad_feedback, 2)
-    assert [run.message.message_id for run in rebuilt.runs] == [message(1).message_id]
+    assert [run.message.context.message_id for run in rebuilt.runs] == [message(1).context.message_id]
     assert (rebuilt.position, rebuilt.next_offset) == (2, 6)
 
 

@@ -15,8 +15,9 @@ import orjson
 from schemas.commit_marks import ThrottlerMark
 from schemas.dispatch import Dispatch
 from schemas.feedback import Answer, AnswerWord, Feedback
+from schemas.message_context import MessageContext
 from schemas.segments import SegmentedMessage, SegmentState
-from schemas.submissions import Submission
+from schemas.submissions import Content
 from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
 from schemas.wire import Lane, ReceiptWish
 from services.throttler.connector.policy import Policy
@@ -26,6 +27,7 @@ from services.throttler.restore.rebuild import rebuild
 from shared.kafka.records import Out, partition_of
 from shared.messages.events import EventMaker
 from shared.messages.ids import message_id_of
+from shared.messages.routes import route_of
 
 START_MS = 1_700_000_000_000
 CONNECTOR = "acme-1"
@@ -73,32 +75,25 @@ def message(
     route_no: int = 0,
 ) -> SegmentedMessage:
     """A message as the encoder writes it; `number` makes its id."""
-    message_id = message_id_of(at_ms, "mt.requests", 0, number)
-    submission = Submission(
-        message_id=message_id,
-        route_no=route_no,
+    context = MessageContext(
+        message_id=message_id_of(at_ms, "mt.requests", 0, number),
+        accepted_at_ms=at_ms,
         account_id="shop",
         to="447700900001",
         sender="SHOP",
-        text="hello",
+        country="GB",
         lane=lane,
         receipt=receipt,
+        idempotency_key="",
         metadata={"order": str(number)},
-        country="GB",
-        accepted_at_ms=at_ms,
+    )
+    return SegmentedMessage(
+        route_no=route_no,
+        context=context,
+        content=Content(text="hello").to_json().decode(),
         expires_at_ms=at_ms + validity_ms,
         connector_id=CONNECTOR,
         pinned=pinned,
-    )
-    return SegmentedMessage(
-        message_id=message_id,
-        route_no=route_no,
-        account_id="shop",
-        connector_id=CONNECTOR,
-        lane=lane,
-        receipt=receipt,
-        accepted_at_ms=at_ms,
-        expires_at_ms=at_ms + validity_ms,
         encoding="gsm7",
         source_addr="SHOP",
         source_addr_ton=5,
@@ -110,7 +105,6 @@ def message(
         data_coding=0,
         registered_delivery=0 if receipt == "none" else 1,
         segments=[SegmentState(index=i + 1, octets=base64.b64encode(b"hello").decode()) for i in range(segments)],
-        submission=submission.to_json().decode(),
     )
 
 
@@ -146,7 +140,9 @@ class World:
 
     def publish(self, *messages: SegmentedMessage, lane: str | None = None) -> None:
         for m in messages:
-            self.append(Out(segments_topic(CONNECTOR, lane or m.lane), m.account_id.encode(), m.to_json()))
+            self.append(
+                Out(segments_topic(CONNECTOR, lane or m.context.lane), m.context.account_id.encode(), m.to_json())
+            )
 
     # -- the throttler's process
 
@@ -211,8 +207,8 @@ class World:
         self.brain = self._new_brain()
         for lane in ("otp", "txn", "bulk"):
             place = (segments_topic(CONNECTOR, lane), 0)
-            tail = [orjson.loads(r.value or b"") for r in self.logs[place][: self.positions.get(place, 0)]]
-            self.brain.ledger.restore((m["message_id"], m["route_no"]) for m in tail[-self.ledger_size :])
+            tail = [route_of(r.value or b"") for r in self.logs[place][: self.positions.get(place, 0)]]
+            self.brain.ledger.restore(route for route in tail[-self.ledger_size :] if route)
         places = {p for t, p in self.logs if t in {dispatch_topic(CONNECTOR), feedback_topic(CONNECTOR)}}
         for partition in sorted(places):
             dispatches = self.logs[dispatch_topic(CONNECTOR), partition]
