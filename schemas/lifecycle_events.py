@@ -63,6 +63,7 @@ class LifecycleEvent(Wire):
     accepted_at_ms: int = 0
     account_id: str = ""
     idempotency_key: str = ""
+    campaign_id: str = ""
     to: str = ""
     sender: str = ""
     country: str = ""

@@ -34,6 +34,7 @@ class MessageContext(NamedTuple):
     receipt: ReceiptWish
     idempotency_key: str
     metadata: dict[str, str]
+    campaign_id: str = ""
 
     def members(self) -> tuple[Any, ...]:
         """The array as it is written: absent fields at its end are left out."""

@@ -15,6 +15,7 @@ from schemas.wire import EncodingWish, Lane, ReceiptWish, Wire
 
 ACCOUNT_ID_MAX: Final = 64
 IDEMPOTENCY_KEY_MAX: Final = 128
+CAMPAIGN_ID_MAX: Final = 64
 BODY_MAX: Final = 65_536
 """Characters of `text`, or of base64 in `data`: far above what 255 segments hold, which the encoder decides."""
 UDH_MAX: Final = 140
@@ -143,6 +144,9 @@ class Request(Wire):
         default=None, description="Replace characters outside GSM-7 where that saves segments; default from the account"
     )
     send_at: Rfc3339 | None = Field(default=None, description="RFC 3339")
+    campaign_id: str | None = Field(
+        default=None, min_length=1, max_length=CAMPAIGN_ID_MAX, description="Groups messages for reports"
+    )
     validity_s: int = Field(
         default=VALIDITY_DEFAULT_S, ge=1, le=VALIDITY_MAX_S, description="No attempt later than acceptance plus this"
     )

@@ -43,6 +43,7 @@ class Status(Wire):
     message_id: str
     account_id: str | None = None
     idempotency_key: str | None = None
+    campaign_id: str | None = None
     to: str | None = None
     status: StatusWord
     final: bool

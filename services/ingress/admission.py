@@ -15,6 +15,7 @@ from schemas.message_context import MessageContext
 from schemas.requests import (
     ACCOUNT_ID_MAX,
     BODY_MAX,
+    CAMPAIGN_ID_MAX,
     IDEMPOTENCY_KEY_MAX,
     VALIDITY_DEFAULT_S,
     VALIDITY_MAX_S,
@@ -62,6 +63,7 @@ class Admitted(NamedTuple):
     encoding: EncodingWish
     transliterate: bool | None
     send_at_ms: int | None
+    campaign_id: str | None
     validity_s: int
     receipt: ReceiptWish
     connector_id: str | None
@@ -81,6 +83,7 @@ class Admitted(NamedTuple):
             self.receipt,
             self.idempotency_key or "",
             self.metadata,
+            self.campaign_id or "",
         )
 
 
@@ -97,6 +100,7 @@ class Rejected(NamedTuple):
     to: str | None
     is_number: bool
     metadata: dict[str, str]
+    campaign_id: str | None
 
     def context(self, message_id: str, accepted_at_ms: int, country: str) -> MessageContext:
         """What could be read, for the status that says what is wrong. It goes no further: there is no lane."""
@@ -111,6 +115,7 @@ class Rejected(NamedTuple):
             "final",
             self.idempotency_key or "",
             self.metadata,
+            self.campaign_id or "",
         )
 
 
@@ -164,6 +169,7 @@ def _admitted(request: Json, default_lane: Lane) -> Admitted:
         get("encoding") or "auto",
         get("transliterate"),
         None if send_at is None else rfc3339_ms(send_at),
+        get("campaign_id"),
         get("validity_s") or VALIDITY_DEFAULT_S,
         get("receipt") or "final",
         get("connector_id"),
@@ -211,7 +217,7 @@ def _rejected(request: Json, checks: dict[str, Check], accepted_at_ms: int) -> R
     else:
         reason, field = _conflict(request, accepted_at_ms) or ("invalid_field", "")
     metadata = request.get("metadata")
-    key = request.get("idempotency_key")
+    key, campaign_id = request.get("idempotency_key"), request.get("campaign_id")
     to: Any = request.get("to")
     is_number = to is not None and checks["to"](to) is None
     return Rejected(
@@ -222,6 +228,7 @@ def _rejected(request: Json, checks: dict[str, Check], accepted_at_ms: int) -> R
         to.removeprefix("+") if is_number else _shown(to),
         is_number,
         metadata if metadata is not None and checks["metadata"](metadata) is None else {},
+        campaign_id if campaign_id is not None and checks["campaign_id"](campaign_id) is None else None,
     )
 
 
@@ -346,6 +353,7 @@ CHECKS: Final[dict[str, Check]] = {
     "encoding": _word(get_args(EncodingWish)),
     "transliterate": _flag,
     "send_at": _send_at,
+    "campaign_id": _string(CAMPAIGN_ID_MAX),
     "validity_s": _whole(1, VALIDITY_MAX_S),
     "receipt": _word(RECEIPT_WISHES),
     "connector_id": _connector_id,

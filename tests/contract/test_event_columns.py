@@ -5,16 +5,18 @@ from pathlib import Path
 
 from schemas.lifecycle_events import LifecycleEvent
 
-MIGRATION = Path(__file__).parents[2] / "schemas" / "clickhouse" / "0001_events.sql"
+MIGRATIONS = sorted((Path(__file__).parents[2] / "schemas" / "clickhouse").glob("*.sql"))
 JSON_TYPES = {"UUID": "string", "String": "string", "Bool": "boolean", "UInt16": "integer", "UInt32": "integer",
               "Int64": "integer"}  # fmt: skip
 
 
 def columns() -> dict[str, str]:
     """Name and type of every column of `sms.events_raw`."""
-    table = re.search(r"sms\.events_raw\n\((.*?)\n\)", MIGRATION.read_text(encoding="utf-8"), re.DOTALL)
+    text = "".join(migration.read_text(encoding="utf-8") for migration in MIGRATIONS)
+    table = re.search(r"sms\.events_raw\n\((.*?)\n\)", text, re.DOTALL)
     assert table is not None
-    return dict(re.findall(r"^    (\w+) +(\w+)", table[1], re.MULTILINE))
+    added = re.findall(r"ALTER TABLE sms\.events_raw ADD COLUMN IF NOT EXISTS (\w+) (\w+)", text)
+    return dict(re.findall(r"^    (\w+) +(\w+)", table[1], re.MULTILINE)) | dict(added)
 
 
 def test_the_columns_are_the_fields_of_an_event() -> None:

@@ -33,6 +33,7 @@ LIKELY: dict[str, list[Any]] = {
     "transliterate": [True, False],
     "send_at": ["2026-09-21T14:13:20Z", "2026-09-21t14:13:20+02:00",
                 "2026-02-29T00:00:00Z", "1", "9999-12-31 23:59:60Z"],
+    "campaign_id": ["spring", "c" * 64, "c" * 65],
     "validity_s": [1, 60, 604_800, 604_801, 60.0],
     "receipt": ["final", "all", "none", "some"],
     "connector_id": ["acme", "?"],
@@ -96,7 +97,8 @@ def test_defaults_are_the_models() -> None:
     value = orjson.dumps({"account_id": "shop", "to": "447700900123", "text": "x"})
     admitted, model = admit(value, AT_MS, "txn"), Request.from_json(value)
     assert isinstance(admitted, Admitted)
-    for name in ("encoding", "validity_s", "receipt", "flash", "metadata", "transliterate", "idempotency_key", "udh"):
+    names = "encoding validity_s receipt flash metadata transliterate idempotency_key udh campaign_id"
+    for name in names.split():
         assert getattr(admitted, name) == getattr(model, name)
 
 

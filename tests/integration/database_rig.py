@@ -22,13 +22,13 @@ Row = dict[str, Any]
 class Story:
     """Writes the events of one message as the services do, ten minutes ago."""
 
-    def __init__(self, account_id: str = "shop", segments: int = 1) -> None:
+    def __init__(self, account_id: str = "shop", segments: int = 1, campaign_id: str = "") -> None:
         self.at_ms = int(time.time() * 1000) - 600_000
         self.message_id = derived_id(self.at_ms, uuid4().hex)
         self.events: list[bytes] = []
         self._about: dict[str, Any] = {
             "accepted_at_ms": self.at_ms, "account_id": account_id, "to": "447700900123", "sender": "SHOP",
-            "country": "GB", "lane": "txn",
+            "country": "GB", "lane": "txn", "campaign_id": campaign_id,
         }  # fmt: skip
         self._segments = segments
 

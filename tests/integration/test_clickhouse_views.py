@@ -25,8 +25,9 @@ from tests.unit.recorder.test_recording import FakeHost
 pytestmark = pytest.mark.clickhouse
 
 CONTRACT = {
-    "message_state": "message_id account_id to sender country connector_id lane encoding segments segments_delivered "
-    "attempts status final reason smsc_error accepted_at submitted_at finished_at latency_ms late_status",
+    "message_state": "message_id account_id campaign_id to sender country connector_id lane encoding segments "
+    "segments_delivered attempts status final reason smsc_error accepted_at submitted_at finished_at latency_ms "
+    "late_status",
     "segment_state": "message_id segment_index attempt connector_id smsc_message_id status submitted_at done_at",
     "events": "event_id message_id segment_index attempt event service connector_id reason occurred_at detail",
     "stats_1h": "hour account_id connector_id country sender messages segments submitted delivered failed pending",
@@ -50,7 +51,7 @@ def test_words_of_the_sql_are_those_of_the_schema() -> None:
         for statement in migration.statements
         if "'service_stopped']" in statement
     ]
-    assert len(lists) == 2
+    assert len(lists) == 4
     assert all(words in text for text in lists)
 
 
@@ -59,7 +60,7 @@ class TestMessages:
 
     @pytest.mark.parametrize("seed", range(4))
     async def test_order_and_repeats_do_not_matter(self, database: Database, seed: int) -> None:
-        story = Story(segments=2).accepted().submitted(60, 1).submitted(75, 2)
+        story = Story(segments=2, campaign_id="spring").accepted().submitted(60, 1).submitted(75, 2)
         story.receipt(1000, 1).receipt(1500, 2).status(1500, "delivered", True, smsc_error="000", segments_delivered=2)
         events = story.events * 2
         random.Random(seed).shuffle(events)
@@ -68,7 +69,8 @@ class TestMessages:
             await database.clickhouse.insert(part)
         row = await database.one("message_state", story.message_id)
         expected = {
-            "account_id": "shop", "to": "447700900123", "sender": "SHOP", "country": "GB", "connector_id": "acme-1",
+            "account_id": "shop", "campaign_id": "spring", "to": "447700900123",
+            "sender": "SHOP", "country": "GB", "connector_id": "acme-1",
             "lane": "txn", "encoding": "gsm7", "segments": 2, "segments_delivered": 2, "attempts": 1,
             "status": "delivered", "final": True, "reason": "", "smsc_error": "000", "latency_ms": 1440,
             "late_status": "", "last_event": "status",

@@ -28,6 +28,7 @@ def test_a_plain_request_has_the_contracts_defaults() -> None:
         encoding="auto",
         transliterate=None,
         send_at_ms=None,
+        campaign_id=None,
         validity_s=86_400,
         receipt="final",
         connector_id=None,
@@ -162,9 +163,9 @@ def test_the_first_wrong_field_of_the_contract_is_named_whatever_the_order() -> 
 
 def test_what_could_be_read_is_kept_and_the_rest_is_none() -> None:
     rejected = admit(request(account_id=7, idempotency_key="k", metadata={"a": "b"}, to="12ab"), AT_MS, "txn")
-    assert rejected == Rejected("invalid_field", "account_id", None, "k", "12ab", False, {"a": "b"})
+    assert rejected == Rejected("invalid_field", "account_id", None, "k", "12ab", False, {"a": "b"}, None)
     huge = admit(request(to="9" * 70, idempotency_key=5, metadata={"a": 1}), AT_MS, "txn")
-    assert huge == Rejected("invalid_field", "idempotency_key", "shop", None, None, False, {})
+    assert huge == Rejected("invalid_field", "idempotency_key", "shop", None, None, False, {}, None)
 
 
 @pytest.mark.parametrize(
@@ -177,7 +178,7 @@ def test_what_could_be_read_is_kept_and_the_rest_is_none() -> None:
 )
 def test_a_lone_surrogate_in_the_text_is_a_wrong_text(value: bytes) -> None:
     rejected = admit(value, AT_MS, "txn")
-    assert rejected == Rejected("invalid_field", "text", "shop", None, "447700900123", True, {})
+    assert rejected == Rejected("invalid_field", "text", "shop", None, "447700900123", True, {}, None)
 
 
 @pytest.mark.parametrize("depth", [1, 2, 300, 900, 1_020, 30_000])

@@ -13,7 +13,7 @@ EVENTS = EventMaker("encoder", "0")
 
 
 def test_record_and_event_tell_the_same() -> None:
-    about = context(accepted_at_ms=AT_MS - 50, idempotency_key="k", metadata={"a": "b"}, country="GB")
+    about = context(accepted_at_ms=AT_MS - 50, idempotency_key="k", metadata={"a": "b"}, country="GB", campaign_id="c")
     record, event = status_outs(
         EVENTS, about, "undeliverable", final=True, occurred_at_ms=AT_MS, route_no=2, connector_id="acme",
         reason="smsc_refused", smsc_error="0x0000000b", segments=2, headers=(("h", b"1"),), detail="why",
@@ -24,6 +24,7 @@ def test_record_and_event_tell_the_same() -> None:
         message_id=about.message_id,
         account_id="shop",
         idempotency_key="k",
+        campaign_id="c",
         to="447700900123",
         status="undeliverable",
         final=True,
@@ -36,6 +37,7 @@ def test_record_and_event_tell_the_same() -> None:
         metadata={"a": "b"},
     )
     told = LifecycleEvent.model_validate_json(event.value or b"", strict=True)
+    assert (told.account_id, told.idempotency_key, told.campaign_id) == ("shop", "k", "c")
     assert (told.event, told.status, told.final, told.reason) == ("status", "undeliverable", True, "smsc_refused")
     assert (told.route_no, told.country, told.latency_ms, told.detail) == (2, "GB", 50, "why")
     assert record.key == event.key == about.message_id.encode()
