@@ -11,6 +11,7 @@ from typing import Annotated, Any, Final, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
+from schemas.tlvs import is_tlvs
 from schemas.wire import EncodingWish, Lane, ReceiptWish, Wire
 
 ACCOUNT_ID_MAX: Final = 64
@@ -32,7 +33,7 @@ GSM7_CHARACTERS: Final = (
 
 _E164: Final = re.compile(r"\+?[1-9][0-9]{6,14}")
 _LETTERS: Final = "".join(c for c in GSM7_CHARACTERS if c.isalpha())
-_SENDER: Final = re.compile(rf"[0-9]{{3,15}}|(?=.*[{_LETTERS}])[{re.escape(GSM7_CHARACTERS)}]{{1,11}}")
+_SENDER: Final = re.compile(rf"\+?[0-9]{{3,15}}|(?=.*[{_LETTERS}])[{re.escape(GSM7_CHARACTERS)}]{{1,11}}")
 _RFC3339: Final = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})[Tt ]([01][0-9]|2[0-3]):([0-5][0-9]):([0-5][0-9]|60)(?:\.([0-9]{1,9}))?"
     r"(?:[Zz]|([+-])([01][0-9]|2[0-3]):([0-5][0-9]))"
@@ -46,8 +47,13 @@ def is_destination(value: str) -> bool:
 
 
 def is_sender(value: str) -> bool:
-    """Whether `value` is 3-15 digits, or 1-11 GSM-7 characters with at least one letter."""
+    """Whether `value` is 3-15 digits, with or without a plus sign, or 1-11 GSM-7 characters with a letter."""
     return _SENDER.fullmatch(value) is not None
+
+
+def sender_as_sent(value: str) -> str:
+    """A sender as handsets are to see it: a number without its plus sign, which the type of number says instead."""
+    return value[1:] if value[:1] == "+" and value[1:].isdecimal() else value
 
 
 def octets_of(value: str) -> bytes | None:
@@ -102,6 +108,7 @@ Sender = Annotated[str, _required(is_sender, "neither 3-15 digits nor 1-11 GSM-7
 Base64 = Annotated[str, _required(lambda v: octets_of(v) is not None, "not base64"), Field(max_length=BODY_MAX)]
 Udh = Annotated[str, _required(is_udh, "not base64 of a user data header with its length octet")]
 Rfc3339 = Annotated[str, _required(lambda v: rfc3339_ms(v) is not None, "not an RFC 3339 time")]
+Tlvs = Annotated[dict[str, str], _required(is_tlvs, "no optional parameters that a request may give")]
 Metadata = Annotated[dict[str, str], _required(is_metadata, "more than 16 entries or 1 KiB")]
 
 
@@ -128,7 +135,8 @@ class Request(Wire):
     sender: Sender | None = Field(
         default=None,
         alias="from",
-        description="3-15 digits, or 1-11 GSM-7 characters with a letter; default from the account",
+        description="3-15 digits (a leading + is taken off), or 1-11 GSM-7 characters with a letter; default from the "
+        "account",
     )
     text: str | None = Field(
         default=None, max_length=BODY_MAX, description="Exactly one of text and data; never normalised or trimmed"
@@ -147,6 +155,13 @@ class Request(Wire):
     campaign_id: str | None = Field(
         default=None, min_length=1, max_length=CAMPAIGN_ID_MAX, description="Groups messages for reports"
     )
+    tlvs: Tlvs = Field(
+        default_factory=dict,
+        description="Optional parameters of every segment's submit_sm beside the connector's: tag (`0x1401`) to value "
+        "(`text:…`, `hex:…`, `int:…`)",
+    )
+    protocol_id: int | None = Field(default=None, ge=0, le=255, description="protocol_id of submit_sm")
+    priority_flag: int | None = Field(default=None, ge=0, le=3, description="priority_flag of submit_sm")
     validity_s: int = Field(
         default=VALIDITY_DEFAULT_S, ge=1, le=VALIDITY_MAX_S, description="No attempt later than acceptance plus this"
     )

@@ -40,6 +40,8 @@ class SegmentedMessage(Submission):
     dest_addr_ton: Int64
     dest_addr_npi: Int64
     esm_class: Int64
+    protocol_id: Int64 = 0
+    priority_flag: Int64 = 0
     data_coding: Int64
     registered_delivery: Int64
     send_validity: bool = Field(default=True, description="Pass the remaining validity on to the SMSC")

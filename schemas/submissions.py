@@ -20,6 +20,9 @@ class Content(Wire):
     transliterate: bool = False
     lookalikes: bool = Field(default=False, description="Transliteration includes look-alikes")
     flash: bool = False
+    tlvs: dict[str, str] = Field(default_factory=dict, description="Optional parameters, as the request wrote them")
+    protocol_id: Int64 = 0
+    priority_flag: Int64 = 0
     max_segments: Int64 = 40
 
 

@@ -44,6 +44,10 @@ def smpp_payload(message: SegmentedMessage, octets: str, tlvs: list[tuple[int, s
         "send_validity": message.send_validity,
         "octets": octets,
     }
+    if message.protocol_id:
+        payload["protocol_id"] = message.protocol_id
+    if message.priority_flag:
+        payload["priority_flag"] = message.priority_flag
     if tlvs:
         payload["tlvs"] = tlvs
     return payload

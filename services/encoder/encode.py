@@ -6,7 +6,7 @@ What depends on the connector alone (its vendor TLVs) is added by the binder to 
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
 from shared.messages.reroutes import reroute_out
 from shared.messages.statuses import status_outs
+from shared.smpp.tlv import Tlv
+from shared.smpp.vendor_tlvs import vendor_tlv
 from shared.sms.addresses import Address
 from shared.sms.concat_ref import RecentRefs
 from shared.sms.cutting import USER_DATA_OCTETS
@@ -59,7 +61,7 @@ class Encoder:
         if isinstance(encoded, NotEncodable):
             return self._refused(submission, encoded, at_ms, headers)
         return [
-            _segmented(submission, plan, source, encoded, headers),
+            _segmented(submission, content, plan, source, encoded, headers),
             self._event(submission, encoded, remark(encoded, source), at_ms, headers),
         ]
 
@@ -187,10 +189,13 @@ def _octets(text: str, field: str) -> bytes:
         raise NotBase64(field, error) from error
 
 
-def _segmented(submission: Submission, plan: ConnectorPlan, source: Address, encoded: Encoded, headers: Headers) -> Out:
+def _segmented(
+    submission: Submission, content: Content, plan: ConnectorPlan, source: Address, encoded: Encoded, headers: Headers
+) -> Out:
     """The record of `mt.segments.<connector>.<lane>` (`schemas.segments.SegmentedMessage`)."""
     context = submission.context
     destination = plan.destination(context.to)
+    extra = [vendor_tlv(tag, value) for tag, value in content.tlvs.items()]
     own: dict[str, Any] = {  # begins as `shared.messages.routes` wants it
         "schema_version": SegmentedMessage.CURRENT_VERSION,
         "route_no": submission.route_no,
@@ -198,8 +203,12 @@ def _segmented(submission: Submission, plan: ConnectorPlan, source: Address, enc
         "content": submission.content,
         "expires_at_ms": submission.expires_at_ms,
         "destination_addr": destination.text,
-        "segments": [_segment(segment) for segment in encoded.segments],
+        "segments": [_segment(segment, extra) for segment in encoded.segments],
     }
+    if content.protocol_id:
+        own["protocol_id"] = content.protocol_id
+    if content.priority_flag:
+        own["priority_flag"] = content.priority_flag
     if submission.pinned:
         own["pinned"] = True
     if submission.tried:
@@ -253,8 +262,9 @@ def _shared_members(
     return b"," + orjson.dumps(record)[1:]
 
 
-def _segment(segment: Segment) -> dict[str, Any]:
+def _segment(segment: Segment, extra: Sequence[Tlv]) -> dict[str, Any]:
     record: dict[str, Any] = {"index": segment.index, "octets": b2a_base64(segment.octets, newline=False).decode()}
-    if segment.tlvs:
-        record["tlvs"] = [(tag, b2a_base64(octets, newline=False).decode()) for tag, octets in segment.tlvs]
+    tlvs = [*segment.tlvs, *((tlv.tag, tlv.value) for tlv in extra)]
+    if tlvs:
+        record["tlvs"] = [(tag, b2a_base64(octets, newline=False).decode()) for tag, octets in tlvs]
     return record

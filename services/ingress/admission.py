@@ -25,7 +25,9 @@ from schemas.requests import (
     is_udh,
     octets_of,
     rfc3339_ms,
+    sender_as_sent,
 )
+from schemas.tlvs import is_tlvs
 from schemas.wire import LANES, RECEIPT_WISHES, EncodingWish, Lane, ReceiptWish
 
 VERSION: Final = 1
@@ -64,6 +66,9 @@ class Admitted(NamedTuple):
     transliterate: bool | None
     send_at_ms: int | None
     campaign_id: str | None
+    tlvs: dict[str, str] | None
+    protocol_id: int | None
+    priority_flag: int | None
     validity_s: int
     receipt: ReceiptWish
     connector_id: str | None
@@ -153,6 +158,7 @@ def admit(value: bytes | None, accepted_at_ms: int, default_lane: Lane) -> Admis
 def _admitted(request: Json, default_lane: Lane) -> Admitted:
     get = request.get
     to: str = request["to"]
+    sender: str | None = get("from")
     data = get("data")
     data_coding = get("data_coding")
     send_at = get("send_at")
@@ -160,7 +166,7 @@ def _admitted(request: Json, default_lane: Lane) -> Admitted:
         request["account_id"],
         get("idempotency_key"),
         to[1:] if to[0] == "+" else to,
-        get("from"),
+        None if sender is None else sender_as_sent(sender),
         get("text"),
         data,
         get("udh"),
@@ -170,6 +176,9 @@ def _admitted(request: Json, default_lane: Lane) -> Admitted:
         get("transliterate"),
         None if send_at is None else rfc3339_ms(send_at),
         get("campaign_id"),
+        get("tlvs") or None,
+        get("protocol_id") or None,
+        get("priority_flag") or None,
         get("validity_s") or VALIDITY_DEFAULT_S,
         get("receipt") or "final",
         get("connector_id"),
@@ -330,13 +339,18 @@ def _send_at(value: Any) -> str | None:
     return None if type(value) is str and rfc3339_ms(value) is not None else "invalid_field"
 
 
-def _metadata(value: Any) -> str | None:
-    if type(value) is not dict:
-        return "invalid_field"
-    for text in value.values():
-        if type(text) is not str:
+def _texts(is_right: Callable[[dict[str, str]], bool]) -> Check:
+    """A map from text to text."""
+
+    def check(value: Any) -> str | None:
+        if type(value) is not dict:
             return "invalid_field"
-    return None if is_metadata(value) else "invalid_field"
+        for text in value.values():
+            if type(text) is not str:
+                return "invalid_field"
+        return None if is_right(value) else "invalid_field"
+
+    return check
 
 
 CHECKS: Final[dict[str, Check]] = {
@@ -354,11 +368,14 @@ CHECKS: Final[dict[str, Check]] = {
     "transliterate": _flag,
     "send_at": _send_at,
     "campaign_id": _string(CAMPAIGN_ID_MAX),
+    "tlvs": _texts(is_tlvs),
+    "protocol_id": _whole(0, 255),
+    "priority_flag": _whole(0, 3),
     "validity_s": _whole(1, VALIDITY_MAX_S),
     "receipt": _word(RECEIPT_WISHES),
     "connector_id": _connector_id,
     "flash": _flag,
-    "metadata": _metadata,
+    "metadata": _texts(is_metadata),
 }
 """In the order of the contract's table: the first wrong one is named."""
 

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 
 from schemas.gateway.accounts import Account
 from schemas.message_context import MessageContext
+from schemas.requests import sender_as_sent
 from schemas.topics import MT_REQUESTS_OTP
 from schemas.wire import Lane
 from services.ingress.admission import Admitted, NotAnObject, Rejected, admit
@@ -239,7 +240,7 @@ def _terms(request: Admitted, account: Account, chosen: Chosen) -> Terms:
     wished = account.transliterate if request.transliterate is None else request.transliterate
     transliterate = wished and request.text is not None
     return Terms(
-        request.sender or account.default_sender or "",
+        request.sender or sender_as_sent(account.default_sender or ""),
         transliterate,
         transliterate and account.lookalikes,
         account.max_segments,

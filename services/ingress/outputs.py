@@ -61,13 +61,15 @@ def _content(request: Admitted, terms: Terms) -> bytes:
             content["udh"] = request.udh
         content["data_coding"] = request.data_coding
     content["encoding"] = request.encoding
-    for name, value in (
+    optional: tuple[tuple[str, Any], ...] = (
         ("transliterate", terms.transliterate),
         ("lookalikes", terms.lookalikes),
         ("flash", request.flash),
-    ):
-        if value:
-            content[name] = True
+        ("tlvs", request.tlvs),
+        ("protocol_id", request.protocol_id),
+        ("priority_flag", request.priority_flag),
+    )
+    content.update((name, value) for name, value in optional if value)
     content["max_segments"] = terms.max_segments
     return orjson.dumps(content)
 

@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from schemas.payloads.smpp import SmppPayload, smpp_payload
 from schemas.reroutes import Reroute
 from schemas.segments import SegmentedMessage
 from schemas.statuses import Status
@@ -207,3 +208,15 @@ def test_base64_that_ingress_cannot_have_written_names_its_field(field: str) -> 
 def test_the_same_submission_gives_the_same_octets_on_every_replay() -> None:
     given = submission(text="x" * 400)
     assert encoded(given) == encoded(given)
+
+
+def test_what_the_request_says_for_submit_sm_is_on_every_segment() -> None:
+    given = submission(text="x" * 200, tlvs={"0x1401": "int2:300", "0x020A": "int:7"}, protocol_id=64, priority_flag=3)
+    message = _message(given, long_message="sar")
+    assert (message.protocol_id, message.priority_flag) == (64, 3)
+    assert len(message.segments) == 2
+    for segment in message.segments:
+        assert segment.tlvs[-2:] == [(0x1401, "ASw="), (0x020A, "AAc=")]
+        assert len(segment.tlvs) == 5
+        payload = SmppPayload.model_validate(smpp_payload(message, segment.octets, segment.tlvs))
+        assert (payload.protocol_id, payload.priority_flag, payload.tlvs) == (64, 3, segment.tlvs)

@@ -71,6 +71,18 @@ def test_the_accounts_settings_apply_where_the_request_is_silent() -> None:
     assert not _made(made, text=..., data="AA==")[1].transliterate
 
 
+def test_a_number_as_sender_loses_its_plus_sign_wherever_it_is_written() -> None:
+    made = decider(applied(accounts=[Account(id="shop", default_sender="+447700900000")]))
+    assert _made(made)[0] == "447700900000"
+    assert _made(made, from_="+447700900123")[0] == "447700900123"
+    assert _made(made, from_="+Shop")[0] == "+Shop"
+
+
+def test_what_is_for_submit_sm_is_passed_on() -> None:
+    _, content = _made(decider(), tlvs={"0x1401": "a"}, protocol_id=255, priority_flag=3)
+    assert (content.tlvs, content.protocol_id, content.priority_flag) == ({"0x1401": "a"}, 255, 3)
+
+
 def test_look_alikes_go_with_transliteration_whoever_asks_for_that() -> None:
     account = Account(id="shop", default_sender="Acme", lookalikes=True)
     made = decider(applied(accounts=[account]))
