@@ -172,10 +172,11 @@ def trace_command(
 def report_command(
     data_dir: DataDir = None,
     since: Annotated[str, typer.Option(help="How far back: 90s, 15m, 24h, 7d")] = "24h",
+    campaign: Annotated[str, typer.Option(help="Only messages with this campaign_id")] = "",
     as_json: Json = False,
 ) -> None:
     """Per connector and country: accepted, rejected, submitted, delivered, failed, latency."""
-    finish(report.run(data_dir, since=since, as_json=as_json))
+    finish(report.run(data_dir, since=since, campaign=campaign, as_json=as_json))
 
 
 @app.command("connectors")

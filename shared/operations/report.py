@@ -10,7 +10,10 @@ from clickhouse_connect.driver.client import Client
 from shared.operations.clickhouse_access import clickhouse, clickhouse_errors
 from shared.process.settings import ClickHouseSettings
 
-_SINCE: Final = "accepted_at >= now64(3) - toIntervalSecond({seconds:UInt32})"
+_CHOSEN: Final = (
+    "accepted_at >= now64(3) - toIntervalSecond({seconds:UInt32}) "
+    "AND ({campaign:String} = '' OR campaign_id = {campaign:String})"
+)
 
 _BY_CONNECTOR: Final = f"""
 SELECT connector_id, country, count() AS messages, sum(segments) AS segments_sum,
@@ -21,11 +24,11 @@ SELECT connector_id, country, count() AS messages, sum(segments) AS segments_sum
        quantileExactIf(0.5)(latency_ms, status = 'delivered') AS p50,
        quantileExactIf(0.95)(latency_ms, status = 'delivered') AS p95,
        quantileExactIf(0.99)(latency_ms, status = 'delivered') AS p99
-FROM sms.message_state WHERE {_SINCE} GROUP BY connector_id, country ORDER BY connector_id, country
+FROM sms.message_state WHERE {_CHOSEN} GROUP BY connector_id, country ORDER BY connector_id, country
 """  # noqa: S608  # no outside text in it
 _REASONS: Final = f"""
 SELECT status, reason, count() AS messages FROM sms.message_state
-WHERE {_SINCE} AND reason != '' GROUP BY status, reason ORDER BY status, messages DESC
+WHERE {_CHOSEN} AND reason != '' GROUP BY status, reason ORDER BY status, messages DESC
 """  # noqa: S608  # no outside text in it
 
 
@@ -65,15 +68,18 @@ class Report:
     reasons: list[ReasonCount]
 
 
-def read_report(settings: ClickHouseSettings, seconds: int) -> Report:
-    """Of the messages that were accepted in the last `seconds`. Blocks; raises `Unreachable`."""
+def read_report(settings: ClickHouseSettings, seconds: int, campaign_id: str = "") -> Report:
+    """Of the messages that were accepted in the last `seconds`, of one campaign where it is named. Blocks; raises
+    `Unreachable`.
+    """
+    chosen = {"seconds": seconds, "campaign": campaign_id}
     with closing(clickhouse(settings)) as client, clickhouse_errors(settings):
         return Report(
-            [ConnectorNumbers(**row) for row in _rows(client, _BY_CONNECTOR, seconds)],
-            [ReasonCount(**row) for row in _rows(client, _REASONS, seconds)],
+            [ConnectorNumbers(**row) for row in _rows(client, _BY_CONNECTOR, chosen)],
+            [ReasonCount(**row) for row in _rows(client, _REASONS, chosen)],
         )
 
 
-def _rows(client: Client, sql: str, seconds: int) -> Iterable[Mapping[str, Any]]:
-    found: Iterable[Mapping[str, Any]] = client.query(sql, parameters={"seconds": seconds}).named_results()
+def _rows(client: Client, sql: str, chosen: dict[str, Any]) -> Iterable[Mapping[str, Any]]:
+    found: Iterable[Mapping[str, Any]] = client.query(sql, parameters=chosen).named_results()
     return found

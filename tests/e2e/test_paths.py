@@ -92,7 +92,7 @@ async def test_temporary_permanent_and_missing_receipts_all_end(gateway: Gateway
 
 async def test_track_and_report_tell_the_story(gateway: Gateway) -> None:
     async with traffic(gateway) as (publisher, follower):
-        await publisher.publish(messages_to("440117", 1, text=LONG))
+        await publisher.publish(messages_to("440117", 1, text=LONG, campaign_id="spring"))
         await settle(gateway, publisher, follower, ["440117"])
     message_id = publisher.published[0].message_id
     told = gateway.cli("track", message_id, "--json")
@@ -108,6 +108,8 @@ async def test_track_and_report_tell_the_story(gateway: Gateway) -> None:
     assert any(
         r["connector_id"] == "quick-1" and r["delivered"] >= 1 for r in json.loads(report.stdout)["by_connector"]
     )
+    of_one = json.loads(gateway.cli("report", "--json", "--campaign", "spring").stdout)["by_connector"]
+    assert [(r["connector_id"], r["messages"]) for r in of_one] == [("quick-1", 1)]
     connectors = {row["connector_id"]: row for row in rows(gateway.cli("connectors", "--json"))}
     assert connectors["quick-1"]["state"] == "bound"
     assert connectors["nowhere-1"]["state"] == "not bound"

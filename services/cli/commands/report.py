@@ -14,10 +14,10 @@ from services.cli.runtime import find_clickhouse
 from shared.operations.report import Report, read_report
 
 
-async def run(data_dir: Path | None, *, since: str, as_json: bool) -> int:
+async def run(data_dir: Path | None, *, since: str, campaign: str, as_json: bool) -> int:
     """Prints; 0, also when there is nothing to report."""
     seconds = seconds_of(since)
-    found = await asyncio.to_thread(read_report, find_clickhouse(data_dir), seconds)
+    found = await asyncio.to_thread(read_report, find_clickhouse(data_dir), seconds, campaign)
     if as_json:
         print_json(asdict(found))
     else:
