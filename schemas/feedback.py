@@ -26,12 +26,13 @@ class Answer(Wire):
     reason: str | None = Field(default=None, description="in_doubt or no_submit_response where unknown; why not_sent")
     smsc_error: str | None = Field(default=None, description="The channel's error as a status shows it")
     error_code: Int64 | None = Field(default=None, description="The same as a number, where it has one")
-    smsc_message_ids: list[str] = Field(
-        default_factory=list,
+    smsc_message_ids: tuple[str, ...] = Field(
+        default=(),
         description="What the channel calls what it accepted, as written; several where it cuts a message itself",
     )
-    join_ids: list[str] = Field(
-        default_factory=list, description="The same ids in that order, as their receipts' keys have them"
+    join_ids: tuple[str, ...] = Field(
+        default=(),
+        description="The same ids in that order, as the keys of their receipts have them; absent where that is alike",
     )
     submitted_at_ms: Int64 | None = Field(default=None, description="When the first octet was written to the socket")
     answered_at_ms: Int64
@@ -82,7 +83,7 @@ class _AnswerV1(Wire):
     def upgraded(self, join_id_of: Callable[[str], str]) -> Answer:
         status = self.command_status
         throttled = self.outcome == "temporary" and status == _THROTTLED_V1
-        named = [self.smsc_message_id] if self.smsc_message_id else []
+        named = (self.smsc_message_id,) if self.smsc_message_id else ()
         return Answer(
             id=self.id,
             offset=self.offset,
@@ -91,7 +92,7 @@ class _AnswerV1(Wire):
             smsc_error=f"0x{status:08x}" if status else None,
             error_code=status or None,
             smsc_message_ids=named,
-            join_ids=[join_id_of(one) for one in named],
+            join_ids=tuple(map(join_id_of, named)),
             submitted_at_ms=self.submitted_at_ms,
             answered_at_ms=self.answered_at_ms,
         )

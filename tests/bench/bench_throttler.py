@@ -29,8 +29,8 @@ def feedback_record(offset: int, ids: list[str], first: int, at_ms: int) -> Rec:
             id=dispatch_id,
             offset=first + place,
             outcome="accepted",
-            smsc_message_ids=[f"{first + place:08x}"],
-            join_ids=[f"{first + place:x}"],
+            smsc_message_ids=(f"{first + place:08x}",),
+            join_ids=(f"{first + place:x}",),
             submitted_at_ms=at_ms - 10,
             answered_at_ms=at_ms,
         )

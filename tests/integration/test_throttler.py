@@ -115,7 +115,7 @@ class Binds:
 def _answer(offset: int, dispatch: Dispatch, decision: dict[str, Any]) -> Answer:
     at_ms = now_ms()
     fields: dict[str, Any] = {"submitted_at_ms": at_ms, "answered_at_ms": at_ms}
-    fields |= {"smsc_message_ids": [dispatch.id], "join_ids": [dispatch.id]}
+    fields |= {"smsc_message_ids": (dispatch.id,)}
     return Answer(id=dispatch.id, offset=offset, **(fields | decision))
 
 

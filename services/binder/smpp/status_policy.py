@@ -44,7 +44,9 @@ class StatusPolicy:
         word = self.word(command_status)
         ids = join_ids = None
         if smsc_message_id and word == "accepted":
-            ids, join_ids = (smsc_message_id,), (response_key(smsc_message_id, self.message_id_format),)
+            ids = (smsc_message_id,)
+            join_id = response_key(smsc_message_id, self.message_id_format)
+            join_ids = (join_id,) if join_id != smsc_message_id else None
         error = f"0x{command_status:08x}" if command_status else None
         return Said(word, error, command_status or None, ids, join_ids)
 

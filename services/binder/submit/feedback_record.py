@@ -45,6 +45,9 @@ class Said(NamedTuple):
     join_ids: tuple[str, ...] | None = None
 
 
+_FIELDS: Final = SegmentAnswer._fields
+
+
 class Origin(NamedTuple):
     """Who answers: the lease."""
 
@@ -56,7 +59,10 @@ class Origin(NamedTuple):
 
 def answers_record(origin: Origin, answers: Sequence[SegmentAnswer]) -> Out:
     """One record for all of `answers` (at most `ANSWERS_MAX`)."""
-    return _record(origin, "answers", [{k: v for k, v in a._asdict().items() if v is not None} for a in answers])
+    told: list[dict[str, object]] = [
+        {name: value for name, value in zip(_FIELDS, one, strict=True) if value is not None} for one in answers
+    ]
+    return _record(origin, "answers", told)
 
 
 def fence_record(origin: Origin) -> Out:

@@ -45,8 +45,8 @@ def join_key(policy: Policy, run: Run, piece: Piece, answer: Answer) -> bytes:
 
     An answer without an id (quirk Q27) has no receipt to join: `provider|-|message_id/index` keeps its deadline apart.
     """
-    if answer.join_ids and answer.join_ids[0]:
-        return f"{policy.provider}|{answer.join_ids[0]}".encode()
+    if (ids := answer.join_ids or answer.smsc_message_ids) and ids[0]:
+        return f"{policy.provider}|{ids[0]}".encode()
     return f"{policy.provider}|-|{run.message.context.message_id}/{piece.index}".encode()
 
 

@@ -18,5 +18,5 @@ def test_answers_and_fences_fit_the_schema() -> None:
         ("m/0/1/1", 7, "accepted", None, 40),
         ("m/0/2/1", 8, "not_sent", "no_link", None),
     ]
-    assert [(a.smsc_message_ids, a.join_ids) for a in told.answers] == [(["AB"], ["ab"]), ([], [])]
+    assert [(a.smsc_message_ids, a.join_ids) for a in told.answers] == [(("AB",), ("ab",)), ((), ())]
     assert Feedback.from_json(fence_record(origin).value or b"").kind == "fence"

@@ -261,8 +261,8 @@ class World:
                     reason=reason,
                     smsc_error=f"0x{error_code:08x}" if error_code else None,
                     error_code=error_code,
-                    smsc_message_ids=[accepted_id] if outcome == "accepted" else [],
-                    join_ids=[self.policy.join_id_of(accepted_id)] if outcome == "accepted" else [],
+                    smsc_message_ids=(accepted_id,) if outcome == "accepted" else (),
+                    join_ids=(self.policy.join_id_of(accepted_id),) if outcome == "accepted" else (),
                     submitted_at_ms=(submitted_at_ms or {}).get(offset, self.now_ms - 5) if sent else None,
                     answered_at_ms=self.now_ms,
                 )
