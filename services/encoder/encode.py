@@ -6,7 +6,7 @@ What depends on the connector alone (its vendor TLVs) is added by the binder to 
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64, b2a_base64
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, Final
 
@@ -23,7 +23,6 @@ from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
 from shared.messages.reroutes import reroute_out
 from shared.messages.statuses import status_outs
-from shared.smpp.tlv import Tlv
 from shared.smpp.vendor_tlvs import vendor_tlv
 from shared.sms.addresses import Address
 from shared.sms.concat_ref import RecentRefs
@@ -195,7 +194,7 @@ def _segmented(
     """The record of `mt.segments.<connector>.<lane>` (`schemas.segments.SegmentedMessage`)."""
     context = submission.context
     destination = plan.destination(context.to)
-    extra = [vendor_tlv(tag, value) for tag, value in content.tlvs.items()]
+    extra = _extra_tlvs(content.tlvs) if content.tlvs else ()
     own: dict[str, Any] = {  # begins as `shared.messages.routes` wants it
         "schema_version": SegmentedMessage.CURRENT_VERSION,
         "route_no": submission.route_no,
@@ -262,9 +261,14 @@ def _shared_members(
     return b"," + orjson.dumps(record)[1:]
 
 
-def _segment(segment: Segment, extra: Sequence[Tlv]) -> dict[str, Any]:
+def _extra_tlvs(written: Mapping[str, str]) -> tuple[tuple[int, bytes], ...]:
+    """The optional parameters that the request asked for."""
+    return tuple((tlv.tag, tlv.value) for tlv in (vendor_tlv(tag, value) for tag, value in written.items()))
+
+
+def _segment(segment: Segment, extra: tuple[tuple[int, bytes], ...]) -> dict[str, Any]:
     record: dict[str, Any] = {"index": segment.index, "octets": b2a_base64(segment.octets, newline=False).decode()}
-    tlvs = [*segment.tlvs, *((tlv.tag, tlv.value) for tlv in extra)]
+    tlvs = segment.tlvs + extra
     if tlvs:
         record["tlvs"] = [(tag, b2a_base64(octets, newline=False).decode()) for tag, octets in tlvs]
     return record
