@@ -42,7 +42,7 @@ class Feedback(Wire):
     """One record per batch of answers.
 
     kind `answers`: from the bind that owns the partition. `fence`: a new owner with a higher `epoch`; answers of older
-    epochs behind it are void. `closed`: written by the throttler itself, names the runs (message_id/route_no/run) that
+    epochs behind it are void. `closed`: written by the throttler itself, names the stays (message_id/route_no/run) that
     it ended without an answer, so that its successor does not end them again; the binder ignores it.
     """
 

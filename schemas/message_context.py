@@ -12,9 +12,7 @@ from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
-from schemas.wire import LANES, RECEIPT_WISHES, Lane, ReceiptWish
-
-Json = dict[str, Any]
+from schemas.wire import LANES, RECEIPT_WISHES, Json, Lane, ReceiptWish
 
 
 class MessageContext(NamedTuple):

@@ -108,7 +108,7 @@ Sender = Annotated[str, _required(is_sender, "neither 3-15 digits nor 1-11 GSM-7
 Base64 = Annotated[str, _required(lambda v: octets_of(v) is not None, "not base64"), Field(max_length=BODY_MAX)]
 Udh = Annotated[str, _required(is_udh, "not base64 of a user data header with its length octet")]
 Rfc3339 = Annotated[str, _required(lambda v: rfc3339_ms(v) is not None, "not an RFC 3339 time")]
-Tlvs = Annotated[dict[str, str], _required(is_tlvs, "no optional parameters that a request may give")]
+RequestTlvs = Annotated[dict[str, str], _required(is_tlvs, "no optional parameters that a request may give")]
 Metadata = Annotated[dict[str, str], _required(is_metadata, "more than 16 entries or 1 KiB")]
 
 
@@ -155,7 +155,7 @@ class Request(Wire):
     campaign_id: str | None = Field(
         default=None, min_length=1, max_length=CAMPAIGN_ID_MAX, description="Groups messages for reports"
     )
-    tlvs: Tlvs = Field(
+    tlvs: RequestTlvs = Field(
         default_factory=dict,
         description="Optional parameters of every segment's submit_sm beside the connector's: tag (`0x1401`) to value "
         "(`text:…`, `hex:…`, `int:…`)",

@@ -1,6 +1,6 @@
 """Pure: what every wire model has in common."""
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeAlias
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -11,6 +11,9 @@ NIL_UUID = "00000000-0000-0000-0000-000000000000"
 Lane = Literal["otp", "txn", "bulk"]
 LANES: tuple[Lane, ...] = ("otp", "txn", "bulk")
 """Priority classes, first served first."""
+
+Json: TypeAlias = dict[str, Any]
+"""A JSON object, as it was read."""
 
 Int64 = Annotated[int, Field(ge=-(2**63), le=2**63 - 1)]
 """JSON knows larger numbers; no column and no encoder of ours does. Its bounds win over those of a field: one that has

@@ -8,7 +8,7 @@ from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from schemas.gateway.accounts import Account
-from schemas.gateway.connectors.common import Path
+from schemas.gateway.connectors.common import OptionPath
 from schemas.gateway.connectors.kinds import Connector
 from schemas.gateway.routes import Route
 from schemas.gateway.values import Strict, no_truth
@@ -71,7 +71,7 @@ def _undefined(routes: Mapping[int, Route], connector_ids: Sequence[str]) -> lis
 
 def _provider_differences(connectors: Mapping[int, Connector]) -> list[Inconsistency]:
     """Receipts are joined by provider, so its connectors must agree in what join ids depend on."""
-    first: dict[tuple[str, Path], tuple[str, object]] = {}
+    first: dict[tuple[str, OptionPath], tuple[str, object]] = {}
     found = []
     for place, connector in connectors.items():
         for path, mine in connector.same_for_provider().items():

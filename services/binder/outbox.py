@@ -17,7 +17,7 @@ GATHER_BUSY_S: Final = 0.025
 BUSY: Final = 25
 """Records in the last flush: an SMSC whose window for deliver_sm is small keeps them below, and is answered soon."""
 
-Offsets = Mapping[tuple[str, int], int]
+FirstOffsets = Mapping[tuple[str, int], int]
 """Offset of the first record of what was produced, by (topic, partition)."""
 
 
@@ -25,7 +25,7 @@ class Parcel(NamedTuple):
     """What one source has to send, and what it does when Kafka has acknowledged all of it."""
 
     outs: list[Out]
-    done: Callable[[Offsets], None]
+    done: Callable[[FirstOffsets], None]
 
 
 class Source(Protocol):

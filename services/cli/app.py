@@ -71,7 +71,7 @@ def Seconds(help_text: str) -> Any:  # noqa: N802  # as Port
     return typer.Option(help=help_text, callback=checked)
 
 
-Json = Annotated[bool, typer.Option("--json", help="JSON for programs")]
+JsonOption = Annotated[bool, typer.Option("--json", help="JSON for programs")]
 
 
 def finish(command: Coroutine[Any, Any, int]) -> NoReturn:
@@ -89,7 +89,7 @@ def up_command(
     clickhouse_port: Annotated[int | None, Port("Port of the embedded ClickHouse [8123]")] = None,
     no_simulator: Annotated[bool, typer.Option("--no-simulator", help="Do not start the SMSC simulator")] = False,
     only: Annotated[str | None, typer.Option(help="Comma-separated names of the processes to run here")] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Start everything on this machine, in one terminal; Ctrl-C drains and ends it."""
     options = up.options_of(config_file, data_dir, kafka_port, clickhouse_port, simulator=not no_simulator, only=only)
@@ -100,7 +100,7 @@ def up_command(
 def status_command(
     data_dir: DataDir = None,
     wait: Annotated[float, Seconds("Wait this many seconds until everything is healthy")] = 0,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """How everything is; exit code 0 when all is healthy."""
     finish(status.run(data_dir, wait_s=wait, as_json=as_json))
@@ -127,7 +127,7 @@ def send_command(
     flash: Annotated[bool, typer.Option("--flash", help="Show it at once")] = False,
     wait: Annotated[float, Seconds("Wait this many seconds for the final status")] = 0,
     data_dir: DataDir = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Publish one message; prints its message_id."""
     fields = {
@@ -144,7 +144,7 @@ def track_command(
     message_id: Annotated[str, typer.Argument(help="The message_id of a send, a status or a view")],
     data_dir: DataDir = None,
     wait: Annotated[float, Seconds("Wait at most this many seconds for its end")] = 5,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """The whole life of one message."""
     finish(track.run(message_id, data_dir, wait_s=wait, as_json=as_json))
@@ -161,7 +161,7 @@ def trace_command(
     unredacted: Annotated[bool, typer.Option("--open", help="Show numbers and texts; passwords never")] = False,
     octets: Annotated[bool, typer.Option("--octets", help="With --open: the octets of each PDU too")] = False,
     data_dir: DataDir = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Follow the PDUs of a connector live, decoded; numbers and texts masked. Ctrl-C ends."""
     wish = trace.Wish(connector, msisdn, message_id, since, unredacted, octets, as_json)
@@ -173,14 +173,14 @@ def report_command(
     data_dir: DataDir = None,
     since: Annotated[str, typer.Option(help="How far back: 90s, 15m, 24h, 7d")] = "24h",
     campaign: Annotated[str, typer.Option(help="Only messages with this campaign_id")] = "",
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Per connector and country: accepted, rejected, submitted, delivered, failed, latency."""
     finish(report.run(data_dir, since=since, campaign=campaign, as_json=as_json))
 
 
 @app.command("connectors")
-def connectors_command(data_dir: DataDir = None, as_json: Json = False) -> None:
+def connectors_command(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
     """The connectors, their binds and what waits for them."""
     finish(connectors.run(data_dir, as_json=as_json))
 
@@ -225,7 +225,7 @@ def preview_command(
     max_segments: Annotated[int | None, typer.Option(help="Longer is refused (the account's, 40)")] = None,
     octets: Annotated[bool, typer.Option("--octets", help="Show the octets and TLVs of each submit_sm")] = False,
     data_dir: DataDir = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """What a text would cost: alphabet and why, segments, what is left in the last."""
     options = preview.PreviewOptions(
@@ -242,7 +242,7 @@ def demo_command(
     data_dir: Annotated[
         Path | None, typer.Option("--data-dir", help="Keep the data here \\[a temporary folder]")
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Everything embedded, real traffic over three connectors, a report and a reconciliation at the end."""
     finish(demo.run(messages, data_dir, as_json=as_json))
@@ -254,7 +254,7 @@ def bench_command(
         list[str] | None,
         typer.Argument(help="Passed on: --warm-up, --steady, --rate, with their values"),
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """The end-to-end benchmark (needs the source tree)."""
     raise typer.Exit(bench.run(arguments or [], as_json=as_json))
@@ -266,33 +266,33 @@ def config_apply_command(
     data_dir: DataDir = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until every service uses it")] = False,
     now: Annotated[bool, typer.Option("--now", help="Drop removed connectors at once, receipts or not")] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Validate the file and make it the configuration of every service."""
     finish(config.apply(file, data_dir, wait=not no_wait, drop_now=now, as_json=as_json))
 
 
 @config_app.command("show")
-def config_show_command(data_dir: DataDir = None, as_json: Json = False) -> None:
+def config_show_command(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
     """The configuration that is applied."""
     finish(config.show(data_dir, as_json=as_json))
 
 
 @topics_app.callback()
-def topics_callback(context: typer.Context, data_dir: DataDir = None, as_json: Json = False) -> None:
+def topics_callback(context: typer.Context, data_dir: DataDir = None, as_json: JsonOption = False) -> None:
     """Topics and their consumer groups; alone, it lists them."""
     if context.invoked_subcommand is None:
         finish(topics.show(data_dir, as_json=as_json))
 
 
 @topics_app.command("list")
-def topics_list_command(data_dir: DataDir = None, as_json: Json = False) -> None:
+def topics_list_command(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
     """Every topic: partitions, records, who writes and reads it."""
     finish(topics.show(data_dir, as_json=as_json))
 
 
 @topics_app.command("create")
-def topics_create_command(data_dir: DataDir = None, as_json: Json = False) -> None:
+def topics_create_command(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
     """Create the topics that are missing."""
     finish(topics.create(data_dir, as_json=as_json))
 
@@ -304,7 +304,7 @@ def topics_prune_command(
         typer.Argument(help="One that was removed; all of them if left out", show_default=False),
     ] = None,
     data_dir: DataDir = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Delete the topics of removed connectors; refuses while anything waits in them."""
     finish(topics.prune(connector, data_dir, as_json=as_json))
@@ -314,14 +314,14 @@ def topics_prune_command(
 def topics_members_command(
     remove: Annotated[str | None, typer.Option(help="A static member id that is gone for good")] = None,
     data_dir: DataDir = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """The members of the consumer groups."""
     finish(topics.members(remove, data_dir, as_json=as_json))
 
 
 @dlq_app.command("list")
-def dlq_list_command(data_dir: DataDir = None, as_json: Json = False) -> None:
+def dlq_list_command(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
     """Dead-letter topics that are not empty."""
     finish(dlq.summary(data_dir, as_json=as_json))
 
@@ -331,7 +331,7 @@ def dlq_show_command(
     topic: Annotated[str, typer.Argument(help="A dead-letter topic, or the topic it belongs to")],
     limit: Annotated[int, typer.Option(help="The newest so many")] = 20,
     data_dir: DataDir = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """The newest dead letters of a topic, with the reason of each."""
     finish(dlq.show(topic, data_dir, limit=limit, as_json=as_json))
@@ -343,7 +343,7 @@ def dlq_replay_command(
     offset: Annotated[list[int] | None, typer.Option(help="Only these offsets (may be repeated)")] = None,
     replay_all: Annotated[bool, typer.Option("--all", help="All that are there")] = False,
     data_dir: DataDir = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write dead letters back to where they came from."""
     finish(dlq.replay(topic, offset or [], data_dir, everything=replay_all, as_json=as_json))
@@ -352,7 +352,7 @@ def dlq_replay_command(
 @schema_app.command("export")
 def schema_export_command(
     directory: Annotated[Path | None, typer.Option("--output", "-o", help="Write one file per topic here")] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """JSON Schema of every topic's records."""
     raise typer.Exit(schema.export(directory, as_json=as_json))

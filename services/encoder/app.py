@@ -15,7 +15,7 @@ from schemas.submissions import Submission
 from schemas.topics import MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from schemas.wire import Lane
 from services.encoder.encode import Encoder, NotBase64
-from services.encoder.own_output import REROUTED, Before, Ended, OwnOutput
+from services.encoder.own_output import REROUTED, Before, DecidedByEncoder, EndedByEncoder
 from services.encoder.plan import ConnectorPlan, plan_of
 from services.encoder.restore import read_own_output
 from shared.kafka.committed_offsets import committed_with_metadata
@@ -28,7 +28,7 @@ from shared.membership.replay_guard import Passing, undecided
 from shared.membership.stage import Stage
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
-from shared.process.yielding import Turns
+from shared.process.yielding import Yielding
 from shared.sms.concat_ref import RecentRefs
 
 log = logging.getLogger(__name__)
@@ -63,7 +63,7 @@ class EncoderHandler(StageHandler):
     def __init__(self, service: Service, flow: StageConfig, clock: Callable[[], float] = monotonic_s) -> None:
         self._clock = clock
         self._lanes = _LANES_OF[flow.topics[0]]
-        self._own = OwnOutput()
+        self._own = DecidedByEncoder()
         self._undecided = Passing()
         self._mistakes = Mistakes(service, flow.group)
         self._service = service
@@ -100,7 +100,7 @@ class EncoderHandler(StageHandler):
             committed,
             progress=self._progress,
         )
-        turns = Turns(self._clock, self._progress)
+        turns = Yielding(self._clock, self._progress)
         async with aclosing(tail) as batches:
             async for batch in batches:
                 for record in batch:
@@ -153,7 +153,7 @@ class EncoderHandler(StageHandler):
         self._follow_configuration()
         outs: list[Out] = []
         unknown: list[tuple[ConsumerRecord, Submission]] = []
-        turns = Turns(self._clock, self._progress)
+        turns = Yielding(self._clock, self._progress)
         for record in records:
             await turns.give()
             try:
@@ -180,7 +180,7 @@ class EncoderHandler(StageHandler):
 
     def _again(self, record: ConsumerRecord, submission: Submission, before: Before, at_ms: int) -> list[Out]:
         """The event once more, of what is written already; none where the configuration would tell another story."""
-        if isinstance(before, Ended):
+        if isinstance(before, EndedByEncoder):
             if before.status != "rejected":
                 return []
             return self._encoder(record).rejected_before(submission, before, trace_headers(record))
@@ -215,7 +215,7 @@ class EncoderHandler(StageHandler):
         await self._service.gateway.sync()
         self._follow_configuration()
         outs: list[Out] = []
-        turns = Turns(self._clock, self._progress)
+        turns = Yielding(self._clock, self._progress)
         for record, submission in unknown:
             await turns.give()
             plan = self._plan(submission.connector_id)

@@ -16,7 +16,7 @@ from schemas.message_context import MessageContext
 from schemas.segments import SegmentedMessage
 from schemas.submissions import Content, Submission
 from schemas.wire import Lane, ReceiptWish
-from services.encoder.own_output import Ended
+from services.encoder.own_output import EndedByEncoder
 from services.encoder.plan import ConnectorPlan
 from services.encoder.remark import remark
 from shared.kafka.records import Headers, Out
@@ -79,7 +79,7 @@ class Encoder:
             )
         ]
 
-    def rejected_before(self, submission: Submission, before: Ended, headers: Headers = ()) -> list[Out]:
+    def rejected_before(self, submission: Submission, before: EndedByEncoder, headers: Headers = ()) -> list[Out]:
         """The event of a rejection that is written: it may have been lost with who wrote it."""
         _, event = self._rejected(submission, before.reason, before.field, before.occurred_at_ms, headers)
         return [event]

@@ -16,7 +16,7 @@ IN_LANE: Final = "in_lane"
 REROUTED: Final = "rerouted"
 
 
-class Ended(NamedTuple):
+class EndedByEncoder(NamedTuple):
     """A final status as it was written."""
 
     status: str
@@ -25,15 +25,15 @@ class Ended(NamedTuple):
     occurred_at_ms: int
 
 
-Before = Literal["in_lane", "rerouted"] | Ended
+Before = Literal["in_lane", "rerouted"] | EndedByEncoder
 
 
-class OwnOutput:
+class DecidedByEncoder:
     """Decisions by message and route. Empty but for the time after an assignment."""
 
     def __init__(self) -> None:
         self._routes: dict[tuple[str, int], Literal["in_lane", "rerouted"]] = {}
-        self._ended: dict[str, Ended] = {}
+        self._ended: dict[str, EndedByEncoder] = {}
 
     def add_segmented(self, value: bytes | None) -> None:
         """A record of a lane."""
@@ -51,7 +51,9 @@ class OwnOutput:
         get = object_of(value).get
         message_id, occurred_at_ms = get("message_id"), get("occurred_at_ms")
         if get("final") is True and isinstance(message_id, str) and isinstance(occurred_at_ms, int):
-            self._ended[message_id] = Ended(str(get("status")), get("reason") or "", get("field"), occurred_at_ms)
+            self._ended[message_id] = EndedByEncoder(
+                str(get("status")), get("reason") or "", get("field"), occurred_at_ms
+            )
 
     def before(self, message_id: str, route_no: int) -> Before | None:
         """What this route of the message came to; None where nothing was decided."""

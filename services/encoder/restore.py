@@ -6,14 +6,14 @@ from aiokafka import ConsumerRecord
 
 from schemas.topics import MT_REROUTES, MT_STATUSES
 from schemas.wire import Lane
-from services.encoder.own_output import OwnOutput
+from services.encoder.own_output import DecidedByEncoder
 from shared.kafka.client import consuming
 from shared.membership.replay_guard import Progress, read_since
 from shared.process.settings import Settings
 
 
 async def read_own_output(
-    settings: Settings, lanes: Collection[Lane], since_ms: int, own: OwnOutput, progress: Progress
+    settings: Settings, lanes: Collection[Lane], since_ms: int, own: DecidedByEncoder, progress: Progress
 ) -> None:
     """Add to `own` what was written to `lanes` of any connector, mt.reroutes and mt.statuses at `since_ms` or later."""
     takers = {MT_REROUTES: own.add_reroute, MT_STATUSES: own.add_status}

@@ -28,7 +28,7 @@ from schemas.requests import (
     sender_as_sent,
 )
 from schemas.tlvs import is_tlvs
-from schemas.wire import LANES, RECEIPT_WISHES, EncodingWish, Lane, ReceiptWish
+from schemas.wire import LANES, RECEIPT_WISHES, EncodingWish, Json, Lane, ReceiptWish
 
 VERSION: Final = 1
 SCHEDULE_AHEAD_MS: Final = 60_000
@@ -41,7 +41,6 @@ BINARY_DATA_CODING: Final = 4
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 
-Json: TypeAlias = dict[str, Any]
 Check: TypeAlias = Callable[[Any], str | None]
 """A field's value to the reason it is refused for, or None."""
 

@@ -24,7 +24,7 @@ from services.ingress.country import CountryTable, country_table
 from services.ingress.decision import RequestDecider
 from services.ingress.idempotency import KeyStore
 from services.ingress.opt_outs import OptOuts
-from services.ingress.own_output import OwnOutput
+from services.ingress.own_output import DecidedByIngress
 from services.ingress.rerouting import RerouteDecider
 from services.ingress.restore import read_keys, read_own_output, require_log_append_time
 from services.ingress.routing import GatewayView
@@ -38,7 +38,7 @@ from shared.membership.replay_guard import Passing, undecided
 from shared.membership.stage import Stage
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
-from shared.process.yielding import Turns
+from shared.process.yielding import Yielding
 
 CADENCE_MS: Final = 40
 """`txn` passes here: longer would be felt, and shorter costs a millisecond of CPU per handful of records."""
@@ -80,7 +80,7 @@ class IngressHandler(StageHandler):
         self._service = service
         self._flow = flow
         self._progress = partial(service.progress, flow.group)
-        self._own = OwnOutput()
+        self._own = DecidedByIngress()
         self._applied = service.gateway.applied
         view = GatewayView(self._applied)
         self._requests = RequestDecider(service.events, flow.requests, partitions, countries, opt_outs, self._own, view)
@@ -120,7 +120,7 @@ class IngressHandler(StageHandler):
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
         self._follow_configuration()
         outs: list[Out] = []
-        turns = Turns(self._clock, self._progress)
+        turns = Yielding(self._clock, self._progress)
         for record in records:
             await turns.give()
             outs += self._decide(record, at_ms)

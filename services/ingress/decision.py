@@ -26,8 +26,8 @@ from services.ingress.outputs import (
     rejected_event,
     submission_out,
 )
-from services.ingress.own_output import OwnOutput
-from services.ingress.place import Place, can_be_copy, home_partition, own_place, place_of
+from services.ingress.own_output import DecidedByIngress
+from services.ingress.place import RequestPlace, can_be_copy, home_partition, own_place, place_of
 from services.ingress.routing import Chosen, GatewayView, NotRouted
 from shared.kafka.records import Headers, In, Out, dead_letter, trace_headers
 from shared.messages.events import EventMaker
@@ -44,7 +44,7 @@ class _Arrival(NamedTuple):
     """One record on its way through the questions."""
 
     record: In
-    place: Place
+    place: RequestPlace
     message_id: str
     headers: Headers
     at_ms: int
@@ -77,7 +77,7 @@ class RequestDecider:
         partitions: int,
         countries: CountryTable,
         opt_outs: OptOuts,
-        own: OwnOutput,
+        own: DecidedByIngress,
         view: GatewayView,
     ) -> None:
         self._events = events

@@ -10,7 +10,7 @@ from schemas.topics import INGRESS_KEYS, INGRESS_KEYS_OTP, MT_REQUESTS_OTP, MT_S
 from schemas.wire import Lane
 from services.ingress.admission import Admitted
 from services.ingress.idempotency import changelog_value
-from services.ingress.place import Place, headers_of_copy, home_key
+from services.ingress.place import RequestPlace, headers_of_copy, home_key
 from shared.kafka.records import Headers, In, Out
 from shared.messages.events import EventMaker, columns_of
 
@@ -136,7 +136,7 @@ def key_out(record: In, hashed: bytes, message_id: str, body: bytes, accepted_at
     return Out(topic, hashed.hex().encode(), value, (), record.partition)
 
 
-def moved_out(record: In, place: Place, request: Admitted, home: int) -> Out:
+def moved_out(record: In, place: RequestPlace, request: Admitted, home: int) -> Out:
     """The request as it came, in the partition where its idempotency key is looked after."""
     key = home_key(request.account_id, request.idempotency_key or "")
     return Out(record.topic, key, record.value, headers_of_copy(record, place), home)

@@ -14,7 +14,7 @@ from shared.kafka.records import object_of
 NOTED_MAX: Final = 100_000
 
 
-class Ended(NamedTuple):
+class EndedByIngress(NamedTuple):
     """A final status as it was written."""
 
     status: str
@@ -23,14 +23,14 @@ class Ended(NamedTuple):
     occurred_at_ms: int
 
 
-class OwnOutput:
+class DecidedByIngress:
     """Decisions by message and route. Bounded: what was read back is forgotten once it can no longer be asked for."""
 
     def __init__(self, noted_max: int = NOTED_MAX) -> None:
         self._noted_max = noted_max
         self._noted: OrderedDict[tuple[str, int], str] = OrderedDict()
         self._routed: dict[tuple[str, int], str] = {}
-        self._ended: dict[str, Ended] = {}
+        self._ended: dict[str, EndedByIngress] = {}
 
     def add_submission(self, value: bytes | None) -> None:
         """A record of `mt.submissions*`. Records that are not ours are no concern of this module."""
@@ -44,7 +44,7 @@ class OwnOutput:
         get = record.get
         message_id, status, occurred_at_ms = get("message_id"), get("status"), get("occurred_at_ms")
         if get("final") is True and isinstance(message_id, str) and isinstance(occurred_at_ms, int):
-            self._ended[message_id] = Ended(str(status), get("reason") or "", get("field"), occurred_at_ms)
+            self._ended[message_id] = EndedByIngress(str(status), get("reason") or "", get("field"), occurred_at_ms)
 
     def note(self, message_id: str, route_no: int, connector_id: str) -> None:
         """This process has sent `route_no` of the message to a connector ("" = has ended it)."""
@@ -58,7 +58,7 @@ class OwnOutput:
         found = self._routed.get(place)
         return self._noted.get(place) if found is None else found
 
-    def ended(self, message_id: str) -> Ended | None:
+    def ended(self, message_id: str) -> EndedByIngress | None:
         """The final status that was read back."""
         return self._ended.get(message_id)
 

@@ -23,7 +23,7 @@ MOVED_AGE_MAX_MS: Final = 4 * 24 * 3_600_000
 """No true origin is older: requests are kept for three days."""
 
 
-class Place(NamedTuple):
+class RequestPlace(NamedTuple):
     """First place of a request. `moved` = its record says that it is the copy that ingress wrote."""
 
     partition: int
@@ -35,12 +35,12 @@ class Place(NamedTuple):
         return message_id_of(self.timestamp_ms, topic, self.partition, self.offset)
 
 
-def own_place(record: In) -> Place:
+def own_place(record: In) -> RequestPlace:
     """Where `record` lies, whatever its headers say."""
-    return Place(record.partition, record.offset, record.timestamp)
+    return RequestPlace(record.partition, record.offset, record.timestamp)
 
 
-def place_of(record: In) -> Place:
+def place_of(record: In) -> RequestPlace:
     """The first place of `record` as its headers tell it. Those that cannot be an origin are as good as none."""
     if record.headers:
         origin = {name: value for name, value in record.headers if name in _TELLING}
@@ -49,11 +49,11 @@ def place_of(record: In) -> Place:
                 _whole(origin[name]) for name in (ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_TIMESTAMP_MS)
             )
             if partition >= 0 and offset >= 0 and _can_be_older(record, timestamp_ms):
-                return Place(partition, offset, timestamp_ms, True)
+                return RequestPlace(partition, offset, timestamp_ms, True)
         elif REPLAYED_FROM in origin and ORIGIN_TIMESTAMP_MS in origin:
             timestamp_ms = _whole(origin[ORIGIN_TIMESTAMP_MS])
             if _can_be_older(record, timestamp_ms):
-                return Place(record.partition, record.offset, timestamp_ms)
+                return RequestPlace(record.partition, record.offset, timestamp_ms)
     return own_place(record)
 
 
@@ -61,7 +61,7 @@ def _can_be_older(record: In, timestamp_ms: int) -> bool:
     return 0 <= record.timestamp - timestamp_ms <= MOVED_AGE_MAX_MS
 
 
-def can_be_copy(record: In, place: Place, request: Admission, partitions: int) -> bool:
+def can_be_copy(record: In, place: RequestPlace, request: Admission, partitions: int) -> bool:
     """Whether ingress may have written `record`: a good request with a key, from another partition, under the record
     key and in the partition that belong to its idempotency key."""
     if not isinstance(request, Admitted) or request.idempotency_key is None or place.partition == record.partition:
@@ -80,7 +80,7 @@ def home_key(account_id: str, idempotency_key: str) -> bytes:
     return f"{account_id}:{idempotency_key}".encode()
 
 
-def headers_of_copy(record: In, place: Place) -> Headers:
+def headers_of_copy(record: In, place: RequestPlace) -> Headers:
     """The headers of a moved record: its trace context, and its first place and time.
 
     Others mean nothing to us, and together they may be as large as a record.

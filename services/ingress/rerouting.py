@@ -6,7 +6,7 @@ from schemas.reroutes import Reroute
 from schemas.statuses import FinalStatus
 from schemas.submissions import Submission
 from services.ingress.outputs import submissions_topic
-from services.ingress.own_output import OwnOutput
+from services.ingress.own_output import DecidedByIngress
 from services.ingress.routing import GatewayView
 from shared.kafka.records import Headers, In, Out, dead_letter, dead_letter_of_error, trace_headers
 from shared.messages.events import EventMaker
@@ -29,7 +29,7 @@ class RerouteDecider:
     record (throttler and encoder may write it both), nor after a crash (`own`).
     """
 
-    def __init__(self, events: EventMaker, own: OwnOutput, view: GatewayView) -> None:
+    def __init__(self, events: EventMaker, own: DecidedByIngress, view: GatewayView) -> None:
         self._events = events
         self._own = own
         self.view = view

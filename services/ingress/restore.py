@@ -9,7 +9,7 @@ from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import MT_STATUSES, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from services.ingress.idempotency import KeyStore, restore
-from services.ingress.own_output import OwnOutput
+from services.ingress.own_output import DecidedByIngress
 from shared.kafka.client import administering
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.replay import read_range
@@ -46,7 +46,7 @@ async def read_keys(
     return position
 
 
-async def read_own_output(settings: Settings, since_ms: int, own: OwnOutput, progress: Progress) -> None:
+async def read_own_output(settings: Settings, since_ms: int, own: DecidedByIngress, progress: Progress) -> None:
     """Add to `own` what was written to mt.submissions* and mt.statuses at `since_ms` (wall clock) or later."""
 
     def take(record: ConsumerRecord) -> None:

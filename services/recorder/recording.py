@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
 from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable, RowsRefused
-from services.recorder.rows import Problem, problem_of
+from services.recorder.rows import RowProblem, problem_of
 from shared.kafka.records import In, Out, dead_letter
 from shared.membership.handler import GivenUp
 
@@ -132,7 +132,7 @@ class _Inserting:
 
 
 def _letter(record: In, at_ms: int, refusal: str = "") -> Out:
-    problem = problem_of(record.value, record.timestamp) or Problem("invalid_record", "", refusal)
+    problem = problem_of(record.value, record.timestamp) or RowProblem("invalid_record", "", refusal)
     return dead_letter(
         record,
         reason=problem.reason,

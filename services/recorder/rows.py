@@ -29,7 +29,7 @@ _INT_MAX: Final = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class RowProblem:
     """Why a value cannot be a row: reason (a word), field ("" = the whole value) and a sentence."""
 
     reason: str
@@ -42,22 +42,22 @@ def insert_body(values: Sequence[bytes]) -> bytes:
     return b"\n".join(values)
 
 
-def problem_of(value: bytes | None, recorded_at_ms: int) -> Problem | None:
+def problem_of(value: bytes | None, recorded_at_ms: int) -> RowProblem | None:
     """What is wrong with a value as an event; None when nothing is. `recorded_at_ms` is the time of its record."""
     if value is None:
-        return Problem("invalid_record", "", "the record has no value")
+        return RowProblem("invalid_record", "", "the record has no value")
     try:
         event = orjson.loads(value)
     except orjson.JSONDecodeError as error:
-        return Problem("invalid_record", "", f"not JSON: {error}")
+        return RowProblem("invalid_record", "", f"not JSON: {error}")
     if not isinstance(event, dict):
-        return Problem("invalid_record", "", "not a JSON object")
+        return RowProblem("invalid_record", "", "not a JSON object")
     for name in ("event_id", "event", "service", "occurred_at_ms"):
         if name not in event:
-            return Problem("invalid_record", name, "the field is missing")
+            return RowProblem("invalid_record", name, "the field is missing")
     for name, content in event.items():
         if name in _TYPES and (sentence := _wrong(name, content)):
-            return Problem("invalid_record", name, sentence)
+            return RowProblem("invalid_record", name, sentence)
     return _absurd_time(event, recorded_at_ms)
 
 
@@ -83,12 +83,12 @@ def _is_uuid(text: str) -> bool:
     return True
 
 
-def _absurd_time(event: dict[str, Any], recorded_at_ms: int) -> Problem | None:
+def _absurd_time(event: dict[str, Any], recorded_at_ms: int) -> RowProblem | None:
     for name in _TIMES:
         at_ms = event.get(name) or 0
         if name == "accepted_at_ms" and at_ms == 0:
             continue
         if not recorded_at_ms - OLDEST_DAYS * DAY_MS <= at_ms <= recorded_at_ms + NEWEST_DAYS * DAY_MS:
             sentence = f"{at_ms} is not within {OLDEST_DAYS} days before or {NEWEST_DAYS} days after the record"
-            return Problem("absurd_time", name, sentence)
+            return RowProblem("absurd_time", name, sentence)
     return None

@@ -30,7 +30,7 @@ class Delivery:
 
 
 @dataclass(eq=False, slots=True)
-class EsmeLink:
+class PeerLink:
     """One bind. `submits` counts what was received on it."""
 
     connection: SmscConnection
@@ -68,10 +68,10 @@ class SimulatedAccount:
         self.draw = random.Random(f"{seed}/{system_id}").random
         self.counts = Counts()
         self.recent = RecentMessages()
-        self.links: list[EsmeLink] = []
+        self.links: list[PeerLink] = []
         self.queue: deque[Delivery] = deque()
         self.mo_started = False
-        self._receivers: list[EsmeLink] = []
+        self._receivers: list[PeerLink] = []
         self._turn = 0
 
     # ------------------------------------------------------------------------------------------------------- binds
@@ -91,14 +91,14 @@ class SimulatedAccount:
         modes = Counter((bind_mode, *(link.bind_mode for link in self.links)))
         return modes[BindMode.TRANSCEIVER] + max(modes[BindMode.TRANSMITTER], modes[BindMode.RECEIVER])
 
-    def add_link(self, link: EsmeLink) -> None:
+    def add_link(self, link: PeerLink) -> None:
         """A bind was accepted."""
         link.session.resize_window(self.rule.receipts.window)
         self.links.append(link)
         if link.bind_mode.receives:
             self._receivers.append(link)
 
-    def remove_link(self, link: EsmeLink) -> None:
+    def remove_link(self, link: PeerLink) -> None:
         """A bind has ended."""
         self.links.remove(link)
         if link in self._receivers:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import NamedTuple, TypeAlias, cast
 
-from services.simulator.account import Delivery, EsmeLink, SimulatedAccount, SmscConnection
+from services.simulator.account import Delivery, PeerLink, SimulatedAccount, SmscConnection
 from services.simulator.log_line import log_line
 from services.simulator.message import SimulatedMessage, query_state
 from services.simulator.message_ids import first_number, smsc_message_id
@@ -47,7 +47,7 @@ _log = logging.getLogger(__name__)
 class SubmitAnswer(NamedTuple):
     """A response that leaves later."""
 
-    link: EsmeLink
+    link: PeerLink
     sequence_number: int
     command_status: int
     message_id: str | None
@@ -85,7 +85,7 @@ class Simulator:
         self._passwords = passwords
         self._on_lost_log = on_lost_log
         self._on_traffic = on_traffic
-        self._links: dict[SmscConnection, EsmeLink] = {}
+        self._links: dict[SmscConnection, PeerLink] = {}
         self._numbers = itertools.count(first_number(now_ms()))
         self._loop = asyncio.get_running_loop()
         self._timer: Timer[Due] = Timer(self._on_due)
@@ -195,7 +195,7 @@ class Simulator:
 
     # ---------------------------------------------------------------------------------------------------------- binds
 
-    def _on_bind(self, connection: SmscConnection, event: BindRequested, now: float) -> EsmeLink | None:
+    def _on_bind(self, connection: SmscConnection, event: BindRequested, now: float) -> PeerLink | None:
         request = event.pdu
         account = self.account(request.system_id)
         session = cast(SimulatorSession, connection.session)  # made by make_session
@@ -209,7 +209,7 @@ class Simulator:
             connection.handle(session.refuse_bind(status, now))
             return None
         session.accept_bind(now)
-        link = self._links[connection] = EsmeLink(connection, session, account, bind_mode)
+        link = self._links[connection] = PeerLink(connection, session, account, bind_mode)
         account.add_link(link)
         if bind_mode.receives:
             self._start_mo(account, now)
@@ -220,7 +220,7 @@ class Simulator:
     # -------------------------------------------------------------------------------------------------------- submits
 
     def _on_submit(
-        self, link: EsmeLink, sequence_number: int, body: pdu.SubmitSm | pdu.DataSm, now: float, at_ms: int
+        self, link: PeerLink, sequence_number: int, body: pdu.SubmitSm | pdu.DataSm, now: float, at_ms: int
     ) -> None:
         account = link.account
         link.submits += 1
@@ -325,7 +325,7 @@ class Simulator:
         account.counts.redelivered += 1
         self._timer.add(now, account.rule.receipts.redeliver_after_s, delivery)
 
-    def _on_rare(self, link: EsmeLink, event: Event, now: float, at_ms: int) -> None:
+    def _on_rare(self, link: PeerLink, event: Event, now: float, at_ms: int) -> None:
         account = link.account
         match event:
             case RequestReceived(sequence_number, body):
@@ -347,7 +347,7 @@ class Simulator:
             case _:
                 pass
 
-    def _on_request(self, link: EsmeLink, sequence_number: int, body: pdu.SmscRequest, now: float, at_ms: int) -> None:
+    def _on_request(self, link: PeerLink, sequence_number: int, body: pdu.SmscRequest, now: float, at_ms: int) -> None:
         session, account = link.session, link.account
         match body:
             case pdu.DataSm():

@@ -1,11 +1,11 @@
 """Edge: the throttler's loop: one consumer for all lanes and feedback, one Kafka transaction per cycle.
 
 A cycle takes the feedback that came, reads each lane only as far as can be dispatched, and writes all that follows in
-one transaction with the offsets. Between cycles it waits for records to be fetched, or for what the brains have due;
-nothing ticks. Cycles are `CYCLE_MS` apart when nobody waits for them, `BUSY_MS` when an OTP does, and what came lately
-is fetched together, `FETCH_CADENCE_MS` after the last fetch.
+one transaction with the offsets. Between cycles it waits for records to be fetched, or for what the dispatchers have
+due; nothing ticks. Cycles are `CYCLE_MS` apart when nobody waits for them, `BUSY_MS` when an OTP does, and what came
+lately is fetched together, `FETCH_CADENCE_MS` after the last fetch.
 
-A rebalance throws the brains away and makes them again from the logs (`restore`). What a membership is stands in
+A rebalance throws the dispatchers away and makes them again from the logs (`restore`). What a membership is stands in
 `shared.membership.member`.
 """
 
@@ -20,7 +20,7 @@ from schemas.connector_states import ConnectorState
 from schemas.groups import THROTTLER_GROUP, transactional_id
 from schemas.topics import CONNECTOR_STATES, dispatch_topic
 from services.throttler.assignor import assignor_of
-from services.throttler.connector.scheduler import Brain
+from services.throttler.connector.dispatcher import ConnectorDispatcher
 from services.throttler.connector_topics import TOPIC_PATTERN, connector_of, lane_of
 from services.throttler.lanes.arrivals import Arrivals
 from services.throttler.restore.takeover import Takeover
@@ -59,9 +59,9 @@ class Throttler:
 
     def __init__(self, service: Service) -> None:
         self._service = service
-        self._brains: dict[str, Brain] = {}
+        self._dispatchers: dict[str, ConnectorDispatcher] = {}
         self._due_ms: dict[str, int | None] = {}
-        """When each brain has something to do although nothing came."""
+        """When each dispatcher has something to do although nothing came."""
         self._leases: dict[tuple[str, int], ConnectorState] = {}
         self._config_hash = ""
         self._cycle = asyncio.Lock()
@@ -176,27 +176,27 @@ class Throttler:
         return max(0, self._pause_ms(otp=otp) - since_ms)
 
     def _came(self) -> tuple[bool, bool]:
-        """Whether something has come that a brain wants to see, and whether an OTP is among it."""
+        """Whether something has come that a dispatcher wants to see, and whether an OTP is among it."""
         came = otp = False
         for tp in self._arrivals.waiting():
             lane = lane_of(tp.topic)
-            if lane is None or self._brains[connector_of(tp.topic) or ""].reads(lane):
+            if lane is None or self._dispatchers[connector_of(tp.topic) or ""].reads(lane):
                 came = True
                 otp = otp or lane == "otp"
         return came, otp
 
     def _pause_ms(self, *, otp: bool) -> int:
         """How far the next cycle is to be from the last one."""
-        brains = self._brains.values()
-        if otp or any(brain.otp_waits for brain in brains):
+        dispatchers = self._dispatchers.values()
+        if otp or any(dispatcher.otp_waits for dispatcher in dispatchers):
             return BUSY_MS
-        dry_ms = min((dry for brain in brains if (dry := brain.dry_in_ms) is not None), default=CYCLE_MS)
+        dry_ms = min((dry for dispatcher in dispatchers if (dry := dispatcher.dry_in_ms) is not None), default=CYCLE_MS)
         return min(max(DRY_MS, dry_ms), CYCLE_MS)
 
     # -- one cycle --------------------------------------------------------------------------------------------------
 
     async def _work(self) -> None:
-        """One cycle. Where the brains were given away meanwhile there are none, and nothing is done."""
+        """One cycle. Where the dispatchers were given away meanwhile there are none, and nothing is done."""
         started_s = monotonic_s()
         at_ms = now_ms()
         came: dict[str, list[TopicPartition]] = {name: [] for name in self._due(at_ms)}
@@ -204,10 +204,10 @@ class Throttler:
             came.setdefault(connector_of(tp.topic) or "", []).append(tp)
         outs: list[Out] = []
         for connector_id, places in came.items():
-            brain = self._brains[connector_id]
-            self._feed(brain, places, at_ms)
-            outs += brain.work(at_ms)
-            self._due_ms[connector_id] = brain.wake_at_ms(at_ms)
+            dispatcher = self._dispatchers[connector_id]
+            self._feed(dispatcher, places, at_ms)
+            outs += dispatcher.work(at_ms)
+            self._due_ms[connector_id] = dispatcher.wake_at_ms(at_ms)
         await self._commit(outs)
         self._ended_at_s = monotonic_s()
         BATCH_SECONDS.labels(THROTTLER_GROUP).observe(self._ended_at_s - started_s)
@@ -215,16 +215,16 @@ class Throttler:
     def _due(self, at_ms: int) -> list[str]:
         return [name for name, due_ms in self._due_ms.items() if due_ms is not None and due_ms <= at_ms]
 
-    def _feed(self, brain: Brain, places: list[TopicPartition], at_ms: int) -> None:
+    def _feed(self, dispatcher: ConnectorDispatcher, places: list[TopicPartition], at_ms: int) -> None:
         for tp in places:
             if lane_of(tp.topic) is None:
                 for record in self._arrivals.take(tp, FEEDBACK_MAX):
-                    brain.take_feedback(record, at_ms)
-        brain.begin_cycle(at_ms)
+                    dispatcher.take_feedback(record, at_ms)
+        dispatcher.begin_cycle(at_ms)
         for tp in places:
             lane = lane_of(tp.topic)
             if lane is not None:
-                brain.read_lane(lane, self._arrivals.take(tp, brain.wants(lane)), at_ms)
+                dispatcher.read_lane(lane, self._arrivals.take(tp, dispatcher.wants(lane)), at_ms)
 
     async def _look(self) -> None:
         """Poll, although nothing came: the membership hangs on it (max.poll.interval), and errors are told in it."""
@@ -241,9 +241,9 @@ class Throttler:
         await self._producer.begin()
         if outs:
             first = await self._producer.send_all(outs)
-            for connector_id, brain in self._brains.items():
+            for connector_id, dispatcher in self._dispatchers.items():
                 topic = dispatch_topic(connector_id)
-                brain.placed({partition: offset for (name, partition), offset in first.items() if name == topic})
+                dispatcher.placed({partition: offset for (name, partition), offset in first.items() if name == topic})
             offsets = self._offsets()
         await self._producer.add_offsets(offsets, THROTTLER_GROUP)
         self._member.check()
@@ -253,32 +253,34 @@ class Throttler:
     def _offsets(self) -> dict[TopicPartition, tuple[int, str]]:
         """What has moved since the last cycle. Only once the dispatches of this cycle have their places."""
         return {
-            TopicPartition(*place): mark for brain in self._brains.values() for place, mark in brain.commits().items()
+            TopicPartition(*place): mark
+            for dispatcher in self._dispatchers.values()
+            for place, mark in dispatcher.commits().items()
         }
 
     # -- configuration and leases -----------------------------------------------------------------------------------
 
     async def _take_over(self, held: frozenset[TopicPartition]) -> None:
-        """Make the brains fit what is held and configured; those that stay keep what they have.
+        """Make the dispatchers fit what is held and configured; those that stay keep what they have.
 
         Nothing comes of it where the partitions are shared out again meanwhile.
         """
         generation, config_hash = self._member.generation, self._service.gateway.hash
         takeover = Takeover(self._service, THROTTLER_GROUP, self._consumer)
         try:
-            brains = await takeover.brains(held, self._brains)
+            dispatchers = await takeover.dispatchers(held, self._dispatchers)
         except (KafkaError, ValueError) as error:
             raise FatalKafkaError(f"what a predecessor left could not be read: {error!r}") from error
         if generation != self._member.generation:
             return
-        kept = {tp for tp in held if connector_of(tp.topic) in self._brains}
+        kept = {tp for tp in held if connector_of(tp.topic) in self._dispatchers}
         takeover.seek()
         for lease in self._leases.values():  # also those that came while the logs were read
-            if lease.connector_id in brains:
-                brains[lease.connector_id].lease(lease.partition, lease.state)
-        self._arrivals.open([tp for tp in held if connector_of(tp.topic) in brains], kept)
-        self._brains = brains
-        self._due_ms = dict.fromkeys(brains, 0)
+            if lease.connector_id in dispatchers:
+                dispatchers[lease.connector_id].lease(lease.partition, lease.state)
+        self._arrivals.open([tp for tp in held if connector_of(tp.topic) in dispatchers], kept)
+        self._dispatchers = dispatchers
+        self._due_ms = dict.fromkeys(dispatchers, 0)
         self._producer.forget_counts()
         self._config_hash = config_hash
         await self._arrivals.read()
@@ -290,19 +292,19 @@ class Throttler:
             return
         state = ConnectorState.from_json(record.value)
         self._leases[state.connector_id, state.partition] = state
-        brain = self._brains.get(state.connector_id)
-        if brain is not None:
-            brain.lease(state.partition, state.state)
+        dispatcher = self._dispatchers.get(state.connector_id)
+        if dispatcher is not None:
+            dispatcher.lease(state.partition, state.state)
             self._due_ms[state.connector_id] = 0
             self._wake()
 
     # -- duties of a member -----------------------------------------------------------------------------------------
 
     async def revoked(self) -> None:
-        """Finish the cycle in progress; the brains are made anew from the logs."""
+        """Finish the cycle in progress; the dispatchers are made anew from the logs."""
         async with self._cycle:
             self._arrivals.close()
-            self._brains = {}
+            self._dispatchers = {}
             self._due_ms = {}
 
     async def assigned(self, assignment: Assignment) -> None:
@@ -313,10 +315,10 @@ class Throttler:
         await self._take_over(assignment.partitions)
 
     def lag(self) -> int:
-        """Records in the lanes and the feedback that the brains have not read."""
+        """Records in the lanes and the feedback that the dispatchers have not read."""
         total = 0
         for tp in self._member.held & self._consumer.assignment():
             end, position = self._consumer.highwater(tp), position_of(self._consumer, tp)
-            if end is not None and position is not None and connector_of(tp.topic) in self._brains:
+            if end is not None and position is not None and connector_of(tp.topic) in self._dispatchers:
                 total += max(0, end - position) + self._arrivals.ahead(tp)
         return total

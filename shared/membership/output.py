@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 COMMIT_EVERY_S: Final = 0.2
 
-Offsets = Mapping[TopicPartition, int]
+NextOffsets = Mapping[TopicPartition, int]
 """The next offset to read, by partition."""
 
 
@@ -29,7 +29,7 @@ class Output(Protocol):
     def commit_is_due(self) -> bool:
         """Whether something is written and not committed yet."""
 
-    async def write(self, outs: Sequence[Out], offsets: Offsets) -> None:
+    async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         """Everything that follows from a cycle, and how far it has read. Raises `FatalKafkaError`: the end is unknown,
         or the decision may have been one after a sleep.
         """
@@ -55,7 +55,7 @@ class AtLeastOnce:
     def commit_is_due(self) -> bool:
         return bool(self._written)
 
-    async def write(self, outs: Sequence[Out], offsets: Offsets) -> None:
+    async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         self._member.check()
         await self._producer.send_all(outs)
         self._written |= offsets
@@ -88,7 +88,7 @@ class InTransactions:
         self._producer: Final = producer
         self._metadata_of: Final = metadata_of
 
-    async def write(self, outs: Sequence[Out], offsets: Offsets) -> None:
+    async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         if not outs and not offsets:
             return
         await self._producer.begin()

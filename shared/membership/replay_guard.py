@@ -26,7 +26,7 @@ MARGIN_MS: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class Undecided:
+class ReplayRange:
     """A partition with records behind its committed offset: they end at `end`, and what a predecessor made of them
     was written at `since_ms` (wall clock) or later."""
 
@@ -39,12 +39,12 @@ async def undecided(
     committed: Mapping[TopicPartition, tuple[int, str]],
     partitions: Iterable[TopicPartition],
     progress: Progress,
-) -> dict[TopicPartition, Undecided]:
+) -> dict[TopicPartition, ReplayRange]:
     """Which of `partitions` have records behind what their group has `committed` (`committed_with_metadata`)."""
     held = list(partitions)
     async with consuming(settings) as consumer:
         ends = await consumer.end_offsets(held)
-    found: dict[TopicPartition, Undecided] = {}
+    found: dict[TopicPartition, ReplayRange] = {}
     for tp in held:
         offset, text = committed.get(tp, (None, ""))
         if offset is None or offset < ends[tp]:
@@ -53,7 +53,7 @@ async def undecided(
             if first_ms is not None:
                 committed_at = CommitTime.from_text(text)
                 begun_ms = max(committed_at.at_ms, first_ms) if committed_at else first_ms
-                found[tp] = Undecided(ends[tp], begun_ms - MARGIN_MS)
+                found[tp] = ReplayRange(ends[tp], begun_ms - MARGIN_MS)
     return found
 
 
@@ -74,7 +74,7 @@ class Passing:
     def __bool__(self) -> bool:
         return bool(self._ends)
 
-    def begin(self, places: Mapping[TopicPartition, Undecided]) -> None:
+    def begin(self, places: Mapping[TopicPartition, ReplayRange]) -> None:
         self._ends = {tp: place.end for tp, place in places.items()}
 
     def handled(self, records: Sequence[In]) -> None:

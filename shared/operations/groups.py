@@ -13,7 +13,7 @@ from shared.process.settings import Settings
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class GroupMember:
     """One member of a group; `instance_id` is empty for a dynamic one, whose `member_id` changes with every start."""
 
     group: str
@@ -23,24 +23,24 @@ class Member:
     host: str
 
 
-async def group_members(settings: Settings) -> list[Member]:
+async def group_members(settings: Settings) -> list[GroupMember]:
     """The members of our groups, in flow order. Raises `Unreachable`."""
     async with kafka_errors(settings), administering(settings) as admin:
         existing = {found[0] for found in await admin.list_consumer_groups()}
-        found: list[Member] = []
+        found: list[GroupMember] = []
         for group in CONSUMER_GROUPS:
             if group in existing:
                 found += await _members(admin, group)
     return found
 
 
-async def _members(admin: AIOKafkaAdminClient, group: str) -> list[Member]:
+async def _members(admin: AIOKafkaAdminClient, group: str) -> list[GroupMember]:
     state, found = await describe_group(admin, group)
-    members = [Member(group, state, instance or "", name, host.lstrip("/")) for name, instance, host in found]
+    members = [GroupMember(group, state, instance or "", name, host.lstrip("/")) for name, instance, host in found]
     return sorted(members, key=lambda member: (member.instance_id, member.member_id))
 
 
-async def remove_member(settings: Settings, instance_id: str) -> Member:
+async def remove_member(settings: Settings, instance_id: str) -> GroupMember:
     """Have a static member leave; its partitions are shared out among the others at once.
 
     Raises `NotFound` where no group has it, `Unreachable` also where its group refuses.

@@ -28,7 +28,7 @@ FROM sms.message_state WHERE message_id = {id:UUID}
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class LifeStep:
     """One event of a message."""
 
     at_ms: int
@@ -47,7 +47,7 @@ class Life:
 
     message_id: str
     state: dict[str, Any]
-    steps: list[Step]
+    steps: list[LifeStep]
 
 
 async def track(settings: ClickHouseSettings, message_id: str, wait_s: float) -> Life:
@@ -70,7 +70,7 @@ async def _wait_for(client: Client, message_id: str, wait_s: float) -> Life:
         found = await asyncio.to_thread(client.query, _STATE, parameters={"id": message_id})
         events = await asyncio.to_thread(client.query, _EVENTS, parameters={"id": message_id})
         state = next(iter(found.named_results()), {})
-        steps = [Step(**event) for event in events.named_results()]
+        steps = [LifeStep(**event) for event in events.named_results()]
         if (state.get("final") and steps) or now_ms() >= deadline:
             if not steps:
                 raise NotFound(f"no event of {message_id} is recorded")

@@ -10,7 +10,7 @@ TURN_EVERY_S: Final = 0.005
 """A turn costs some 20 microseconds, and a batch that takes less than this has none."""
 
 
-class Turns:
+class Yielding:
     """Made at the beginning of the work and asked after each piece of it; `advanced` is called with every turn, for
     who watches that the work goes on."""
 

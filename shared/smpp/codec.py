@@ -70,7 +70,7 @@ class FramingLost:
     command_length: int
 
 
-Outcome: TypeAlias = NeedMore | pdu.Pdu | UnparsablePdu | FramingLost
+DecodeOutcome: TypeAlias = NeedMore | pdu.Pdu | UnparsablePdu | FramingLost
 
 
 _BARE_RESPONSES: Final[dict[type[pdu.Body], pdu.Body]] = {
@@ -162,7 +162,9 @@ def _encode_unsuccess_sme(one: pdu.UnsuccessSme) -> bytes:
 # ---------------------------------------------------------------------------------------------------------- decoding
 
 
-def decode_next(data: bytes, offset: int = 0, command_length_max: int = COMMAND_LENGTH_MAX) -> tuple[Outcome, int]:
+def decode_next(
+    data: bytes, offset: int = 0, command_length_max: int = COMMAND_LENGTH_MAX
+) -> tuple[DecodeOutcome, int]:
     """The outcome at `offset`, and where the next PDU begins (`offset` itself after NeedMore and FramingLost)."""
     available = len(data) - offset
     if available < 4:

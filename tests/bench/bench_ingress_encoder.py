@@ -25,7 +25,7 @@ from services.ingress.country import country_table
 from services.ingress.decision import RequestDecider
 from services.ingress.idempotency import KeyStore, key_hash
 from services.ingress.opt_outs import OptOuts
-from services.ingress.own_output import OwnOutput
+from services.ingress.own_output import DecidedByIngress
 from services.ingress.routing import GatewayView
 from shared.kafka.records import Out
 from shared.messages.events import EventMaker
@@ -91,7 +91,7 @@ def bench_ingress(events: EventMaker) -> list[Out]:
     plain, keyed = requests(keyed=False), requests(keyed=True)
 
     def decider() -> RequestDecider:
-        return RequestDecider(events, MT_REQUESTS, 1, countries, OptOuts(), OwnOutput(), view)
+        return RequestDecider(events, MT_REQUESTS, 1, countries, OptOuts(), DecidedByIngress(), view)
 
     def decide() -> Callable[[Record], object]:
         made = decider()

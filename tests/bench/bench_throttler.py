@@ -10,7 +10,7 @@ import time
 
 from schemas.feedback import Answer, Feedback
 from schemas.topics import feedback_topic, segments_topic
-from services.throttler.connector.scheduler import Brain
+from services.throttler.connector.dispatcher import ConnectorDispatcher
 from shared.messages.events import EventMaker
 from tests.unit.throttler.world import CONNECTOR, START_MS, Rec, message, policy
 
@@ -42,8 +42,8 @@ def feedback_record(offset: int, ids: list[str], first: int, at_ms: int) -> Rec:
 
 def run(count: int) -> tuple[float, int]:
     """CPU seconds of `count` messages, and how many records were written."""
-    brain = Brain(policy(tps=100_000, window=10_000), EventMaker("throttler", "0"), "0|1", START_MS)
-    brain.lease(0, "bound")
+    dispatcher = ConnectorDispatcher(policy(tps=100_000, window=10_000), EventMaker("throttler", "0"), "0|1", START_MS)
+    dispatcher.lease(0, "bound")
     records = lane_records(count)
     now_ms = START_MS + 1_000
     written = 0
@@ -53,14 +53,14 @@ def run(count: int) -> tuple[float, int]:
         ids = [f"{message(n, lane='bulk').context.message_id}/0/1/1" for n in range(first, first + len(batch))]
         answers = feedback_record(cycle, ids, first, now_ms)
         began = time.process_time()
-        brain.begin_cycle(now_ms)
-        brain.read_lane("bulk", batch, now_ms)
-        outs = brain.work(now_ms)
-        brain.placed({0: first})
-        brain.commits()
-        brain.take_feedback(answers, now_ms)
-        outs += brain.work(now_ms)
-        brain.commits()
+        dispatcher.begin_cycle(now_ms)
+        dispatcher.read_lane("bulk", batch, now_ms)
+        outs = dispatcher.work(now_ms)
+        dispatcher.placed({0: first})
+        dispatcher.commits()
+        dispatcher.take_feedback(answers, now_ms)
+        outs += dispatcher.work(now_ms)
+        dispatcher.commits()
         spent += time.process_time() - began
         written += len(outs)
         now_ms += 50

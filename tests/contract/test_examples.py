@@ -43,7 +43,7 @@ from services.correlator.join.receipts import read_receipt
 from services.ingress.admission import Admitted, admit
 from services.ingress.place import home_partition
 from services.recorder.rows import problem_of
-from services.throttler.connector.stay import read_run
+from services.throttler.connector.stay import read_stay
 from shared.messages.routes import route_of
 from tests.unit.ingress.scene import EVENTS, Record, applied, decider
 
@@ -217,7 +217,7 @@ def test_the_join_restores_its_changelog_of_an_older_version(file: Path) -> None
 
 @pytest.mark.parametrize("value", of(*LANES, files=EVERY_FILE))
 def test_the_throttler_begins_a_run_with_each_lane_record(value: bytes) -> None:
-    assert read_run(value, SegmentedMessage.from_json(value).connector_id).waiting > 0
+    assert read_stay(value, SegmentedMessage.from_json(value).connector_id).waiting > 0
 
 
 DISPATCHES = [file for file in EVERY_FILE if topic_of(file).model is Dispatch]

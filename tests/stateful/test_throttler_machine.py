@@ -1,8 +1,8 @@
 """Edge: the throttler against any order of answers, lost binds, aborted transactions and crashes.
 
 Planted faults, each tried once and caught: a successor that ignores `closed` marks, or counts answers behind the
-committed offset; a mark that points behind its run, or has the feedback position of the commit in place of the
-dispatch's; a message decided while one of its segments is in flight; a second answer that counts; a run that moves, or
+committed offset; a mark that points behind its stay, or has the feedback position of the commit in place of the
+dispatch's; a message decided while one of its segments is in flight; a second answer that counts; a stay that moves, or
 expires, without a `closed` mark; no ledger; a lane committed past what was begun; segments forgotten after a failure;
 a dead bind heard behind the fence.
 """
@@ -175,9 +175,9 @@ class ThrottlerMachine(RuleBasedStateMachine):
         world = self.world
         committed = {p: len(world.logs[t, p]) for t, p in list(world.logs) if t == dispatch_topic(CONNECTOR)}
         unanswered = sum(len(world.open_dispatches(p)) for p in committed)
-        assert world.brain.binds.unanswered >= unanswered
+        assert world.dispatcher.binds.unanswered >= unanswered
         for partition in committed:
-            assert world.brain.binds.count(partition) >= len(world.open_dispatches(partition))
+            assert world.dispatcher.binds.count(partition) >= len(world.open_dispatches(partition))
 
     def teardown(self) -> None:
         """Everything comes to an end when the binds answer and time passes."""
@@ -189,10 +189,10 @@ class ThrottlerMachine(RuleBasedStateMachine):
             world.cycle()
             world.answer_all()
             world.now_ms += 250
-            if world.brain.wake_at_ms(world.now_ms) is None and self._all_read():
+            if world.dispatcher.wake_at_ms(world.now_ms) is None and self._all_read():
                 break
         world.crash()
-        assert world.brain.binds.unanswered == 0
+        assert world.dispatcher.binds.unanswered == 0
         segments, statuses, reroutes = self._ends()
         for (topic, _), log in world.logs.items():
             if topic == SUBMIT_RESULTS:
@@ -212,7 +212,7 @@ class ThrottlerMachine(RuleBasedStateMachine):
                 == len(world.logs[segments_topic(CONNECTOR, lane), 0])
                 for lane in ("otp", "txn", "bulk", "retry")
             )
-            and world.brain.binds.unanswered == 0
+            and world.dispatcher.binds.unanswered == 0
         )
 
 

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, Field, JsonValue, model_validator
 
 from schemas.gateway.values import ConnectorId, NotNegative, Number, Strict, Whole
 
-Path: TypeAlias = tuple[str, ...]
+OptionPath: TypeAlias = tuple[str, ...]
 """Keys from the connector down."""
 
 
@@ -94,7 +94,7 @@ class CommonConnector(Strict):
     )
     options: CommonOptions = Field(default=CommonOptions(), description="How this one differs, see below")
 
-    def same_for_provider(self) -> dict[Path, object]:
+    def same_for_provider(self) -> dict[OptionPath, object]:
         """What all connectors of one provider must agree in: its place, and how it is here."""
         return {}
 

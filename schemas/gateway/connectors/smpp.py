@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from schemas.gateway.connectors.common import CommonConnector, CommonOptions, Path, read_by
+from schemas.gateway.connectors.common import CommonConnector, CommonOptions, OptionPath, read_by
 from schemas.gateway.values import Number, Octet, SecretRef, Strict, Whole, one_or_more
 
 ReceiptWord = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"]
@@ -294,5 +294,5 @@ class SmppConnector(CommonConnector):
     )
     options: SmppOptions = Field(default=SmppOptions(), description="How this SMSC differs, see below")
 
-    def same_for_provider(self) -> dict[Path, object]:
+    def same_for_provider(self) -> dict[OptionPath, object]:
         return {("options", "message_id_format"): self.options.message_id_format}

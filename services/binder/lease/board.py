@@ -10,7 +10,7 @@ from services.binder.outbox import Outbox
 from shared.kafka.records import Out
 from shared.process.clock import now_ms
 
-Place = tuple[str, int]
+BindPlace = tuple[str, int]
 """Connector id and partition."""
 
 
@@ -20,14 +20,14 @@ class StateBoard:
     def __init__(self, outbox: Outbox, owner: str) -> None:
         self._outbox = outbox
         self._owner: Final = owner
-        self._last: dict[Place, ConnectorState] = {}
-        self._held: dict[Place, ConnectorState] = {}
+        self._last: dict[BindPlace, ConnectorState] = {}
+        self._held: dict[BindPlace, ConnectorState] = {}
 
-    def last(self, place: Place) -> ConnectorState | None:
+    def last(self, place: BindPlace) -> ConnectorState | None:
         """The last record of a lease, whoever wrote it."""
         return self._last.get(place)
 
-    def read(self, record: ConsumerRecord) -> Place:
+    def read(self, record: ConsumerRecord) -> BindPlace:
         """Take in a record of the table; returns the lease that it is about."""
         connector_id, _, partition = (record.key or b"").decode().rpartition("|")
         place = (connector_id, int(partition))
@@ -39,13 +39,13 @@ class StateBoard:
             self._defend(place, state)
         return place
 
-    def _defend(self, place: Place, state: ConnectorState) -> None:
+    def _defend(self, place: BindPlace, state: ConnectorState) -> None:
         """A record of an earlier owner that came late must not hide what this process holds."""
         held = self._held.get(place)
         if held is not None and state.owner != self._owner and state.epoch < held.epoch:
             self._post(held)
 
-    def publish(self, place: Place, word: BindState, *, epoch: int, window: int = 0, reason: str = "") -> None:
+    def publish(self, place: BindPlace, word: BindState, *, epoch: int, window: int = 0, reason: str = "") -> None:
         """Say what became of a lease of ours; the same again is not said twice."""
         connector_id, partition = place
         before = self._held.get(place)

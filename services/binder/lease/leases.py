@@ -10,7 +10,7 @@ from schemas.commit_marks import BinderMark
 from schemas.gateway.connectors.kinds import Connector
 from services.binder.context import BinderContext
 from services.binder.kinds import unknown_connector
-from services.binder.lease.board import Place
+from services.binder.lease.board import BindPlace
 from services.binder.lease.machine import LeaseEvent
 from services.binder.lease.wanted import is_wanted
 from services.binder.lease.worker import LeaseWorker
@@ -99,7 +99,7 @@ class Leases:
     def _wanted(self, tp: TopicPartition, connector: Connector | None) -> bool:
         return is_wanted(connector, self._gateway.draining(connector_of(tp)), tp.partition, now_ms())
 
-    def check_free(self, place: Place | None = None) -> None:
+    def check_free(self, place: BindPlace | None = None) -> None:
         """Something may have changed about who holds the bind of `place`, or any bind."""
         for worker in list(self.held.values()):
             if place is None or worker.place == place:

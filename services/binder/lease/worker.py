@@ -16,7 +16,7 @@ from services.binder.channel import NotConnected
 from services.binder.context import BinderContext
 from services.binder.lease.accounts import AccountTurns
 from services.binder.lease.backoff import Failure
-from services.binder.lease.board import Place
+from services.binder.lease.board import BindPlace
 from services.binder.lease.machine import Lease, LeaseCommand, LeaseEvent, LeaseState
 from services.binder.lease.watch import holder
 from services.binder.submit.committing import NotOwner
@@ -72,7 +72,7 @@ class LeaseWorker:
     # -- what others report ------------------------------------------------------------------------------------------
 
     @property
-    def place(self) -> Place:
+    def place(self) -> BindPlace:
         return self.submitter.connector.id, self.tp.partition
 
     @property

@@ -11,7 +11,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from services.binder.outbox import Offsets, Outbox, Parcel
+from services.binder.outbox import FirstOffsets, Outbox, Parcel
 from shared.kafka.records import Out
 
 log = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ class Receiving:
         deliveries, self._fresh = self._fresh, []
         return Parcel(outs, lambda _: self._acknowledged(deliveries, _))
 
-    def _acknowledged(self, deliveries: list[_Delivery], _: Offsets) -> None:
+    def _acknowledged(self, deliveries: list[_Delivery], _: FirstOffsets) -> None:
         self._outstanding -= len(deliveries)
         self._answer(deliveries, taken=True)
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 
 from schemas.gateway.connectors.smpp import SmppConnector
-from services.binder.smpp.link_plan import Address, LinkPlan, esme_config
+from services.binder.smpp.link_plan import LinkAddress, LinkPlan, esme_config
 from services.binder.submit.dispatch_record import DispatchedSegment
 from shared.smpp.codec import encode_body
 from shared.smpp.config import EsmeConfig
@@ -121,7 +121,7 @@ class EsmeLink:
         self.peer = self._connections[0].peer
         return None
 
-    async def _open_one(self, plan: LinkPlan, address: Address, config: EsmeConfig) -> NotBound | None:
+    async def _open_one(self, plan: LinkPlan, address: LinkAddress, config: EsmeConfig) -> NotBound | None:
         try:
             encode_body(bind_request(config), 1)
         except UnencodablePdu as error:

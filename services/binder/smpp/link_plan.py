@@ -21,8 +21,8 @@ _MODES: Final = {
 }
 _VERSIONS: Final = {"3.3": 0x33, "3.4": 0x34, "5.0": 0x50}
 
-Address: TypeAlias = tuple[str, int]
-AccountKey: TypeAlias = tuple[Address, str, SecretRef]
+LinkAddress: TypeAlias = tuple[str, int]
+AccountKey: TypeAlias = tuple[LinkAddress, str, SecretRef]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class LinkPlan:
     Two equal plans reach the same account in the same way: what differs needs a new bind.
     """
 
-    addresses: tuple[Address, ...]
+    addresses: tuple[LinkAddress, ...]
     local_host: str | None
     system_id: str
     password: SecretRef

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.gateway.connectors.smpp import SmppConnector
-from services.binder.smpp.link_plan import Address
+from services.binder.smpp.link_plan import LinkAddress
 from services.binder.smpp.trace_filter import SmscIds, TraceFilter
 from services.binder.submit.dispatch_record import DispatchedSegment
 from services.binder.trace.tracing import Tracing
@@ -48,7 +48,7 @@ class EsmeSource:
 class EsmeTrace:
     """The trace of one bind (a `FrameReader`). Its sessions are made here."""
 
-    def __init__(self, tracing: Tracing, connector: SmppConnector, partition: int, address: Address) -> None:
+    def __init__(self, tracing: Tracing, connector: SmppConnector, partition: int, address: LinkAddress) -> None:
         self._options: Final = connector.options
         self._tracing: Final = tracing
         self.link: Final[LinkTrace] = tracing.link(connector.id, partition, f"{address[0]}:{address[1]}", self)

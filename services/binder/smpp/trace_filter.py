@@ -82,7 +82,7 @@ class TraceFilter:
 
     def __init__(self, msisdn: str, message_id: str, smsc_ids: SmscIds, *, dlr_by_text: bool = False) -> None:
         self._everything = not msisdn and not message_id
-        self._number = Number(msisdn) if msisdn else None
+        self._number = TracedNumber(msisdn) if msisdn else None
         self._message_id = message_id
         self._smsc_ids = smsc_ids
         self._dlr_by_text = dlr_by_text
@@ -140,7 +140,7 @@ class TraceFilter:
         return isinstance(kind, DeliveredReceipt) and self._smsc_ids.named_by(kind)
 
 
-class Number:
+class TracedNumber:
     """A number to look for, in its international or its national form, with or without + and leading zeros."""
 
     def __init__(self, msisdn: str) -> None:

@@ -26,7 +26,7 @@ from schemas.lifecycle_events import ERROR_CODE_COLUMN
 from services.binder.channel import Channel, Unsendable
 from services.binder.context import BinderContext
 from services.binder.lease.machine import Intent, Lease
-from services.binder.outbox import Offsets, Parcel
+from services.binder.outbox import FirstOffsets, Parcel
 from services.binder.submit.committing import Point
 from services.binder.submit.dispatch_record import DispatchedSegment, read_id
 from services.binder.submit.feedback_record import Origin, Said, SegmentAnswer, answers_record
@@ -225,7 +225,7 @@ class Submitter:
         return Parcel([out], partial(self._settled, submissions, (out.topic, self.tp.partition), answers))
 
     def _settled(
-        self, submissions: Submissions, place: tuple[str, int], answers: Sequence[SegmentAnswer], offsets: Offsets
+        self, submissions: Submissions, place: tuple[str, int], answers: Sequence[SegmentAnswer], offsets: FirstOffsets
     ) -> None:
         submissions.settled(answers, offsets[place])
         self._committer.wake()

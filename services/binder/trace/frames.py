@@ -6,14 +6,14 @@ from typing import Any, Protocol, TypeAlias
 TracedFrame: TypeAlias = tuple[float, str, bytes]
 """One frame as it was seen: the connection's seconds, `in` or `out`, the octets."""
 
-Tap: TypeAlias = Callable[[float, str, bytes], None]
+TraceTap: TypeAlias = Callable[[float, str, bytes], None]
 
 
 class FrameRing(Protocol):
     """The last frames of a connection. `tap` sees every frame as it passes."""
 
     octets_max: int
-    tap: Tap | None
+    tap: TraceTap | None
 
     def blocks(self, since: float = ...) -> list[list[TracedFrame]]:
         """What is kept and not older than `since`, oldest first."""

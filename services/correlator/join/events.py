@@ -6,12 +6,12 @@ from schemas.joins import ClosedEntry, OpenEntry, SeenReceipt
 from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
 
-ReceiptWord = Literal["receipt", "intermediate_receipt", "late_receipt"]
+ReceiptEvent = Literal["receipt", "intermediate_receipt", "late_receipt"]
 
 
 def receipt_event(
     events: EventMaker,
-    word: ReceiptWord,
+    word: ReceiptEvent,
     entry: OpenEntry | ClosedEntry,
     seen: SeenReceipt,
     partition: int,

@@ -19,7 +19,7 @@ from schemas.outcomes import OutcomeWord
 from schemas.topics import JOINS
 from services.correlator.join.deadlines import WATERMARK_MARGIN_MS, Calendar, LogClock
 from services.correlator.join.entries import Accepted, Entries, closed_entry, may_be_open, pack, unpack
-from services.correlator.join.events import ReceiptWord, missing_event, orphan_event, receipt_event
+from services.correlator.join.events import ReceiptEvent, missing_event, orphan_event, receipt_event
 from services.correlator.join.outcome_records import outcome_out
 from services.correlator.join.receipts import ending
 from services.correlator.state.closed_marks import JOIN_MARKS
@@ -279,7 +279,7 @@ class JoinPartition:
                 )
             )
 
-    def _receipt_event(self, word: ReceiptWord, entry: OpenEntry | ClosedEntry, seen: SeenReceipt) -> None:
+    def _receipt_event(self, word: ReceiptEvent, entry: OpenEntry | ClosedEntry, seen: SeenReceipt) -> None:
         headers = _trace(entry) if isinstance(entry, OpenEntry) else ()
         self._outs.append(receipt_event(self._events, word, entry, seen, self.number, headers))
 

@@ -10,24 +10,24 @@ from typing import Final, Literal, NamedTuple
 from schemas.outcomes import OutcomeWord
 
 
-class End(NamedTuple):
+class ReceiptEnd(NamedTuple):
     """What a segment ends as ("" = it stays open) and the reason ("" = none)."""
 
     status: OutcomeWord | Literal[""]
     reason: str
 
 
-ENDS: Final[Mapping[str, End]] = {
-    "DELIVRD": End("delivered", ""),
-    "UNDELIV": End("undeliverable", "smsc_undelivered"),
-    "DELETED": End("undeliverable", "smsc_undelivered"),
-    "REJECTD": End("undeliverable", "smsc_rejected"),
-    "EXPIRED": End("expired", "smsc_expired"),
+ENDS: Final[Mapping[str, ReceiptEnd]] = {
+    "DELIVRD": ReceiptEnd("delivered", ""),
+    "UNDELIV": ReceiptEnd("undeliverable", "smsc_undelivered"),
+    "DELETED": ReceiptEnd("undeliverable", "smsc_undelivered"),
+    "REJECTD": ReceiptEnd("undeliverable", "smsc_rejected"),
+    "EXPIRED": ReceiptEnd("expired", "smsc_expired"),
 }
-STAYS_OPEN: Final = End("", "")
+STAYS_OPEN: Final = ReceiptEnd("", "")
 
 
-def end_of(word: str) -> End:
+def end_of(word: str) -> ReceiptEnd:
     """What the word ends a segment as; `STAYS_OPEN` where it does not."""
     return ENDS.get(word, STAYS_OPEN)
 

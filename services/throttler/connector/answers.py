@@ -3,12 +3,12 @@
 An answer comes in the words of `schemas.feedback.AnswerWord`: whoever serves a kind of connector has put what its
 channel said into them. A row says
 
-* where the segment stands then in its run: sent and done, to be dispatched again now, to be tried again after
+* where the segment stands then in its stay: sent and done, to be dispatched again now, to be tried again after
   `retry_delay_s`, or lost;
 * whether the whole connector pauses, because it was too fast;
 * which event is written;
-* as what the segment ends where it is lost, and whether that is written at once or when the run is over. A segment that
-  is tried again until nothing more is allowed ends by a decision of ours (`endings.py`): as `validity_passed` or
+* as what the segment ends where it is lost, and whether that is written at once or when the stay is over. A segment
+  that is tried again until nothing more is allowed ends by a decision of ours (`endings.py`): as `validity_passed` or
   `retries_exhausted`.
 """
 
@@ -23,7 +23,7 @@ from schemas.lifecycle_events import EventWord
 EndWord = Literal["undeliverable", "expired", "outcome_unknown"]
 
 
-class End(NamedTuple):
+class SegmentEnd(NamedTuple):
     """What a segment, or an untouched route, comes to: a word and a reason of the public status."""
 
     outcome: EndWord
@@ -31,8 +31,8 @@ class End(NamedTuple):
     smsc_error: str = ""
 
 
-class Step(Enum):
-    """How far a segment is in its run."""
+class StayStep(Enum):
+    """How far a segment is in its stay."""
 
     WAITING = "waiting"
     IN_FLIGHT = "in_flight"
@@ -49,36 +49,40 @@ class AnswerKind:
     of the message is in flight.
     """
 
-    next_step: Step
+    next_step: StayStep
     event: EventWord
     pauses: bool = False
     timed: bool = True
-    end: End | None = None
+    end: SegmentEnd | None = None
     ends_at_once: bool = False
 
     @property
     def accepted(self) -> bool:
-        return self.next_step is Step.ACCEPTED
+        return self.next_step is StayStep.ACCEPTED
 
     @property
     def again_now(self) -> bool:
         """The segment is the next one of its lane; no try was used up."""
-        return self.next_step is Step.WAITING
+        return self.next_step is StayStep.WAITING
 
 
 ANSWER_KINDS: Final[Mapping[AnswerWord, AnswerKind]] = {
-    "accepted": AnswerKind(Step.ACCEPTED, "submitted"),
-    "not_sent": AnswerKind(Step.WAITING, "not_sent"),
-    "throttled": AnswerKind(Step.WAITING, "throttled", pauses=True),
-    "temporary": AnswerKind(Step.DELAYED, "temporary_error"),
-    "permanent": AnswerKind(Step.FAILED, "submit_failed", end=End("undeliverable", "smsc_refused")),
+    "accepted": AnswerKind(StayStep.ACCEPTED, "submitted"),
+    "not_sent": AnswerKind(StayStep.WAITING, "not_sent"),
+    "throttled": AnswerKind(StayStep.WAITING, "throttled", pauses=True),
+    "temporary": AnswerKind(StayStep.DELAYED, "temporary_error"),
+    "permanent": AnswerKind(StayStep.FAILED, "submit_failed", end=SegmentEnd("undeliverable", "smsc_refused")),
     "outcome_unknown": AnswerKind(
-        Step.FAILED, "outcome_unknown", timed=False, end=End("outcome_unknown", "no_submit_response"), ends_at_once=True
+        StayStep.FAILED,
+        "outcome_unknown",
+        timed=False,
+        end=SegmentEnd("outcome_unknown", "no_submit_response"),
+        ends_at_once=True,
     ),
 }
 
 
-def end_of(answer: Answer) -> End:
+def end_of(answer: Answer) -> SegmentEnd:
     """As what its segment ends; only for an answer that ends one.
 
     Why nobody knows what became of it is in the answer; why the other side refused it is for its error to say.

@@ -1,4 +1,4 @@
-"""Pure: what follows from an answer, and what becomes of a run that is over or must be ended."""
+"""Pure: what follows from an answer, and what becomes of a stay that is over or must be ended."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -8,58 +8,60 @@ import orjson
 from schemas.feedback import Answer
 from schemas.lifecycle_events import ERROR_CODE_COLUMN, EventWord
 from services.throttler.connector import outputs
-from services.throttler.connector.answers import ANSWER_KINDS, AnswerKind, End, Step, end_of
+from services.throttler.connector.answers import ANSWER_KINDS, AnswerKind, SegmentEnd, StayStep, end_of
 from services.throttler.connector.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED, first_id, smsc_error_of
 from services.throttler.connector.policy import Policy
-from services.throttler.connector.stay import Piece, Run
+from services.throttler.connector.stay import SegmentProgress, Stay
 from shared.kafka.records import Out
 from shared.messages.events import EventMaker
 
-_UNFINISHED = frozenset({Step.WAITING, Step.DELAYED})
+_UNFINISHED = frozenset({StayStep.WAITING, StayStep.DELAYED})
 
 
-def segment_event(events: EventMaker, run: Run, piece: Piece, word: EventWord, at_ms: int, **columns: Any) -> Out:
+def segment_event(
+    events: EventMaker, stay: Stay, segment: SegmentProgress, word: EventWord, at_ms: int, **columns: Any
+) -> Out:
     """An event of one segment; empty columns are left out."""
     found = {name: value for name, value in columns.items() if value}
-    members = run.event_members + b"," + orjson.dumps(found)[1:-1] if found else run.event_members
-    message = run.message
+    members = stay.event_members + b"," + orjson.dumps(found)[1:-1] if found else stay.event_members
+    message = stay.message
     return events.encoded(
         word,
         members,
         occurred_at_ms=at_ms,
         message_id=message.context.message_id,
         accepted_at_ms=message.context.accepted_at_ms,
-        segment_index=piece.index,
-        attempt=piece.attempt,
+        segment_index=segment.index,
+        attempt=segment.attempt,
         route_no=message.route_no,
-        headers=run.headers,
+        headers=stay.headers,
     )
 
 
 def follow(
-    policy: Policy, events: EventMaker, run: Run, piece: Piece, kind: AnswerKind, answer: Answer
+    policy: Policy, events: EventMaker, stay: Stay, segment: SegmentProgress, kind: AnswerKind, answer: Answer
 ) -> Iterator[Out]:
     """What follows at once from one answer, whatever becomes of the rest of the message."""
     at_ms = answer.answered_at_ms
     if kind.accepted:
-        yield outputs.submit_result(policy, run, piece, answer)
+        yield outputs.submit_result(policy, stay, segment, answer)
         yield segment_event(
             events,
-            run,
-            piece,
+            stay,
+            segment,
             kind.event,
             at_ms,
             smsc_message_id=first_id(answer),
-            latency_ms=max(0, (answer.submitted_at_ms or at_ms) - run.message.context.accepted_at_ms),
-            deadline_at_ms=0 if run.message.context.receipt == "none" else at_ms + policy.receipt_deadline_ms,
+            latency_ms=max(0, (answer.submitted_at_ms or at_ms) - stay.message.context.accepted_at_ms),
+            deadline_at_ms=0 if stay.message.context.receipt == "none" else at_ms + policy.receipt_deadline_ms,
         )
         return
     if kind.ends_at_once:
-        yield outputs.outcome(run, piece, end_of(answer), at_ms)
+        yield outputs.outcome(stay, segment, end_of(answer), at_ms)
     yield segment_event(
         events,
-        run,
-        piece,
+        stay,
+        segment,
         kind.event,
         at_ms,
         reason=answer.reason,
@@ -68,63 +70,63 @@ def follow(
     )
 
 
-def settle(policy: Policy, events: EventMaker, run: Run, at_ms: int) -> Iterator[Out]:
-    """What becomes of a run that is over; `at_ms` is the time of the answer that made it so.
+def settle(policy: Policy, events: EventMaker, stay: Stay, at_ms: int) -> Iterator[Out]:
+    """What becomes of a stay that is over; `at_ms` is the time of the answer that made it so.
 
     A segment that failed takes along all that were not accepted; else what was delayed goes to the retry lane, unless
     its tries or its validity are used up.
     """
-    failed = [(p, p.answer) for p in run.pieces.values() if p.step is Step.FAILED and p.answer is not None]
+    failed = [(p, p.answer) for p in stay.segments.values() if p.step is StayStep.FAILED and p.answer is not None]
     if failed:
-        yield from _fail(events, run, failed, at_ms)
-    elif run.held:
-        yield from _retry_or_end(policy, events, run, at_ms)
+        yield from _fail(events, stay, failed, at_ms)
+    elif stay.held:
+        yield from _retry_or_end(policy, events, stay, at_ms)
 
 
-def _fail(events: EventMaker, run: Run, failed: list[tuple[Piece, Answer]], at_ms: int) -> Iterator[Out]:
-    ends = [(piece, answer, end_of(answer)) for piece, answer in failed]
-    for piece, answer, end in ends:
+def _fail(events: EventMaker, stay: Stay, failed: list[tuple[SegmentProgress, Answer]], at_ms: int) -> Iterator[Out]:
+    ends = [(segment, answer, end_of(answer)) for segment, answer in failed]
+    for segment, answer, end in ends:
         if not ANSWER_KINDS[answer.outcome].ends_at_once:
-            yield outputs.outcome(run, piece, end, answer.answered_at_ms)
+            yield outputs.outcome(stay, segment, end, answer.answered_at_ms)
     # What was never handed over is not in doubt itself; the reason says whose fault it is.
-    yield from _give_up(events, run, ends[0][2]._replace(outcome="undeliverable"), at_ms)
+    yield from _give_up(events, stay, ends[0][2]._replace(outcome="undeliverable"), at_ms)
 
 
-def _retry_or_end(policy: Policy, events: EventMaker, run: Run, at_ms: int) -> Iterator[Out]:
-    delayed = [p for p in run.pieces.values() if p.step is Step.DELAYED]
+def _retry_or_end(policy: Policy, events: EventMaker, stay: Stay, at_ms: int) -> Iterator[Out]:
+    delayed = [p for p in stay.segments.values() if p.step is StayStep.DELAYED]
     due_at_ms = at_ms + policy.retry_delay_ms
     if policy.retries_max is not None and any(p.tries > policy.retries_max for p in delayed):
         worst = max(delayed, key=lambda p: p.tries)
-        end = End("undeliverable", "retries_exhausted", smsc_error_of(worst.answer))
-        yield from _give_up(events, run, end, at_ms)
-    elif due_at_ms >= run.message.expires_at_ms:
+        end = SegmentEnd("undeliverable", "retries_exhausted", smsc_error_of(worst.answer))
+        yield from _give_up(events, stay, end, at_ms)
+    elif due_at_ms >= stay.message.expires_at_ms:
         end = VALIDITY_PASSED._replace(smsc_error=smsc_error_of(delayed[0].answer))
-        yield from _give_up(events, run, end, at_ms)
+        yield from _give_up(events, stay, end, at_ms)
     else:
-        message = run.next_stay(due_at_ms)
-        yield outputs.retry(message, run.headers)
-        yield segment_event(events, run, delayed[0], "retry_scheduled", at_ms, deadline_at_ms=due_at_ms)
+        message = stay.next_stay(due_at_ms)
+        yield outputs.retry(message, stay.headers)
+        yield segment_event(events, stay, delayed[0], "retry_scheduled", at_ms, deadline_at_ms=due_at_ms)
 
 
-def stop(events: EventMaker, run: Run, end: End, at_ms: int) -> Iterator[Out]:
-    """End a run of which nothing is in flight, by a decision of ours.
+def stop(events: EventMaker, stay: Stay, end: SegmentEnd, at_ms: int) -> Iterator[Out]:
+    """End a stay of which nothing is in flight, by a decision of ours.
 
     On a connector that is removed it gets another route, unless the request pinned this one. Where nothing of the
     route was ever dispatched the status is written here; else the correlator folds the outcomes.
     """
-    if end is CONNECTOR_REMOVED and not run.message.pinned:
-        yield outputs.reroute(run, end, at_ms)
-    elif run.untouched:
-        yield from outputs.status(events, run, end.outcome, end, at_ms)
+    if end is CONNECTOR_REMOVED and not stay.message.pinned:
+        yield outputs.reroute(stay, end, at_ms)
+    elif stay.untouched:
+        yield from outputs.status(events, stay, end.outcome, end, at_ms)
     else:
-        yield from _give_up(events, run, end, at_ms)
+        yield from _give_up(events, stay, end, at_ms)
 
 
-def _give_up(events: EventMaker, run: Run, end: End, at_ms: int) -> Iterator[Out]:
+def _give_up(events: EventMaker, stay: Stay, end: SegmentEnd, at_ms: int) -> Iterator[Out]:
     """What was not accepted and will not be dispatched again."""
-    for piece in run.pieces.values():
-        if piece.step in _UNFINISHED:
-            yield outputs.outcome(run, piece, end, at_ms)
+    for segment in stay.segments.values():
+        if segment.step in _UNFINISHED:
+            yield outputs.outcome(stay, segment, end, at_ms)
             yield segment_event(
-                events, run, piece, "submit_failed", at_ms, reason=end.reason, smsc_error=end.smsc_error
+                events, stay, segment, "submit_failed", at_ms, reason=end.reason, smsc_error=end.smsc_error
             )

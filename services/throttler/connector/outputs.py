@@ -17,17 +17,17 @@ from schemas.topics import (
     feedback_topic,
     segments_topic,
 )
-from services.throttler.connector.answers import End
+from services.throttler.connector.answers import SegmentEnd
 from services.throttler.connector.pacing import spacing_us
 from services.throttler.connector.policy import Policy
-from services.throttler.connector.stay import Piece, Run
+from services.throttler.connector.stay import SegmentProgress, Stay
 from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
 from shared.messages.reroutes import reroute_out
 from shared.messages.statuses import status_outs
 
-VALIDITY_PASSED: Final = End("expired", "validity_passed")
-CONNECTOR_REMOVED: Final = End("undeliverable", "connector_removed")
+VALIDITY_PASSED: Final = SegmentEnd("expired", "validity_passed")
+CONNECTOR_REMOVED: Final = SegmentEnd("undeliverable", "connector_removed")
 
 
 def smsc_error_of(answer: Answer | None) -> str:
@@ -40,76 +40,76 @@ def first_id(answer: Answer) -> str:
     return answer.smsc_message_ids[0] if answer.smsc_message_ids else ""
 
 
-def join_key(policy: Policy, run: Run, piece: Piece, answer: Answer) -> bytes:
+def join_key(policy: Policy, stay: Stay, segment: SegmentProgress, answer: Answer) -> bytes:
     """Where the receipt of an accepted segment will be looked for: `provider|join id`.
 
     An answer without an id (quirk Q27) has no receipt to join: `provider|-|message_id/index` keeps its deadline apart.
     """
     if (ids := answer.join_ids or answer.smsc_message_ids) and ids[0]:
         return f"{policy.provider}|{ids[0]}".encode()
-    return f"{policy.provider}|-|{run.message.context.message_id}/{piece.index}".encode()
+    return f"{policy.provider}|-|{stay.message.context.message_id}/{segment.index}".encode()
 
 
-def dispatch(policy: Policy, run: Run, piece: Piece, partition: int, *, with_message: bool) -> Out:
-    """The dispatch of `piece` as it stands now (attempt and share are those of this dispatch)."""
-    message = run.message
+def dispatch(policy: Policy, stay: Stay, segment: SegmentProgress, partition: int, *, with_message: bool) -> Out:
+    """The dispatch of `segment` as it stands now (attempt and share are those of this dispatch)."""
+    message = stay.message
     record = {
         "schema_version": 2,
         "kind": policy.kind,
-        "id": run.dispatch_id(piece),
+        "id": stay.dispatch_id(segment),
         "message_id": message.context.message_id,
         "route_no": message.route_no,
         "run": message.run,
-        "index": piece.index,
-        "attempt": piece.attempt,
+        "index": segment.index,
+        "attempt": segment.attempt,
         "lane": message.context.lane,
         "accepted_at_ms": message.context.accepted_at_ms,
         "expires_at_ms": message.expires_at_ms,
-        "spacing_us": spacing_us(piece.share),
-        "payload": PAYLOAD_MAKERS[policy.kind](message, piece.octets, piece.tlvs),
+        "spacing_us": spacing_us(segment.share),
+        "payload": PAYLOAD_MAKERS[policy.kind](message, segment.octets, segment.tlvs),
     }
     if with_message:
-        record["message"] = run.value.decode()
+        record["message"] = stay.value.decode()
     return Out(
         dispatch_topic(message.connector_id),
         message.context.message_id.encode(),
         orjson.dumps(record),
-        run.headers,
+        stay.headers,
         partition,
     )
 
 
-def submit_result(policy: Policy, run: Run, piece: Piece, answer: Answer) -> Out:
+def submit_result(policy: Policy, stay: Stay, segment: SegmentProgress, answer: Answer) -> Out:
     """An accepted segment, for the join with its receipt."""
     record = {
         "provider": policy.provider,
-        "index": piece.index,
-        "attempt": piece.attempt,
+        "index": segment.index,
+        "attempt": segment.attempt,
         "smsc_message_id": first_id(answer),
         "submitted_at_ms": answer.submitted_at_ms or answer.answered_at_ms,
         "answered_at_ms": answer.answered_at_ms,
         "deadline_at_ms": answer.answered_at_ms + policy.receipt_deadline_ms,
     }
-    return Out(SUBMIT_RESULTS, join_key(policy, run, piece, answer), _result(run, record), run.headers)
+    return Out(SUBMIT_RESULTS, join_key(policy, stay, segment, answer), _result(stay, record), stay.headers)
 
 
-def outcome(run: Run, piece: Piece, end: End, at_ms: int) -> Out:
+def outcome(stay: Stay, segment: SegmentProgress, end: SegmentEnd, at_ms: int) -> Out:
     """The end of a segment of a message that was dispatched: the correlator folds it."""
     record = {
-        "index": piece.index,
-        "attempt": piece.attempt,
+        "index": segment.index,
+        "attempt": segment.attempt,
         "outcome": end.outcome,
         "reason": end.reason,
         "occurred_at_ms": at_ms,
     }
     if end.smsc_error:
         record["smsc_error"] = end.smsc_error
-    return Out(MT_OUTCOMES, run.message.context.message_id.encode(), _result(run, record), run.headers)
+    return Out(MT_OUTCOMES, stay.message.context.message_id.encode(), _result(stay, record), stay.headers)
 
 
-def _result(run: Run, members: dict[str, Any]) -> bytes:
+def _result(stay: Stay, members: dict[str, Any]) -> bytes:
     """A record about one segment: what the whole message has in common was encoded once."""
-    return b"{" + run.result_members + b"," + orjson.dumps(members)[1:]
+    return b"{" + stay.result_members + b"," + orjson.dumps(members)[1:]
 
 
 def retry(message: SegmentedMessage, headers: Headers) -> Out:
@@ -118,31 +118,31 @@ def retry(message: SegmentedMessage, headers: Headers) -> Out:
     return Out(topic, message.context.account_id.encode(), message.to_json(), headers)
 
 
-def reroute(run: Run, end: End, at_ms: int) -> Out:
+def reroute(stay: Stay, end: SegmentEnd, at_ms: int) -> Out:
     """A message that may go another way, back to ingress; `end` is its status when there is none."""
-    return reroute_out(run.message, status=end.outcome, reason=end.reason, occurred_at_ms=at_ms, headers=run.headers)
+    return reroute_out(stay.message, status=end.outcome, reason=end.reason, occurred_at_ms=at_ms, headers=stay.headers)
 
 
-def closed_runs(connector_id: str, partition: int, epoch: int, owner: str, runs: list[str]) -> Out:
-    """The mark that tells a successor which runs were ended without an answer."""
+def closed_stays(connector_id: str, partition: int, epoch: int, owner: str, stays: list[str]) -> Out:
+    """The mark that tells a successor which stays were ended without an answer."""
     feedback = Feedback(
-        kind="closed", connector_id=connector_id, partition=partition, epoch=epoch, owner=owner, closed=runs
+        kind="closed", connector_id=connector_id, partition=partition, epoch=epoch, owner=owner, closed=stays
     )
     return Out(feedback_topic(connector_id), None, feedback.to_json(), (), partition)
 
 
-def status(events: EventMaker, run: Run, word: StatusWord, end: End | None, at_ms: int) -> Iterable[Out]:
+def status(events: EventMaker, stay: Stay, word: StatusWord, end: SegmentEnd | None, at_ms: int) -> Iterable[Out]:
     """A status that the throttler writes itself, and its event: `queued`, or (with `end`) the final of a route of
     which nothing was dispatched."""
     return status_outs(
         events,
-        run.message.context,
+        stay.message.context,
         word,
         final=end is not None,
         occurred_at_ms=at_ms,
-        route_no=run.message.route_no,
-        connector_id=run.message.connector_id,
+        route_no=stay.message.route_no,
+        connector_id=stay.message.connector_id,
         reason=end.reason if end is not None else "",
-        segments=len(run.message.segments),
-        headers=run.headers,
+        segments=len(stay.message.segments),
+        headers=stay.headers,
     )

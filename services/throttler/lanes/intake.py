@@ -3,7 +3,7 @@
 from typing import Final
 
 from services.throttler.connector import outputs
-from services.throttler.connector.stay import Run, read_run
+from services.throttler.connector.stay import Stay, read_stay
 from services.throttler.connector_topics import connector_of
 from services.throttler.lanes.ledger import Ledger
 from shared.kafka.records import In, Out, dead_letter_of_error, trace_headers
@@ -12,28 +12,28 @@ from shared.messages.events import EventMaker
 SERVICE: Final = "throttler"
 
 
-def take_in(record: In, ledger: Ledger, events: EventMaker, now_ms: int) -> tuple[Run | None, list[Out]]:
-    """The run that the record begins, and what is to be written on first reading.
+def take_in(record: In, ledger: Ledger, events: EventMaker, now_ms: int) -> tuple[Stay | None, list[Out]]:
+    """The stay that the record begins, and what is to be written on first reading.
 
-    No run where there is nothing to dispatch: a repeat, or a dead letter.
+    No stay where there is nothing to dispatch: a repeat, or a dead letter.
     """
     try:
-        run = read_run(record.value, connector_of(record.topic), trace_headers(record))
+        stay = read_stay(record.value, connector_of(record.topic), trace_headers(record))
     except ValueError as error:
         return None, [dead_letter_of_error(record, error, at_ms=now_ms, service=SERVICE)]
-    message = run.message
+    message = stay.message
     if message.run > 0:  # from the retry lane: our own writing, once by its transaction
-        return run, []
+        return stay, []
     if not ledger.add(message.context.message_id, message.route_no):
-        return None, [_repeat(record, run, events, now_ms)]
+        return None, [_repeat(record, stay, events, now_ms)]
     if message.context.receipt == "all" and message.route_no == 0:  # a status comes once: not again for another route
         # by the record's time: what was read and not begun before a crash is read again, and must say the same
-        return run, list(outputs.status(events, run, "queued", None, record.timestamp))
-    return run, []
+        return stay, list(outputs.status(events, stay, "queued", None, record.timestamp))
+    return stay, []
 
 
-def _repeat(record: In, run: Run, events: EventMaker, now_ms: int) -> Out:
-    message = run.message
+def _repeat(record: In, stay: Stay, events: EventMaker, now_ms: int) -> Out:
+    message = stay.message
     return events.out(
         "duplicate",
         message_id=message.context.message_id,

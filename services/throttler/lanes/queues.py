@@ -1,9 +1,9 @@
-"""Pure: what waits in the throttler's own memory: runs under way with segments to dispatch, and heads of the lanes."""
+"""Pure: what waits in the throttler's own memory: stays under way with segments to dispatch, and heads of the lanes."""
 
 from collections import deque
 from typing import NamedTuple
 
-from services.throttler.connector.stay import Run
+from services.throttler.connector.stay import Stay
 
 
 class Head(NamedTuple):
@@ -11,7 +11,7 @@ class Head(NamedTuple):
 
     partition: int
     offset: int
-    run: Run
+    stay: Stay
 
 
 class LaneQueue:
@@ -20,23 +20,23 @@ class LaneQueue:
     __slots__ = ("_positions", "_unbegun", "begun", "heads")
 
     def __init__(self) -> None:
-        self.begun: deque[Run] = deque()
+        self.begun: deque[Stay] = deque()
         self.heads: deque[Head] = deque()
         self._unbegun: dict[int, deque[int]] = {}
         self._positions: dict[int, int] = {}
 
-    def read(self, partition: int, offset: int, run: Run | None) -> None:
-        """A record was read; `run` None: it needs no dispatch (a repeat, or a dead letter)."""
+    def read(self, partition: int, offset: int, stay: Stay | None) -> None:
+        """A record was read; `stay` None: it needs no dispatch (a repeat, or a dead letter)."""
         self._positions[partition] = offset + 1
-        if run is not None:
-            self.heads.append(Head(partition, offset, run))
+        if stay is not None:
+            self.heads.append(Head(partition, offset, stay))
             self._unbegun.setdefault(partition, deque()).append(offset)
 
-    def pop_head(self) -> Run:
+    def pop_head(self) -> Stay:
         """The head is begun, or ended: its offset may be committed."""
         head = self.heads.popleft()
         self._unbegun[head.partition].popleft()
-        return head.run
+        return head.stay
 
     def offsets(self) -> dict[int, int]:
         """What may be committed, by partition: the first record that is not begun, else behind the last one read."""

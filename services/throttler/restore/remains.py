@@ -1,6 +1,6 @@
-"""Edge: reads what a predecessor left behind in the logs of its connectors, and makes their brains again."""
+"""Edge: reads what a predecessor left behind in the logs of its connectors, and makes their dispatchers again."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -8,14 +8,13 @@ from aiokafka import ConsumerRecord, TopicPartition
 from schemas.commit_marks import ThrottlerMark
 from schemas.topics import SEGMENT_LANES, dispatch_topic
 from schemas.wire import LANES
-from services.throttler.connector.scheduler import Brain
+from services.throttler.connector.dispatcher import ConnectorDispatcher
 from services.throttler.connector_topics import connector_of, lane_of
 from services.throttler.lanes.ledger import LEDGER_SIZE, Ledger
 from services.throttler.restore.rebuild import rebuild
+from shared.kafka.committed_offsets import Committed
 from shared.kafka.replay import LogReader
 from shared.messages.routes import route_of
-
-Committed = Mapping[TopicPartition, tuple[int, str]]
 
 
 @dataclass(slots=True)
@@ -89,14 +88,14 @@ class Remains:
         """The routes read last from the connector's lanes."""
         return self._ledgers[connector_id]
 
-    def restore(self, brain: Brain) -> None:
-        """Give `brain` what is in flight on each of its binds."""
+    def restore(self, dispatcher: ConnectorDispatcher) -> None:
+        """Give `dispatcher` what is in flight on each of its binds."""
         for tp, mark in self._marks.items():
-            if connector_of(tp.topic) == brain.connector_id:
+            if connector_of(tp.topic) == dispatcher.connector_id:
                 dispatch = self._dispatch_of[tp]
                 position = self._committed[tp][0]
                 rebuilt = rebuild(mark, self._records[dispatch], self._ends[dispatch], self._records[tp], position)
-                brain.restore(tp.partition, rebuilt)
+                dispatcher.restore(tp.partition, rebuilt)
 
 
 def _read_mark(text: str) -> ThrottlerMark:

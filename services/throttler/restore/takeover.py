@@ -1,4 +1,4 @@
-"""Edge: makes the brains of the connectors that are ours, from Kafka's logs and the running configuration."""
+"""Edge: makes the dispatchers of the connectors that are ours, from Kafka's logs and the running configuration."""
 
 import logging
 from functools import partial
@@ -6,8 +6,8 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
 
+from services.throttler.connector.dispatcher import ConnectorDispatcher
 from services.throttler.connector.policy import Policy
-from services.throttler.connector.scheduler import Brain
 from services.throttler.restore.remains import Owned, Remains, owned_connectors
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.replay import LogReader
@@ -28,25 +28,27 @@ class Takeover:
         self._committed: dict[TopicPartition, tuple[int, str]] = {}
         self._begins: dict[TopicPartition, int] = {}
 
-    async def brains(self, held: frozenset[TopicPartition], existing: dict[str, Brain]) -> dict[str, Brain]:
-        """The brain of every connector that is held whole and configured; `existing` ones are kept, and configured.
-        New ones know of no bind yet.
+    async def dispatchers(
+        self, held: frozenset[TopicPartition], existing: dict[str, ConnectorDispatcher]
+    ) -> dict[str, ConnectorDispatcher]:
+        """The dispatcher of every connector that is held whole and configured. `existing` ones are kept, with the
+        configuration of now; new ones know of no bind yet.
 
         A connector that is not configured has none: its records wait, and an id that comes back takes up where it was.
         """
-        found: dict[str, Brain] = {}
+        found: dict[str, ConnectorDispatcher] = {}
         policies: dict[str, Policy] = {}
         for owned in owned_connectors(held, lambda topic: len(self._consumer.partitions_for_topic(topic) or ())):
             policy = self._policy(owned.connector_id)
             if policy is None:
                 continue
             policies[owned.connector_id] = policy
-            brain = existing.get(owned.connector_id)
-            if brain is None:
+            dispatcher = existing.get(owned.connector_id)
+            if dispatcher is None:
                 self._new.append(owned)
             else:
-                brain.configure(policy, now_ms())
-                found[owned.connector_id] = brain
+                dispatcher.configure(policy, now_ms())
+                found[owned.connector_id] = dispatcher
         if self._new:
             async with LogReader(self._service.settings, partial(self._service.progress, self._group)) as reader:
                 found |= await self._restored(reader, policies)
@@ -58,7 +60,7 @@ class Takeover:
             return None
         return Policy.of(connector, draining=self._service.gateway.draining(connector_id) is not None)
 
-    async def _restored(self, reader: LogReader, policies: dict[str, Policy]) -> dict[str, Brain]:
+    async def _restored(self, reader: LogReader, policies: dict[str, Policy]) -> dict[str, ConnectorDispatcher]:
         """Read until what is committed was the same before and after.
 
         Reading waits for the end of a transaction that a predecessor left open, and that may move its offsets.
@@ -71,22 +73,26 @@ class Takeover:
             await remains.read(reader)
             self._committed = await self._commits(places)
             if self._committed == committed:
-                return {owned.connector_id: self._brain(owned.connector_id, policies, remains) for owned in self._new}
+                return {
+                    owned.connector_id: self._dispatcher(owned.connector_id, policies, remains) for owned in self._new
+                }
             committed = self._committed
 
     async def _commits(self, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
         found = await committed_with_metadata(self._service.settings, self._group)
         return {tp: found[tp] for tp in places if tp in found}
 
-    def _brain(self, connector_id: str, policies: dict[str, Policy], remains: Remains) -> Brain:
+    def _dispatcher(self, connector_id: str, policies: dict[str, Policy], remains: Remains) -> ConnectorDispatcher:
         ledger = remains.ledger(connector_id)
-        brain = Brain(policies[connector_id], self._service.events, self._service.owner, now_ms(), ledger)
-        remains.restore(brain)
-        log.info("%s: %d segments in flight, ledger of %d", connector_id, brain.binds.unanswered, len(ledger))
-        return brain
+        dispatcher = ConnectorDispatcher(
+            policies[connector_id], self._service.events, self._service.owner, now_ms(), ledger
+        )
+        remains.restore(dispatcher)
+        log.info("%s: %d segments in flight, ledger of %d", connector_id, dispatcher.binds.unanswered, len(ledger))
+        return dispatcher
 
     def seek(self) -> None:
-        """Read the new brains' partitions from their committed offsets, whatever was read of them before."""
+        """Read the new dispatchers' partitions from their committed offsets, whatever was read of them before."""
         for owned in self._new:
             for tp in owned.partitions:
                 try:

@@ -8,20 +8,20 @@ from schemas.gateway.connectors.kinds import Connector
 from schemas.gateway.connectors.smpp import SmppOptions, Tls, split_address
 from schemas.gateway.routes import Route
 from shared.messages.connector_profile import profile_of
-from shared.operations.config.yaml_lines import Path
+from shared.operations.config.yaml_lines import KeyPath
 from shared.smpp.constants import SmppCommandStatus, status_number
 from shared.smpp.fields import unsendable
 from shared.smpp.vendor_tlvs import vendor_tlv
 from shared.sms.data_coding import read_map
 from shared.sms.profile_check import profile_problems
 
-Problem = tuple[Path, str]
+ConfigProblem = tuple[KeyPath, str]
 """Where, below the part that was asked about, and a sentence that goes on from the key."""
 
 _TLS_KEYS: Final = ("server_name", "ca_file", "cert_file", "key_file")
 
 
-def connector_problems(connector: Connector) -> Iterator[Problem]:
+def connector_problems(connector: Connector) -> Iterator[ConfigProblem]:
     """What is wrong with one connector and its options."""
     options = connector.options
     yield from _hosts(("host",), connector.host)
@@ -41,7 +41,7 @@ def connector_problems(connector: Connector) -> Iterator[Problem]:
         yield ("options", *path), problem
 
 
-def unknown_accounts(routes: Mapping[int, Route], account_ids: Sequence[str]) -> list[Problem]:
+def unknown_accounts(routes: Mapping[int, Route], account_ids: Sequence[str]) -> list[ConfigProblem]:
     """Accounts that a route waits for in vain; paths from the top of the file."""
     defined = ", ".join(sorted(set(account_ids))) or "none"
     return [
@@ -52,13 +52,13 @@ def unknown_accounts(routes: Mapping[int, Route], account_ids: Sequence[str]) ->
     ]
 
 
-def _alphabets(options: SmppOptions) -> Iterator[Problem]:
+def _alphabets(options: SmppOptions) -> Iterator[ConfigProblem]:
     for sentence in profile_problems(profile_of(options)):
         option, _, rest = sentence.partition(" ")  # each sentence begins with the option it is about
         yield (option.removesuffix(":"),), rest
 
 
-def _data_codings(written: Mapping[str, int]) -> Iterator[Problem]:
+def _data_codings(written: Mapping[str, int]) -> Iterator[ConfigProblem]:
     for key, value in written.items():
         try:
             read_map({key: value})
@@ -66,7 +66,7 @@ def _data_codings(written: Mapping[str, int]) -> Iterator[Problem]:
             yield ("data_coding_map", key), str(error).removeprefix("data_coding_map: ")
 
 
-def _statuses(written: Mapping[str, str]) -> Iterator[Problem]:
+def _statuses(written: Mapping[str, str]) -> Iterator[ConfigProblem]:
     for key in written:
         number = status_number(key)
         if number is None:
@@ -77,13 +77,13 @@ def _statuses(written: Mapping[str, str]) -> Iterator[Problem]:
             yield ("status_map", key), "cannot mean anything but accepted"
 
 
-def _receipt_words(written: Mapping[str, str]) -> Iterator[Problem]:
+def _receipt_words(written: Mapping[str, str]) -> Iterator[ConfigProblem]:
     for key in written:
         if not key or len(key.split()) != 1:
             yield ("receipt_map", key), "can never come: the word after stat: has no blanks in it"
 
 
-def _vendor_tlvs(written: Mapping[str, str]) -> Iterator[Problem]:
+def _vendor_tlvs(written: Mapping[str, str]) -> Iterator[ConfigProblem]:
     for key, value in written.items():
         try:
             vendor_tlv(key, value)
@@ -91,7 +91,7 @@ def _vendor_tlvs(written: Mapping[str, str]) -> Iterator[Problem]:
             yield ("vendor_tlvs", key), str(error)
 
 
-def _tls(tls: Tls) -> Iterator[Problem]:
+def _tls(tls: Tls) -> Iterator[ConfigProblem]:
     given = [name for name in _TLS_KEYS if getattr(tls, name)]
     if tls.mode == "off" and given:
         yield ("tls",), f"mode off means no encryption, and {given[0]} would count for nothing; write mode: verify"
@@ -99,21 +99,21 @@ def _tls(tls: Tls) -> Iterator[Problem]:
         yield ("tls", "key_file"), "is the key of a certificate; give cert_file too"
 
 
-def _addresses(options: SmppOptions) -> Iterator[Problem]:
+def _addresses(options: SmppOptions) -> Iterator[ConfigProblem]:
     if options.local_host is not None:
         yield from _hosts(("local_host",), options.local_host)
     for place, written in enumerate(options.hosts):
         yield from _hosts(("hosts", place), split_address(written)[0])
 
 
-def _sendable(path: Path, text: str) -> Iterator[Problem]:
+def _sendable(path: KeyPath, text: str) -> Iterator[ConfigProblem]:
     """Longer than the specification is allowed, and told with every bind (Q48)."""
     problem = unsendable(text)
     if problem is not None:
         yield path, problem
 
 
-def _hosts(path: Path, name: str) -> Iterator[Problem]:
+def _hosts(path: KeyPath, name: str) -> Iterator[ConfigProblem]:
     try:
         name.encode("idna")
     except UnicodeError:

@@ -11,7 +11,7 @@ from schemas.gateway.connectors.kinds import CONNECTOR_KINDS, Connector
 from schemas.gateway.file import INCONSISTENT, Gateway, inconsistencies
 from schemas.gateway.routes import Route
 from shared.operations.config.gateway_checks import connector_problems, unknown_accounts
-from shared.operations.config.yaml_lines import Document, Mistake, Path, dotted, read_yaml
+from shared.operations.config.yaml_lines import Document, KeyPath, Mistake, dotted, read_yaml
 from shared.operations.errors import Invalid
 
 _PLAIN_SENTENCES = {
@@ -63,7 +63,7 @@ def _literal_passwords(document: Document) -> Iterator[Mistake]:
     for number, connector in _items(document.data, "connectors"):
         password = connector.get("password")
         if password is not None and not (isinstance(password, dict) and set(password) <= {"env", "file"}):
-            path: Path = ("connectors", number, "password")
+            path: KeyPath = ("connectors", number, "password")
             problem = "a password would end up in topics and logs; write {env: NAME} or {file: /path}"
             yield Mistake(document.line(path), dotted(path), problem)
 
@@ -137,7 +137,7 @@ def _mistake(error: Mapping[str, Any], document: Document) -> Mistake:
     return Mistake(line, key, message)
 
 
-def _place(loc: Path) -> tuple[Path, type[BaseModel]]:
+def _place(loc: KeyPath) -> tuple[KeyPath, type[BaseModel]]:
     """The keys that lead to a mistake, and the model of a connector there: pydantic puts its kind among the keys."""
     path = tuple(part for part in loc if part != "[key]")
     if path[:1] == ("connectors",) and len(path) > 2 and path[2] in CONNECTOR_KINDS:
@@ -160,12 +160,12 @@ def _shown(given: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def _unknown_key(path: Path, connector: type[BaseModel]) -> str:
+def _unknown_key(path: KeyPath, connector: type[BaseModel]) -> str:
     allowed = _fields_at(path[:-1], connector)
     return f"is unknown; {_nearest(str(path[-1]), allowed)}allowed: {', '.join(sorted(allowed))}"
 
 
-def _fields_at(path: Path, connector: type[BaseModel]) -> list[str]:
+def _fields_at(path: KeyPath, connector: type[BaseModel]) -> list[str]:
     """The keys that the model allows at `path`; empty where it is no mapping of ours."""
     model: type[BaseModel] | None = Gateway
     for place, part in enumerate(path):

@@ -11,7 +11,7 @@ from typing import Any, Final, TypeAlias
 
 import yaml
 
-Path: TypeAlias = tuple[str | int, ...]
+KeyPath: TypeAlias = tuple[str | int, ...]
 """Keys and 0-based list positions from the top of the file."""
 
 CHARACTERS_MAX: Final = 1_000_000
@@ -55,17 +55,17 @@ class Document:
     """
 
     data: Any = None
-    lines: dict[Path, int] = field(default_factory=dict)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
     mistakes: list[Mistake] = field(default_factory=list)
 
-    def line(self, path: Path) -> int:
+    def line(self, path: KeyPath) -> int:
         """The line of `path`, or of the nearest part above it that stands in the file."""
         while path and path not in self.lines:
             path = path[:-1]
         return self.lines.get(path, 0)
 
 
-def dotted(path: Path) -> str:
+def dotted(path: KeyPath) -> str:
     """`connectors[0].options.tls`."""
     text = ""
     for part in path:
@@ -102,7 +102,7 @@ class _Reader:
         self._document = document
         self._parts = 0
 
-    def read(self, node: yaml.Node, path: Path, above: tuple[yaml.Node, ...]) -> Any:
+    def read(self, node: yaml.Node, path: KeyPath, above: tuple[yaml.Node, ...]) -> Any:
         self._document.lines[path] = node.start_mark.line + 1
         if not self._usable(node, path, above):
             return None
@@ -112,7 +112,7 @@ class _Reader:
             return [self.read(item, (*path, place), (*above, node)) for place, item in enumerate(node.value)]
         return scalar(node.value, plain=_is_plain(node))
 
-    def _usable(self, node: yaml.Node, path: Path, above: tuple[yaml.Node, ...]) -> bool:
+    def _usable(self, node: yaml.Node, path: KeyPath, above: tuple[yaml.Node, ...]) -> bool:
         """Counts `node`; reports what must not be looked into."""
         self._parts += 1
         if any(node is outer for outer in above):
@@ -129,7 +129,7 @@ class _Reader:
             self._wrong(node, path, "is too much")
         return False
 
-    def _mapping(self, node: yaml.MappingNode, path: Path, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
+    def _mapping(self, node: yaml.MappingNode, path: KeyPath, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
         """The values of the keys; those of `<<` count where the mapping itself does not have them."""
         merged: dict[str, Any] = {}
         for key, value in node.value:
@@ -149,7 +149,7 @@ class _Reader:
                 self._document.lines[inner] = key.start_mark.line + 1
         return merged | read
 
-    def _merged(self, value: yaml.Node, path: Path, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
+    def _merged(self, value: yaml.Node, path: KeyPath, above: tuple[yaml.Node, ...]) -> dict[str, Any]:
         merged: dict[str, Any] = {}
         for source in value.value if isinstance(value, yaml.SequenceNode) else [value]:
             if not isinstance(source, yaml.MappingNode):
@@ -158,7 +158,7 @@ class _Reader:
                 merged = self._mapping(source, path, (*above, source)) | merged
         return merged
 
-    def _wrong(self, node: yaml.Node, path: Path, problem: str) -> None:
+    def _wrong(self, node: yaml.Node, path: KeyPath, problem: str) -> None:
         self._document.mistakes.append(Mistake(node.start_mark.line + 1, dotted(path), problem))
 
 

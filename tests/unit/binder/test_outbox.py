@@ -6,7 +6,7 @@ from typing import cast
 
 import pytest
 
-from services.binder.outbox import Offsets, Outbox, Parcel
+from services.binder.outbox import FirstOffsets, Outbox, Parcel
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
@@ -18,7 +18,7 @@ class Answers:
 
     def __init__(self, outbox: Outbox) -> None:
         self.waiting = [Out("mt.feedback.c", None, b"a", partition=1)]
-        self.told: list[Offsets] = []
+        self.told: list[FirstOffsets] = []
         outbox.add(self)
 
     def collect(self) -> Parcel | None:

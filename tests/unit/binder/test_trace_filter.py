@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.binder.smpp.trace_filter import REMEMBERED_MAX, Number, Remembered, SmscIds, TraceFilter
+from services.binder.smpp.trace_filter import REMEMBERED_MAX, Remembered, SmscIds, TracedNumber, TraceFilter
 from shared.smpp import pdu
 from shared.smpp.codec import encode_body
 from shared.smpp.tlv import Tag, Tlv, text_tlv
@@ -154,7 +154,7 @@ def test_the_answers_to_a_number_are_shown_and_so_is_a_receipt_without_it() -> N
 
 def test_the_national_form_finds_the_international_one() -> None:
     assert by_number("07700900123").wants("out", submit(1), "")
-    assert not Number("12345").stands_in(pdu.SubmitSm(destination_addr="0012"))
+    assert not TracedNumber("12345").stands_in(pdu.SubmitSm(destination_addr="0012"))
 
 
 def test_what_cannot_be_decoded_is_shown_when_the_number_is_in_it() -> None:

@@ -14,7 +14,7 @@ from schemas.topics import MT_REQUESTS
 from services.ingress.country import CountryTable
 from services.ingress.decision import RequestDecider
 from services.ingress.opt_outs import OptOuts
-from services.ingress.own_output import OwnOutput
+from services.ingress.own_output import DecidedByIngress
 from services.ingress.routing import GatewayView
 from shared.kafka.records import Out
 from shared.messages.events import EventMaker
@@ -70,10 +70,10 @@ def decider(
     topic: str = MT_REQUESTS,
     partitions: int = 1,
     opt_outs: OptOuts | None = None,
-    own: OwnOutput | None = None,
+    own: DecidedByIngress | None = None,
 ) -> RequestDecider:
     view = GatewayView(config or applied())
-    return RequestDecider(EVENTS, topic, partitions, COUNTRIES, opt_outs or OptOuts(), own or OwnOutput(), view)
+    return RequestDecider(EVENTS, topic, partitions, COUNTRIES, opt_outs or OptOuts(), own or DecidedByIngress(), view)
 
 
 def topics(outs: Sequence[Out]) -> list[str]:

@@ -11,7 +11,7 @@ from schemas.submissions import Content, Submission
 from schemas.topics import MT_REQUESTS_OTP
 from services.ingress.decision import RequestDecider
 from services.ingress.opt_outs import OptOuts
-from services.ingress.own_output import OwnOutput
+from services.ingress.own_output import DecidedByIngress
 from services.ingress.place import home_key, home_partition
 from services.ingress.routing import GatewayView
 from shared.messages.ids import message_id_of
@@ -320,7 +320,7 @@ def test_a_request_too_large_to_be_moved_is_rejected() -> None:
 
 def test_what_a_predecessor_sent_is_not_sent_again_though_the_configuration_changed() -> None:
     first = decider().decide(Record(request(idempotency_key="k", receipt="all")), NOW_MS)
-    own = OwnOutput()
+    own = DecidedByIngress()
     own.add_submission(first[0].value)
     successor = decider(applied({"to": [{"connector": "beta"}]}, accounts=[]), own=own)
     again = successor.decide(Record(request(idempotency_key="k", receipt="all")), NOW_MS)
@@ -334,7 +334,7 @@ def test_what_a_predecessor_sent_is_not_sent_again_though_the_configuration_chan
 def test_the_status_of_a_request_that_is_handled_again_says_the_same() -> None:
     record = Record(request(receipt="all"))
     first = decider().decide(record, NOW_MS)
-    own = OwnOutput()
+    own = DecidedByIngress()
     own.add_submission(first[0].value)
     again = decider(own=own).decide(record, NOW_MS + 5_000)
     assert only(again, "mt.statuses") == only(first, "mt.statuses")
@@ -342,7 +342,7 @@ def test_the_status_of_a_request_that_is_handled_again_says_the_same() -> None:
 
 def test_what_a_predecessor_rejected_stays_rejected_for_the_same_reason() -> None:
     first = decider(applied(accounts=[])).decide(Record(request(idempotency_key="k")), NOW_MS)
-    own = OwnOutput()
+    own = DecidedByIngress()
     own.add_status(only_value(first, "mt.statuses"))
     again = decider(own=own).decide(Record(request(idempotency_key="k")), NOW_MS + 5000)
     assert only(again, "mt.statuses") == only(first, "mt.statuses")
@@ -352,7 +352,7 @@ def test_what_a_predecessor_rejected_stays_rejected_for_the_same_reason() -> Non
 def test_a_request_that_is_wrong_in_itself_is_rejected_in_the_same_words_again() -> None:
     record = Record(request(from_="TwelveLetter"))
     first = decider().decide(record, NOW_MS)
-    own = OwnOutput()
+    own = DecidedByIngress()
     own.add_status(only_value(first, "mt.statuses"))
     again = decider(own=own).decide(record, NOW_MS + 5000)
     assert only_value(again, "mt.statuses") == only_value(first, "mt.statuses")

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.reroutes import Reroute
 from schemas.submissions import Content, Submission
-from services.ingress.own_output import OwnOutput
+from services.ingress.own_output import DecidedByIngress
 from services.ingress.rerouting import RerouteDecider
 from services.ingress.routing import GatewayView
 from tests.unit.ingress.scene import AT_MS, EVENTS, Record, applied, event, only, topics
@@ -17,8 +17,8 @@ ROUTE: dict[str, Any] = {"to": [{"connector": "acme"}, {"connector": "beta"}], "
 NOW_MS = AT_MS + 500
 
 
-def _decider(own: OwnOutput | None = None, **config: Any) -> RerouteDecider:
-    return RerouteDecider(EVENTS, own or OwnOutput(), GatewayView(applied(ROUTE, **config)))
+def _decider(own: DecidedByIngress | None = None, **config: Any) -> RerouteDecider:
+    return RerouteDecider(EVENTS, own or DecidedByIngress(), GatewayView(applied(ROUTE, **config)))
 
 
 def _reroute(**changes: Any) -> Record:
@@ -56,7 +56,7 @@ def test_connectors_that_were_tried_are_passed_over_and_otp_keeps_its_way() -> N
 )
 def test_without_another_connector_the_last_reason_is_the_final_status(changes: dict[str, Any]) -> None:
     route = ROUTE | {"match": {"prefix": "44"}}
-    made = RerouteDecider(EVENTS, OwnOutput(), GatewayView(applied(route)))
+    made = RerouteDecider(EVENTS, DecidedByIngress(), GatewayView(applied(route)))
     outs = made.decide(_reroute(**changes), NOW_MS)
     assert topics(outs) == ["mt.statuses", "lifecycle.events"]
     status = only(outs, "mt.statuses")
@@ -80,7 +80,7 @@ def test_the_same_route_is_never_given_out_twice() -> None:
 
 def test_what_a_predecessor_decided_stands() -> None:
     first = _decider().decide(_reroute(), NOW_MS)
-    own = OwnOutput()
+    own = DecidedByIngress()
     own.add_submission(first[0].value)
     again = _decider(own, draining=["beta"]).decide(_reroute(), NOW_MS)
     assert topics(again) == ["lifecycle.events"]

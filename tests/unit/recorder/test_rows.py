@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from schemas.lifecycle_events import LifecycleEvent
-from services.recorder.rows import DAY_MS, Problem, insert_body, problem_of
+from services.recorder.rows import DAY_MS, RowProblem, insert_body, problem_of
 from shared.messages.events import EventMaker
 
 NOW = 1_800_000_000_000
@@ -69,7 +69,7 @@ def test_wrong_fields_are_named(changes: dict[str, object], field: str) -> None:
 @pytest.mark.parametrize("field", ["event_id", "event", "service", "occurred_at_ms"])
 def test_missing_fields_are_named(field: str) -> None:
     event = {name: content for name, content in EVENT.items() if name != field}
-    assert problem_of(orjson.dumps(event), NOW) == Problem("invalid_record", field, "the field is missing")
+    assert problem_of(orjson.dumps(event), NOW) == RowProblem("invalid_record", field, "the field is missing")
 
 
 @pytest.mark.parametrize("days", [-60, 0, 2])

@@ -20,7 +20,7 @@ from shared.membership.handler import StageHandler
 from shared.membership.mistakes import TooManyMistakes
 from shared.process.gateway import GatewayTable
 from shared.process.settings import read_settings
-from shared.process.yielding import TURN_EVERY_S, Turns
+from shared.process.yielding import TURN_EVERY_S, Yielding
 from tests.unit.encoder.scene import EVENTS, submission
 from tests.unit.ingress.scene import AT_MS, COUNTRIES, Record, applied, request
 
@@ -150,7 +150,7 @@ async def test_a_successor_remembers_past_what_was_stumbled_over(monkeypatch: py
 
 
 async def test_short_work_gives_no_turn() -> None:
-    turns = Turns(ticking(0))
+    turns = Yielding(ticking(0))
     ran: list[int] = []
     asyncio.get_running_loop().call_soon(ran.append, 1)
     for _ in range(100):

@@ -21,8 +21,8 @@ def record(value: bytes, offset: int = 0) -> Rec:
 def test_queued_is_said_once_a_message(route_no: int, words: list[str]) -> None:
     """Its id is the message's: a second one with another connector would contradict the first."""
     value = message(receipt="all", route_no=route_no).to_json()
-    run, outs = take_in(record(value), Ledger(), EVENTS, START_MS)
-    assert run is not None
+    stay, outs = take_in(record(value), Ledger(), EVENTS, START_MS)
+    assert stay is not None
     assert [orjson.loads(out.value or b"")["status"] for out in outs if out.topic == "mt.statuses"] == words
 
 
@@ -34,10 +34,10 @@ def test_queued_says_the_same_when_a_successor_reads_the_record_again() -> None:
 
 
 def test_a_message_of_another_connector_is_a_dead_letter() -> None:
-    """Its dispatches would go to topics that this brain knows nothing of: the process ended, again and again."""
+    """Its dispatches would go to topics that this dispatcher knows nothing of: the process ended, again and again."""
     value = message().model_copy(update={"connector_id": "other-1"}).to_json()
-    run, (letter,) = take_in(record(value), Ledger(), EVENTS, START_MS)
-    assert run is None
+    stay, (letter,) = take_in(record(value), Ledger(), EVENTS, START_MS)
+    assert stay is None
     assert letter.topic == "mt.segments.dlq"
     assert b"other-1" in (dict(letter.headers)["dlq_error"] or b"")
 
@@ -50,6 +50,6 @@ def test_a_number_that_no_record_of_ours_can_carry_is_a_dead_letter(field: bytes
         field += after[: after.index(b",") + 1]
         after = after[after.index(b",") + 1 :]
     wrong = before + field + b"9" * 30 + after[after.index(b",") :]
-    run, (letter,) = take_in(record(wrong), Ledger(), EVENTS, START_MS)
-    assert run is None
+    stay, (letter,) = take_in(record(wrong), Ledger(), EVENTS, START_MS)
+    assert stay is None
     assert letter.topic == "mt.segments.dlq"

@@ -58,7 +58,7 @@ def test_records_that_nobody_can_read_are_passed_over() -> None:
     noise = [Rec(topic, 0, 5, 0, None, value) for value in (None, b"", b"{", b"[]", b"{}")]
     bad_feedback = [Rec(feedback_topic(CONNECTOR), 0, n, 0, None, b"{") for n in range(2)]
     rebuilt = rebuild(ThrottlerMark(), [*world.logs[topic, 0], *noise], 6, bad_feedback, 2)
-    assert [run.message.context.message_id for run in rebuilt.runs] == [message(1).context.message_id]
+    assert [stay.message.context.message_id for stay in rebuilt.stays] == [message(1).context.message_id]
     assert (rebuilt.position, rebuilt.next_offset) == (2, 6)
 
 
@@ -70,8 +70,8 @@ def test_an_answer_by_place_alone_counts_in_the_log_too() -> None:
     world.cycle()
     world.answer([0], "permanent", with_id=False)
     feedback = world.logs[feedback_topic(CONNECTOR), 0]
-    assert rebuild(ThrottlerMark(), world.logs[dispatch_topic(CONNECTOR), 0], 1, feedback, 1).runs == ()
-    assert len(rebuild(ThrottlerMark(), world.logs[dispatch_topic(CONNECTOR), 0], 1, feedback, 0).runs) == 1
+    assert rebuild(ThrottlerMark(), world.logs[dispatch_topic(CONNECTOR), 0], 1, feedback, 1).stays == ()
+    assert len(rebuild(ThrottlerMark(), world.logs[dispatch_topic(CONNECTOR), 0], 1, feedback, 0).stays) == 1
 
 
 def test_after_a_crash_the_rest_of_the_rate_is_kept() -> None:

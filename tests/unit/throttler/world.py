@@ -1,4 +1,4 @@
-"""Pure: a throttler's world in memory: logs, committed offsets and binds, with the brain between them.
+"""Pure: a throttler's world in memory: logs, committed offsets and binds, with the dispatcher between them.
 
 What Kafka does is done here by lists: a transaction is applied as a whole or not at all. Used by unit, property and
 stateful tests and by the bench.
@@ -20,8 +20,8 @@ from schemas.segments import SegmentedMessage, SegmentState
 from schemas.submissions import Content
 from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
 from schemas.wire import Lane, ReceiptWish
+from services.throttler.connector.dispatcher import ConnectorDispatcher
 from services.throttler.connector.policy import Policy
-from services.throttler.connector.scheduler import Brain
 from services.throttler.lanes.ledger import Ledger
 from services.throttler.restore.rebuild import rebuild
 from shared.kafka.records import Out, partition_of
@@ -123,7 +123,7 @@ class World:
         self.leases: dict[int, Any] = {}
         self.epochs: dict[int, int] = defaultdict(int)
         self.answered: set[tuple[int, int]] = set()
-        self.brain = self._new_brain()
+        self.dispatcher = self._new_dispatcher()
 
     # -- Kafka
 
@@ -146,18 +146,20 @@ class World:
 
     # -- the throttler's process
 
-    def _new_brain(self) -> Brain:
-        brain = Brain(self.policy, EventMaker("throttler", "0"), "0|1", self.now_ms, Ledger(self.ledger_size))
+    def _new_dispatcher(self) -> ConnectorDispatcher:
+        dispatcher = ConnectorDispatcher(
+            self.policy, EventMaker("throttler", "0"), "0|1", self.now_ms, Ledger(self.ledger_size)
+        )
         self.positions = {place: mark[0] for place, mark in self.committed.items()}
-        return brain
+        return dispatcher
 
     def configure(self, changed: Policy) -> None:
         self.policy = changed
-        self.brain.configure(changed, self.now_ms)
+        self.dispatcher.configure(changed, self.now_ms)
 
     def lease(self, partition: int, state: Any) -> None:
         self.leases[partition] = state
-        self.brain.lease(partition, state)
+        self.dispatcher.lease(partition, state)
 
     def bind(self, *partitions: int) -> None:
         for partition in partitions:
@@ -166,7 +168,7 @@ class World:
     def cycle(self, *, commit: bool = True) -> list[Out]:
         """One cycle, as the loop does it. `commit` False: the transaction is aborted, so the process must end."""
         moved = self._feed()
-        outs = self.brain.work(self.now_ms)
+        outs = self.dispatcher.work(self.now_ms)
         if not commit:
             return outs
         first: dict[int, int] = {}
@@ -174,8 +176,8 @@ class World:
             offset = self.append(out)
             if out.topic == dispatch_topic(CONNECTOR) and out.partition is not None:
                 first.setdefault(out.partition, offset)
-        self.brain.placed(first)
-        self.committed.update(self.brain.commits())
+        self.dispatcher.placed(first)
+        self.committed.update(self.dispatcher.commits())
         self.positions.update(moved)
         return outs
 
@@ -184,14 +186,14 @@ class World:
         for (topic, partition), log in list(self.logs.items()):
             if topic == feedback_topic(CONNECTOR):
                 for record in log[positions.get((topic, partition), 0) :]:
-                    self.brain.take_feedback(record, self.now_ms)
+                    self.dispatcher.take_feedback(record, self.now_ms)
                 positions[topic, partition] = len(log)
-        self.brain.begin_cycle(self.now_ms)
+        self.dispatcher.begin_cycle(self.now_ms)
         for lane in SEGMENT_LANES:
             place = (segments_topic(CONNECTOR, lane), 0)
             start = positions.get(place, 0)
-            found = self.logs[place][start : start + self.brain.wants(lane)]
-            self.brain.read_lane(lane, found, self.now_ms)
+            found = self.logs[place][start : start + self.dispatcher.wants(lane)]
+            self.dispatcher.read_lane(lane, found, self.now_ms)
             positions[place] = start + len(found)
         return positions
 
@@ -204,11 +206,11 @@ class World:
 
     def crash(self) -> None:
         """The process dies and another one takes over from the logs."""
-        self.brain = self._new_brain()
+        self.dispatcher = self._new_dispatcher()
         for lane in ("otp", "txn", "bulk"):
             place = (segments_topic(CONNECTOR, lane), 0)
             tail = [route_of(r.value or b"") for r in self.logs[place][: self.positions.get(place, 0)]]
-            self.brain.ledger.restore(route for route in tail[-self.ledger_size :] if route)
+            self.dispatcher.ledger.restore(route for route in tail[-self.ledger_size :] if route)
         places = {p for t, p in self.logs if t in {dispatch_topic(CONNECTOR), feedback_topic(CONNECTOR)}}
         for partition in sorted(places):
             dispatches = self.logs[dispatch_topic(CONNECTOR), partition]
@@ -218,9 +220,9 @@ class World:
             rebuilt = rebuild(
                 mark, dispatches[mark.dispatch_from :], len(dispatches), feedback[mark.feedback_from :], position
             )
-            self.brain.restore(partition, rebuilt)
+            self.dispatcher.restore(partition, rebuilt)
         for partition, state in self.leases.items():
-            self.brain.lease(partition, state)
+            self.dispatcher.lease(partition, state)
 
     # -- the binds
 

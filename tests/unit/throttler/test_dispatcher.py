@@ -1,4 +1,4 @@
-"""Edge: tests of the brain of one connector, in a world of lists."""
+"""Edge: tests of the dispatcher of one connector, in a world of lists."""
 
 import orjson
 import pytest
@@ -345,7 +345,7 @@ def test_a_second_answer_changes_nothing(world: World) -> None:
     world.answer([0], "permanent", error_code=8)
     outs = world.cycle()
     assert (len(of_topic(outs, SUBMIT_RESULTS)), len(of_topic(outs, MT_OUTCOMES))) == (1, 0)
-    assert world.brain.binds.unanswered == 0
+    assert world.dispatcher.binds.unanswered == 0
 
 
 def test_what_a_lost_bind_did_not_send_moves_to_another_bind() -> None:
@@ -382,19 +382,19 @@ def test_traceparent_is_passed_on(world: World) -> None:
 
 
 def test_it_sleeps_until_there_is_something_to_do(world: World) -> None:
-    assert world.brain.wake_at_ms(world.now_ms) is None
+    assert world.dispatcher.wake_at_ms(world.now_ms) is None
     world.configure(policy(tps=1))
     world.publish(message(1), message(2, validity_ms=60_000))
     world.cycle()
     assert len(world.dispatches()) == 1
     world.answer_all()
     world.cycle()
-    wake = world.brain.wake_at_ms(world.now_ms)
+    wake = world.dispatcher.wake_at_ms(world.now_ms)
     assert wake is not None
     assert world.now_ms < wake <= world.now_ms + 1_000
     world.lease(0, "unbound")
     world.cycle()
-    assert world.brain.wake_at_ms(world.now_ms) == START_MS + 60_000
+    assert world.dispatcher.wake_at_ms(world.now_ms) == START_MS + 60_000
 
 
 def test_an_answer_of_the_previous_version_still_meets_its_receipt() -> None:

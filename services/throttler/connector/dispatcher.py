@@ -1,8 +1,8 @@
-"""Pure: the brain of one connector: feeds lanes and answers in, gets records out; time is an argument.
+"""Pure: the dispatcher of one connector: feeds lanes and answers in, gets records out; time is an argument.
 
 One cycle is: `take_feedback` for what came, `begin_cycle`, `read_lane` with at most `wants` records of each lane,
 `work`; then `placed` when Kafka has told the offsets, and `commits`. Everything of a cycle belongs to one transaction;
-when that fails the brain is thrown away and `rebuild` makes another from the logs.
+when that fails the dispatcher is thrown away and `rebuild` makes another from the logs.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,13 +12,13 @@ from schemas.connector_states import BindState
 from schemas.feedback import Answer, Feedback
 from schemas.topics import SEGMENT_LANES, feedback_topic, segments_topic
 from services.throttler.connector import outputs
-from services.throttler.connector.answers import End
+from services.throttler.connector.answers import SegmentEnd
 from services.throttler.connector.binds import Binds
 from services.throttler.connector.endings import follow, segment_event, settle, stop
 from services.throttler.connector.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED
 from services.throttler.connector.pacing import TokenBucket
 from services.throttler.connector.policy import Policy
-from services.throttler.connector.stay import Run
+from services.throttler.connector.stay import Stay
 from services.throttler.connector.under_way import UnderWay
 from services.throttler.lanes.intake import SERVICE, take_in
 from services.throttler.lanes.ledger import Ledger
@@ -30,7 +30,7 @@ from shared.messages.events import EventMaker
 
 THROTTLED_PAUSE_MS: Final = 1_000
 SWEEP_MS: Final = 1_000
-"""How often runs under way are looked through for those that may not be dispatched any more."""
+"""How often stays under way are looked through for those that may not be dispatched any more."""
 
 DISPATCHES_MAX: Final = 2_000
 """Per cycle: more would hold up the answers of other connectors."""
@@ -38,11 +38,11 @@ DISPATCHES_MAX: Final = 2_000
 ENDINGS_READ: Final = 500
 """Records read of a lane whose messages are being ended, which takes no credit."""
 
-Offsets = dict[tuple[str, int], tuple[int, str]]
+Commits = dict[tuple[str, int], tuple[int, str]]
 """Next offset and metadata text by (topic, partition)."""
 
 
-class Brain:
+class ConnectorDispatcher:
     """Decides everything for one connector. The bucket is empty at first."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Brain:
         self._room: dict[int, int] = {}
         self._ending: set[str] = set()
         self._outs: list[Out] = []
-        self._committed: Offsets = {}
+        self._committed: Commits = {}
 
     # -- what comes in
 
@@ -88,22 +88,22 @@ class Brain:
         """Take over what a predecessor left in flight in one partition."""
         log = self.under_way.log(partition)
         log.position, log.epoch, log.next_offset = rebuilt.position, rebuilt.epoch, rebuilt.next_offset
-        for run in rebuilt.runs:
-            self.under_way.adopt(run, partition)
-            for piece in run.pieces.values():
-                if run.is_in_flight(piece):
-                    self.binds.dispatched(partition, piece.share)
-            self._enqueue(run, first=False)
+        for stay in rebuilt.stays:
+            self.under_way.adopt(stay, partition)
+            for segment in stay.segments.values():
+                if stay.is_in_flight(segment):
+                    self.binds.dispatched(partition, segment.share)
+            self._enqueue(stay, first=False)
 
     def read_lane(self, lane: str, records: Iterable[In], now_ms: int) -> None:
         """Records of a lane, in order. Repeats are dropped, what cannot be read goes to the dead letters."""
         queue = self._lanes[lane]
         for record in records:
-            run, outs = take_in(record, self.ledger, self._events, now_ms)
-            if run is not None:
-                run.lane = lane
+            stay, outs = take_in(record, self.ledger, self._events, now_ms)
+            if stay is not None:
+                stay.lane = lane
             self._outs += outs
-            queue.read(record.partition, record.offset, run)
+            queue.read(record.partition, record.offset, stay)
 
     def take_feedback(self, record: In, now_ms: int) -> None:
         """One record of the connector's feedback, next in its partition."""
@@ -117,43 +117,43 @@ class Brain:
         if feedback.kind == "closed" or feedback.epoch < log.epoch:
             return
         log.epoch = feedback.epoch
-        again: list[Run] = []
+        again: list[Stay] = []
         for answer in feedback.answers:
             self._answered(record.partition, answer, again, now_ms)
-        for run in reversed(again):
-            self._enqueue(run, first=True)
+        for stay in reversed(again):
+            self._enqueue(stay, first=True)
 
-    def _answered(self, partition: int, answer: Answer, again: list[Run], now_ms: int) -> None:
+    def _answered(self, partition: int, answer: Answer, again: list[Stay], now_ms: int) -> None:
         found = self.under_way.take(partition, answer)
         if found is None:
             return
-        run, piece = found
+        stay, segment = found
         self._answers += 1
-        self.binds.answered(partition, piece.share, now_ms)
-        kind = run.answered(piece, answer)
+        self.binds.answered(partition, segment.share, now_ms)
+        kind = stay.answered(segment, answer)
         if answer.submitted_at_ms is not None and kind.timed:
             self.binds.answer_time.sample(answer.submitted_at_ms, answer.answered_at_ms, now_ms)
         if kind.pauses:
             self._paused_until_ms = max(self._paused_until_ms, answer.answered_at_ms + THROTTLED_PAUSE_MS)
-        if run.queued and not run.dispatchable:
-            self._lanes[run.lane].begun.remove(run)
-            run.queued = False
-        self._outs.extend(follow(self.policy, self._events, run, piece, kind, answer))
-        if run.over:
-            self.under_way.end(run, unanswered=False)
-            self._outs.extend(settle(self.policy, self._events, run, answer.answered_at_ms))
+        if stay.queued and not stay.dispatchable:
+            self._lanes[stay.lane].begun.remove(stay)
+            stay.queued = False
+        self._outs.extend(follow(self.policy, self._events, stay, segment, kind, answer))
+        if stay.over:
+            self.under_way.end(stay, unanswered=False)
+            self._outs.extend(settle(self.policy, self._events, stay, answer.answered_at_ms))
         elif kind.again_now:
-            again.append(run)
+            again.append(stay)
 
-    def _enqueue(self, run: Run, *, first: bool) -> None:
-        if run.queued or not run.dispatchable:
+    def _enqueue(self, stay: Stay, *, first: bool) -> None:
+        if stay.queued or not stay.dispatchable:
             return
-        run.queued = True
-        begun = self._lanes[run.lane].begun
+        stay.queued = True
+        begun = self._lanes[stay.lane].begun
         if first:
-            begun.appendleft(run)
+            begun.appendleft(stay)
         else:
-            begun.append(run)
+            begun.append(stay)
 
     # -- one cycle
 
@@ -188,13 +188,15 @@ class Brain:
                 self._front(lane, queue, now_ms)
         for partition, log in self.under_way.logs.items():
             if log.closed:
-                self._outs.append(outputs.closed_runs(self.connector_id, partition, log.epoch, self._owner, log.closed))
+                self._outs.append(
+                    outputs.closed_stays(self.connector_id, partition, log.epoch, self._owner, log.closed)
+                )
                 log.closed = []
         outs, self._outs = self._outs, []
         return outs
 
     def _dispatch(self, now_ms: int) -> None:
-        ready: dict[str, tuple[Run, int]] = {}
+        ready: dict[str, tuple[Stay, int]] = {}
         stale = list(self._lanes)
         while self._budget > 0:
             for lane in stale:
@@ -206,101 +208,101 @@ class Brain:
             if not ready:
                 return
             lane = self._picker.pick(ready)
-            run, bind = ready[lane]
-            self._send(self._lanes[lane], run, bind, now_ms)
+            stay, bind = ready[lane]
+            self._send(self._lanes[lane], stay, bind, now_ms)
             # What other lanes were about to dispatch still holds, until the bind is full.
             stale = [lane] if self._room[bind] > 0 else list(self._lanes)
 
-    def _next(self, lane: str, now_ms: int) -> tuple[Run, int] | None:
+    def _next(self, lane: str, now_ms: int) -> tuple[Stay, int] | None:
         """What the lane would dispatch now, and to which bind."""
         queue = self._lanes[lane]
         found = self._next_begun(queue, now_ms) if queue.begun else None
         return found or (self._next_head(lane, queue, now_ms) if queue.heads else None)
 
-    def _next_begun(self, queue: LaneQueue, now_ms: int) -> tuple[Run, int] | None:
+    def _next_begun(self, queue: LaneQueue, now_ms: int) -> tuple[Stay, int] | None:
         begun = queue.begun
         for _ in range(len(begun)):
-            run = begun[0]
-            bind = self._bind_for(run)
-            if bind is not None and run.message.expires_at_ms > now_ms:
-                return run, bind
+            stay = begun[0]
+            bind = self._bind_for(stay)
+            if bind is not None and stay.message.expires_at_ms > now_ms:
+                return stay, bind
             begun.rotate(-1)
         return None
 
-    def _bind_for(self, run: Run) -> int | None:
-        """Where the next dispatch of a begun run may go: to its own bind, to another when that one is out of use."""
-        if run.partition in self._room:
-            return run.partition if self._room[run.partition] > 0 else None
-        return None if run.in_flight else self.binds.freest(self._room)
+    def _bind_for(self, stay: Stay) -> int | None:
+        """Where the next dispatch of a begun stay may go: to its own bind, to another when that one is out of use."""
+        if stay.partition in self._room:
+            return stay.partition if self._room[stay.partition] > 0 else None
+        return None if stay.in_flight else self.binds.freest(self._room)
 
-    def _next_head(self, lane: str, queue: LaneQueue, now_ms: int) -> tuple[Run, int] | None:
-        run = self._front(lane, queue, now_ms)
-        if run is None or run.message.due_at_ms > now_ms:
+    def _next_head(self, lane: str, queue: LaneQueue, now_ms: int) -> tuple[Stay, int] | None:
+        stay = self._front(lane, queue, now_ms)
+        if stay is None or stay.message.due_at_ms > now_ms:
             return None
         bind = self.binds.freest(self._room)
-        return None if bind is None else (run, bind)
+        return None if bind is None else (stay, bind)
 
-    def _front(self, lane: str, queue: LaneQueue, now_ms: int) -> Run | None:
+    def _front(self, lane: str, queue: LaneQueue, now_ms: int) -> Stay | None:
         """The head of the lane, after ending those before it that may not be dispatched any more."""
         while queue.heads:
-            run = queue.heads[0].run
-            end = self._end_of(run, now_ms)
+            stay = queue.heads[0].stay
+            end = self._end_of(stay, now_ms)
             if end is None:
-                return run
+                return stay
             queue.pop_head()
             self._ending.add(lane)
-            self._outs.extend(stop(self._events, run, end, now_ms))
+            self._outs.extend(stop(self._events, stay, end, now_ms))
         return None
 
-    def _end_of(self, run: Run, now_ms: int) -> End | None:
-        if run.message.expires_at_ms <= now_ms:
+    def _end_of(self, stay: Stay, now_ms: int) -> SegmentEnd | None:
+        if stay.message.expires_at_ms <= now_ms:
             return VALIDITY_PASSED
-        if self.policy.draining and not run.bound_to_route:
+        if self.policy.draining and not stay.bound_to_route:
             return CONNECTOR_REMOVED
         return None
 
-    def _send(self, queue: LaneQueue, run: Run, bind: int, now_ms: int) -> None:
-        first = run.partition != bind
-        if run.partition is None:
+    def _send(self, queue: LaneQueue, stay: Stay, bind: int, now_ms: int) -> None:
+        first = stay.partition != bind
+        if stay.partition is None:
             queue.pop_head()
         elif first:
-            run = self._move(queue, run)
+            stay = self._move(queue, stay)
         if first:
-            self.under_way.begin(run, bind)
-        piece = run.next_waiting()
+            self.under_way.begin(stay, bind)
+        segment = stay.next_waiting()
         share = self.binds.shares[bind]
-        run.sent(piece, piece.attempt + 1, share)
-        self.under_way.dispatched(run, piece, bind)
+        stay.sent(segment, segment.attempt + 1, share)
+        self.under_way.dispatched(stay, segment, bind)
         self.binds.dispatched(bind, share)
         self._bucket.take(1)
         self._budget -= 1
         self._credit -= 1
         self._room[bind] -= 1
-        if run.queued and not run.dispatchable:
-            queue.begun.remove(run)
-            run.queued = False
-        self._enqueue(run, first=True)
-        self._outs.append(outputs.dispatch(self.policy, run, piece, bind, with_message=first))
-        self._outs.append(segment_event(self._events, run, piece, "dispatched", now_ms))
+        if stay.queued and not stay.dispatchable:
+            queue.begun.remove(stay)
+            stay.queued = False
+        self._enqueue(stay, first=True)
+        self._outs.append(outputs.dispatch(self.policy, stay, segment, bind, with_message=first))
+        self._outs.append(segment_event(self._events, stay, segment, "dispatched", now_ms))
 
-    def _move(self, queue: LaneQueue, run: Run) -> Run:
-        """Another stay for a run whose bind is out of use: a run never lies in two partitions."""
-        queue.begun.remove(run)
-        self.under_way.end(run, unanswered=True)
-        message = run.next_stay(run.message.due_at_ms)
-        moved = Run(message, message.to_json(), run.headers)
-        moved.lane = run.lane
+    def _move(self, queue: LaneQueue, stay: Stay) -> Stay:
+        """Another stay for a stay whose bind is out of use: a stay never lies in two partitions."""
+        queue.begun.remove(stay)
+        self.under_way.end(stay, unanswered=True)
+        message = stay.next_stay(stay.message.due_at_ms)
+        moved = Stay(message, message.to_json(), stay.headers)
+        moved.lane = stay.lane
         return moved
 
     def _sweep(self, now_ms: int) -> None:
-        """End begun runs with nothing in flight that may not be dispatched any more."""
+        """End begun stays with nothing in flight that may not be dispatched any more."""
         for queue in self._lanes.values():
-            for run in [r for r in queue.begun if r.in_flight == 0]:
-                end = self._end_of(run, now_ms)
+            for stay in [r for r in queue.begun if r.in_flight == 0]:
+                end = self._end_of(stay, now_ms)
                 if end is not None:
-                    queue.begun.remove(run)
-                    self.under_way.end(run, unanswered=True)
-                    self._outs.extend(stop(self._events, run, end, now_ms))
+                    queue.begun.remove(stay)
+                    self.under_way.end(stay, unanswered=True)
+                    self._outs.extend(stop(self._events, stay, end, now_ms))
 
     # -- what to commit, and when to come back
 
@@ -308,9 +310,9 @@ class Brain:
         """The offset of this cycle's first dispatch in each partition."""
         self.under_way.placed(first_offsets)
 
-    def commits(self) -> Offsets:
+    def commits(self) -> Commits:
         """Offsets that have moved since the last call, with their metadata."""
-        now: Offsets = {}
+        now: Commits = {}
         for lane, queue in self._lanes.items():
             topic = segments_topic(self.connector_id, lane)
             for partition, offset in queue.offsets().items():
@@ -349,11 +351,11 @@ class Brain:
         times: list[int] = [now_ms] if self._ending else []
         ready = False
         for queue in self._lanes.values():
-            for run in queue.begun:
+            for stay in queue.begun:
                 ready = True
-                times.append(max(run.message.expires_at_ms, self._swept_at_ms + SWEEP_MS))
+                times.append(max(stay.message.expires_at_ms, self._swept_at_ms + SWEEP_MS))
             if queue.heads:
-                message = queue.heads[0].run.message
+                message = queue.heads[0].stay.message
                 times.append(message.expires_at_ms)
                 if message.due_at_ms > now_ms:
                     times.append(message.due_at_ms)
