@@ -113,7 +113,7 @@ Metadata = Annotated[dict[str, str], _required(is_metadata, "more than 16 entrie
 
 
 class Request(Wire):
-    """What a producer publishes (architecture section 3). Unknown fields are ignored; the Kafka key is never read.
+    """What a producer publishes (docs/contracts.md). Unknown fields are ignored; the Kafka key is never read.
 
     This model is the published contract. Ingress does its own field-by-field admission, because a wrong field must
     end in a status that names it, and accepts exactly what this model accepts. A null field is an absent one; types

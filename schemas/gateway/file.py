@@ -1,4 +1,4 @@
-"""Pure: gateway.yaml as a whole, and `config.gateway`, the record that carries it (architecture section 9)."""
+"""Pure: gateway.yaml as a whole, and `config.gateway`, the record that carries it (docs/options.md)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

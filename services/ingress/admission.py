@@ -1,4 +1,4 @@
-"""Pure: what a record of `mt.requests` says, checked field by field (architecture section 3).
+"""Pure: what a record of `mt.requests` says, checked field by field (docs/contracts.md).
 
 It must never raise, whatever the bytes, and it is on the way of every message: `orjson` and one check per field that
 is there, in a table. The rules of the fields are those of `schemas.requests`; a contract test holds the two together.

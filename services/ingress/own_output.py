@@ -1,4 +1,4 @@
-"""Pure: what ingress has decided already, so that it does not decide it again (architecture section 4).
+"""Pure: what ingress has decided already, so that it does not decide it again (docs/guarantees.md).
 
 Two sources: what a predecessor wrote shortly before its last commit, read back on assignment (`add_*`), and what this
 process has decided about records that may come twice without a crash: moved copies and re-routes (`note`).

@@ -1,4 +1,4 @@
-"""Pure: what a session is told once, with the defaults of architecture.md section 9. Times are seconds, 0 = off."""
+"""Pure: what a session is told once, with the defaults of docs/options.md. Times are seconds, 0 = off."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""Pure: a message from a handset: short_message, data_coding and header to text or data (architecture section 3).
+"""Pure: a message from a handset: short_message, data_coding and header to text or data (docs/contracts.md).
 
 data_coding 0 (the connector's default alphabet), 1, 3 and 8 become text, all else data; the header is taken off.
 Nothing here raises. Reassembly of several parts joins `user_data` and decodes once, so that a surrogate pair or an

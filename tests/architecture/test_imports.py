@@ -1,4 +1,4 @@
-"""Edge: who may import whom (architecture section 12), read from the syntax trees."""
+"""Edge: who may import whom (docs/developing.md), read from the syntax trees."""
 
 import ast
 

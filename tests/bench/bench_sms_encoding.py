@@ -1,6 +1,6 @@
 """What encoding and parsing cost: `python -m tests.bench.bench_sms_encoding`: µs of CPU a call, best and median of 15.
 
-Aims (architecture section 11 and the issue on encoding): a 100-character GSM 7-bit text ≤ 8 µs, a UCS-2 text of six
+Aims: a 100-character GSM 7-bit text ≤ 8 µs, a UCS-2 text of six
 segments with emoji ≤ 40 µs, both for the whole of `encode_message`.
 """
 

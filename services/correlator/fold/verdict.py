@@ -1,4 +1,4 @@
-"""Pure: what a message came to when every segment has an outcome (architecture section 3, the precedence rule)."""
+"""Pure: what a message came to when every segment has an outcome (docs/contracts.md, the precedence)."""
 
 from collections.abc import Collection
 from typing import Final, NamedTuple

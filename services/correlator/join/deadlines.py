@@ -1,6 +1,6 @@
 """Pure: what is due when, for millions of keys, and how far the log proves that nothing earlier is still to come.
 
-A deadline here is never decided by a clock (architecture section 3): a receipt counts when its LogAppendTime is at or
+A deadline here is never decided by a clock (docs/guarantees.md): a receipt counts when its LogAppendTime is at or
 before the deadline, so a missing one is known only when the log was read beyond that time.
 """
 

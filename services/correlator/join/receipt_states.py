@@ -1,4 +1,4 @@
-"""Pure: what the state word of a receipt means for a segment: the status table of architecture section 3.
+"""Pure: what the state word of a receipt means for a segment: the status table of docs/contracts.md.
 
 The words are those of SMPP 3.4 appendix B, as `shared.sms.receipt_text` reads them. A word that is not in the table
 (ENROUTE, ACCEPTD, UNKNOWN, or anything else) leaves the segment open.

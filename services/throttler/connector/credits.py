@@ -1,4 +1,4 @@
-"""Pure: how much may be dispatched and not yet answered (architecture section 5, credits)."""
+"""Pure: how much may be dispatched and not yet answered (docs/guarantees.md, The rate)."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -2,7 +2,7 @@
 
 The limit is counted at the SMSC's socket, so the last gate is the bind: it keeps the spacing that each dispatch record
 carries. What is decided here is how many segments may be handed over, and which spacing each bind is given, so that
-the binds together never come to more than `tps`, also while shares change hands (architecture section 5).
+the binds together never come to more than `tps`, also while shares change hands (docs/guarantees.md, The rate).
 """
 
 from collections.abc import Iterable, Mapping

@@ -1,4 +1,4 @@
-"""The status table, word by word as architecture section 3 has it."""
+"""The status table, word by word as docs/contracts.md has it."""
 
 import pytest
 

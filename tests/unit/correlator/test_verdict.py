@@ -1,4 +1,4 @@
-"""The precedence rule of architecture section 3."""
+"""The precedence rule of docs/contracts.md."""
 
 from itertools import permutations
 
