@@ -22,7 +22,7 @@ REASONS: Final[dict[str, str]] = {
     "smsc_undelivered": "The receipt says UNDELIV or DELETED.",
     "smsc_rejected": "The receipt says REJECTD.",
     "smsc_expired": "The receipt says EXPIRED.",
-    "smsc_refused": "The SMSC refused the submit_sm for good; `smsc_error` has its command_status.",
+    "smsc_refused": "The SMSC refused the submit_sm for good; `smsc_error` has its error, for SMPP the command_status.",
     "validity_passed": "The validity ended before the SMSC took the message.",
     "retries_exhausted": "The configured number of tries was used up by temporary errors.",
     "receipt_deadline": "No final receipt came before the connector's receipt deadline.",

@@ -45,6 +45,7 @@ class Status(Wire):
     idempotency_key: str | None = None
     campaign_id: str | None = None
     to: str | None = None
+    from_: str | None = Field(default=None, alias="from", description="The sender, as it was or shall be shown")
     status: StatusWord
     final: bool
     reason: str | None = None

@@ -87,6 +87,7 @@ def _of_the_status(context: MessageContext, status: StatusWord, occurred_at_ms: 
         "schema_version": 1,
         "status_id": status_id_of(context.accepted_at_ms, context.message_id, status),
         "message_id": context.message_id,
+        "from": context.sender or None,
         "accepted_at_ms": context.accepted_at_ms,
         "occurred_at_ms": occurred_at_ms,
     }

@@ -8,7 +8,7 @@ BUDGET_US: Final = {
     "ingress": 35, "encoder": 30, "throttler": 55, "binder": 45, "correlator": 45, "recorder": 15, "kafka": 135,
     "clickhouse": 50,
 }  # fmt: skip
-"""Architecture section 11; the simulator and the load generator are not part of it."""
+"""A first budget for one single-segment message with receipt, everything counted but the simulator and the load."""
 
 ALL_PARTS_US: Final = 690
 MESSAGES_PER_S: Final = 2_500

@@ -93,6 +93,7 @@ def test_the_status_record_carries_what_the_result_brought_and_when_the_receipt_
         message_id=message_id(1),
         account_id="shop",
         idempotency_key="order-1",
+        from_="SHOP",
         to="447700900123",
         status="undeliverable",
         final=True,

@@ -26,6 +26,7 @@ def test_record_and_event_tell_the_same() -> None:
         idempotency_key="k",
         campaign_id="c",
         to="447700900123",
+        from_="SHOP",
         status="undeliverable",
         final=True,
         reason="smsc_refused",
