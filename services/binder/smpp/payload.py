@@ -63,8 +63,14 @@ class SubmitParts(NamedTuple):
             data_coding,
             0,
             self.octets,
-            tlvs=self.tlvs + vendor_tlvs,
+            tlvs=self.tlvs + _others(vendor_tlvs, self.tlvs) if self.tlvs else vendor_tlvs,
         )
+
+
+def _others(vendor_tlvs: tuple[Tlv, ...], own: tuple[Tlv, ...]) -> tuple[Tlv, ...]:
+    """The connector's, without those that the message has a value of its own for."""
+    tags = {tlv.tag for tlv in own}
+    return tuple(tlv for tlv in vendor_tlvs if tlv.tag not in tags)
 
 
 def read_payload(fields: Any) -> SubmitParts:

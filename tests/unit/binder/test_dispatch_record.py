@@ -38,6 +38,12 @@ def test_a_dispatch_becomes_its_submit_sm() -> None:
     assert pdu.tlvs == (Tlv(0x020C, b"\1\2"), Tlv(0x1401, b"v"))
 
 
+def test_a_parameter_of_the_message_stands_for_the_connectors_with_the_same_tag() -> None:
+    found = segment(tlvs=[(0x1401, base64.b64encode(b"mine").decode())])
+    pdu = found.payload.submit_sm(1, (Tlv(0x1401, b"ours"), Tlv(0x1402, b"x")))
+    assert pdu.tlvs == (Tlv(0x1401, b"mine"), Tlv(0x1402, b"x"))
+
+
 @pytest.mark.parametrize(
     ("left_ms", "period"),
     [(90_061_000, "000001010101000R"), (1, "000000000001000R"), (1001, "000000000002000R"), (-5, "000000000001000R")],
