@@ -145,8 +145,9 @@ async def test_no_decision_after_sleep(gateway: Gateway, number: int, services: 
 
 
 async def _until_assigned(gateway: Gateway, service: str) -> None:
+    """Until both instances have told what they hold: neither is ready while it restores."""
     async with asyncio.timeout(PROGRESS_S):
-        while not await _assignment(gateway, service, "1"):
+        while not all([await _assignment(gateway, service, instance) for instance in ("0", "1")]):
             await asyncio.sleep(0.2)
 
 
