@@ -1,6 +1,6 @@
 """Pure: `lifecycle.events`: every step of every message, stored as it is in ClickHouse. Key `message_id`."""
 
-from typing import Final, Literal, get_args
+from typing import Final, Literal
 
 from pydantic import Field
 
@@ -36,7 +36,7 @@ EventWord = Literal[
     "service_started",
     "service_stopped",
 ]
-EVENT_WORDS: tuple[str, ...] = get_args(EventWord)
+"""A new word goes to the end: ClickHouse keeps the place of a word in this list."""
 
 ERROR_CODE_COLUMN: Final = "command_status"
 """Holds the number of a channel's error, whatever the channel: it has its name from SMPP, the first one."""

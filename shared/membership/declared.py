@@ -24,7 +24,7 @@ OUTSIDERS: Final = frozenset({"producers", "applications"})
 TITLE: Final = "SMS gateway"
 DESCRIPTION: Final = """\
 Messages go in, what became of them and messages from handsets come out. Every record is one JSON object; unknown fields
-are ignored. Delivery is at least once: collapse statuses on message_id and seq, messages from handsets on mo_id."""
+are ignored. Delivery is at least once: collapse statuses on status_id, messages from handsets on mo_id."""
 
 _KEYS: Final = {
     "any": "Any or none: it decides the partition, and so which requests keep their order.",

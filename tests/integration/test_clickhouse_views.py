@@ -12,7 +12,7 @@ import orjson
 import pytest
 from aiokafka import ConsumerRecord
 
-from schemas.lifecycle_events import EVENT_WORDS, EventWord
+from schemas.lifecycle_events import EventWord
 from services.recorder.app import RecorderHandler, known_migrations, migrate
 from services.recorder.recording import Patience
 from services.recorder.rollup import REFRESH_HOUR, RollupPlan
@@ -41,18 +41,6 @@ async def test_views_have_at_least_the_columns_of_the_contract(database: Databas
     for view, names in CONTRACT.items():
         columns = {row[0] for row in await database.clickhouse.rows(f"DESCRIBE TABLE sms.{view}")}
         assert set(names.split()) <= columns, view
-
-
-def test_words_of_the_sql_are_those_of_the_schema() -> None:
-    words = "[" + ", ".join(f"'{word}'" for word in EVENT_WORDS) + "]"
-    lists = [
-        " ".join(statement.split())
-        for migration in known_migrations()
-        for statement in migration.statements
-        if "'service_stopped']" in statement
-    ]
-    assert len(lists) == 4
-    assert all(words in text for text in lists)
 
 
 class TestMessages:

@@ -1,4 +1,4 @@
-"""Edge: tests of topics and owners."""
+"""Edge: tests of which topics are a connector's, and of what its records are about."""
 
 import re
 
