@@ -10,7 +10,6 @@ A rebalance throws the dispatchers away and makes them again from the logs (`res
 """
 
 import asyncio
-import logging
 from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -34,8 +33,6 @@ from shared.membership.member import Assignment, Member
 from shared.process.clock import monotonic_s, now_ms
 from shared.process.service import Service
 from shared.process.telemetry import BATCH_SECONDS, count_records_out
-
-log = logging.getLogger(__name__)
 
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50

@@ -39,11 +39,6 @@ def count_records_out(topics: Iterable[str]) -> None:
             DEAD_LETTERS.labels(topic).inc(count)
 
 
-def redact_msisdn(number: str) -> str:
-    """All but the first three and last two digits, for logs and traces."""
-    return number if len(number) <= 5 else f"{number[:3]}{'x' * (len(number) - 5)}{number[-2:]}"
-
-
 def configure_logging(service: str, level: str) -> None:
     """One line per record on stderr; the clients' own chatter only from WARNING on."""
     logging.basicConfig(

@@ -53,11 +53,6 @@ class UnparsablePdu:
     reason: str
 
     @property
-    def is_known_command(self) -> bool:
-        """Whether the specification has the command; then its own response carries `answer_status`."""
-        return self.command_id in COMMAND_SPECS
-
-    @property
     def is_response(self) -> bool:
         """Responses are never answered."""
         return bool(self.command_id & RESPONSE_BIT)

@@ -34,7 +34,6 @@ from shared.smpp.window import InFlight
 
 _SUBMIT_SM: Final = SmppCommand.SUBMIT_SM.value
 _SUBMIT_SM_RESP: Final = SmppCommand.SUBMIT_SM_RESP.value
-_DATA_SM: Final = SmppCommand.DATA_SM.value
 _GENERIC_NACK: Final = SmppCommand.GENERIC_NACK.value
 
 

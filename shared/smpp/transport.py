@@ -32,7 +32,6 @@ MakeSession: TypeAlias = Callable[[float], SessionT]
 PauseReason: TypeAlias = Literal["unanswered", "owner"]
 
 UNANSWERED_HIGH = 1000
-UNANSWERED_LOW = 500
 UNSENT_MAX = 4 << 20
 """Octets written to a socket that takes none; more, and the connection is cut."""
 

@@ -7,7 +7,6 @@ has and Latin-1 has not (the euro sign, Greek capitals) is spelt in letters; wha
 
 from typing import Final, NamedTuple
 
-TON_UNKNOWN: Final = 0
 TON_INTERNATIONAL: Final = 1
 TON_NETWORK_SPECIFIC: Final = 3
 TON_ALPHANUMERIC: Final = 5

@@ -13,9 +13,6 @@ from shared.sms import tlv_tags
 from shared.sms.receipt_time import epoch_ms
 from shared.sms.smsc_message_id import same_number
 
-ESM_CLASS_RECEIPT_BITS: Final = 0x04 | 0x08 | 0x20
-"""Delivery receipt, SME acknowledgement, intermediate notification (SMPP 3.4, 5.2.12)."""
-
 UNKNOWN: Final = "UNKNOWN"
 FINAL_WORDS: Final = frozenset({"DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "REJECTD"})
 """After one of these the SMSC is done with the message; ENROUTE, ACCEPTD and UNKNOWN leave it open (Q13)."""
@@ -48,8 +45,6 @@ _KEY: Final = re.compile(
     rf"(?:(?<![0-9A-Za-z_:.-])(?P<known>{_KNOWN_KEYS})|(?:^|(?<=[\s,;|]))(?P<other>[A-Za-z][A-Za-z0-9_.-]*))\s*:",
     re.IGNORECASE | re.ASCII,
 )
-_RECEIPT_LIKE: Final = re.compile(rb"(?<![0-9A-Za-z_])id\s*:\s*\S+[\s\S]*?\bstat(?:us)?\s*:\s*\S", re.IGNORECASE)
-_ID: Final = re.compile(r"(?<![0-9A-Za-z_:.-])id\s*:\s*([^\s,;|]+)", re.IGNORECASE | re.ASCII)
 _CODE: Final = re.compile(r"[0-9A-Fa-f]{1,4}")
 
 
@@ -90,11 +85,6 @@ class Receipt:
     raw: str = ""
 
     @property
-    def is_final(self) -> bool:
-        """Whether the SMSC is done with the message."""
-        return self.word in FINAL_WORDS
-
-    @property
     def submitted_at_ms(self) -> int | None:
         """`submit_date` as epoch milliseconds."""
         return epoch_ms(self.submit_date)
@@ -103,17 +93,6 @@ class Receipt:
     def done_at_ms(self) -> int | None:
         """`done_date` as epoch milliseconds, taken as UTC where the date has no zone."""
         return epoch_ms(self.done_date)
-
-
-def is_receipt(
-    esm_class: int, short_message: bytes, tlvs: Iterable[tuple[int, bytes]] = (), *, dlr_by_text: bool = False
-) -> bool:
-    """Whether a deliver_sm is a receipt (Q6): any receipt bit, or a receipt TLV, or its text if the option says so."""
-    if esm_class & ESM_CLASS_RECEIPT_BITS:
-        return True
-    if any(tag in (tlv_tags.RECEIPTED_MESSAGE_ID, tlv_tags.MESSAGE_STATE) for tag, _ in tlvs):
-        return True
-    return dlr_by_text and _RECEIPT_LIKE.search(short_message) is not None
 
 
 def parse_receipt(
@@ -156,15 +135,6 @@ def parse_receipt(
         conflicts=_conflicts(id_in_text, id_in_tlv, word if stat else "", state_word),
         raw=raw,
     )
-
-
-def receipt_id(
-    short_message: bytes, tlvs: Iterable[tuple[int, bytes]] = (), *, data_coding: int = 0
-) -> tuple[str, str]:
-    """(id in the TLV, id in the text), each "" when absent: all that is needed to choose the key of the record."""
-    by_tag = tlv_tags.first_values(tlvs)
-    match = _ID.search(_text(by_tag.get(tlv_tags.MESSAGE_PAYLOAD, short_message), data_coding))
-    return _c_string(by_tag.get(tlv_tags.RECEIPTED_MESSAGE_ID, b"")), match[1] if match else ""
 
 
 def _text(octets: bytes, data_coding: int) -> str:

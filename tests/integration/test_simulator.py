@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from services.binder.smpp.classify import DeliveredMessage, DeliveredReceipt, classify
 from services.simulator.submit_log import SubmitLog
 from shared.smpp import pdu
 from shared.smpp.constants import BindMode, SmppCommandStatus
@@ -21,7 +22,7 @@ from shared.smpp.tls import ClientTls
 from shared.smpp.tlv import Tag, Tlv
 from shared.sms.inbound import read_inbound
 from shared.sms.message import ConnectorProfile
-from shared.sms.receipt_text import is_receipt, parse_receipt
+from shared.sms.receipt_text import parse_receipt
 from tests.integration.simulator_rig import SUBMIT, Esme, read_log, smsc, smsc_process
 from tests.unit.shared.smpp.test_tls import self_signed
 
@@ -30,9 +31,8 @@ QUICK = "receipts: {delay_ms: 0}"
 
 def receipt(body: pdu.DeliverSm | pdu.DataSm) -> Any:
     assert isinstance(body, pdu.DeliverSm)
-    tlvs = [(tlv.tag, tlv.value) for tlv in body.tlvs]
-    assert is_receipt(body.esm_class, body.short_message, tlvs)
-    return parse_receipt(body.short_message, tlvs)
+    assert isinstance(classify(body, dlr_by_text=False), DeliveredReceipt)
+    return parse_receipt(body.short_message, [(tlv.tag, tlv.value) for tlv in body.tlvs])
 
 
 async def test_a_submit_is_logged_answered_and_followed_by_its_receipt(tmp_path: Path) -> None:
@@ -265,7 +265,7 @@ accounts:
         for one in esme.delivered():
             body = one.pdu
             assert isinstance(body, pdu.DeliverSm)
-            assert not is_receipt(body.esm_class, body.short_message)
+            assert isinstance(classify(body, dlr_by_text=False), DeliveredMessage)
             inbound = read_inbound(body.short_message, body.data_coding, body.esm_class, (), ConnectorProfile())
             texts.append((body.source_addr, body.destination_addr, inbound.text))
         assert texts.count(("447700900998", "12345", "again")) == 3

@@ -1,7 +1,6 @@
 """Edge: one bind: a transceiver connection, or a transmitter and a receiver that live and die together."""
 
 import asyncio
-import logging
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,8 +30,6 @@ from shared.smpp.events import (
 from shared.smpp.pdu import SubmitSm
 from shared.smpp.session import EsmeSession, bind_request
 from shared.smpp.transport import Connection, connect_client
-
-log = logging.getLogger(__name__)
 
 EsmeConnection = Connection[EsmeSession]
 

@@ -41,10 +41,3 @@ class LaneQueue:
     def offsets(self) -> dict[int, int]:
         """What may be committed, by partition: the first record that is not begun, else behind the last one read."""
         return {p: self._unbegun[p][0] if self._unbegun.get(p) else position for p, position in self._positions.items()}
-
-    def forget_heads(self) -> None:
-        """Drop what is not committed: it will be read again from the committed offset."""
-        for partition, offset in self.offsets().items():
-            self._positions[partition] = offset
-        self.heads.clear()
-        self._unbegun.clear()

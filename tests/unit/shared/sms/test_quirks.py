@@ -8,7 +8,7 @@ from shared.sms.concat_ref import RecentRefs, concat_ref
 from shared.sms.data_coding import read_map
 from shared.sms.inbound import read_inbound
 from shared.sms.message import ConnectorProfile, Encoded, EncodeRequest
-from shared.sms.receipt_text import NetworkErrorCode, is_receipt, parse_receipt
+from shared.sms.receipt_text import NetworkErrorCode, parse_receipt
 from shared.sms.segmentation import encode_message
 from shared.sms.smsc_message_id import candidates, receipt_key, response_key
 
@@ -31,19 +31,6 @@ def test_q2_leading_zeros_and_case() -> None:
 def test_q3_ids_of_smpp_33_and_34_are_candidates_of_each_other() -> None:
     assert "436949" in candidates("0006AAD5")
     assert "6aad5" in candidates("0000436949")
-
-
-@pytest.mark.parametrize("esm_class", [0x04, 0x08, 0x20, 0x44, 0x24])
-def test_q6_any_receipt_bit_marks_a_receipt(esm_class: int) -> None:
-    assert is_receipt(esm_class, b"")
-
-
-def test_q6_a_receipt_tlv_or_if_asked_the_text_marks_a_receipt() -> None:
-    assert is_receipt(0, b"", [(0x001E, b"1\0")])
-    assert is_receipt(0, b"", [(0x0427, b"\x02")])
-    text = b"id:1 sub:001 stat:DELIVRD"
-    assert not is_receipt(0, text)
-    assert is_receipt(0, text, dlr_by_text=True)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +75,7 @@ def test_q11_the_carriers_vocabulary_is_a_table_and_the_unknown_is_not_a_failure
     assert (receipt.word, receipt.stat) == ("DELIVRD", "0")
     assert parse_receipt(b"id:1 stat:failed", receipt_map={"FAILED": "UNDELIV"}).word == "UNDELIV"
     unknown = parse_receipt(b"id:1 stat:WHATEVER")
-    assert (unknown.word, unknown.stat, unknown.is_final) == ("UNKNOWN", "WHATEVER", False)
+    assert (unknown.word, unknown.stat) == ("UNKNOWN", "WHATEVER")
 
 
 def test_q29_a_trailing_nul_is_dropped_from_receipts_only() -> None:

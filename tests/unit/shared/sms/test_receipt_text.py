@@ -2,7 +2,7 @@
 
 import pytest
 
-from shared.sms.receipt_text import NetworkErrorCode, is_receipt, parse_receipt, receipt_id
+from shared.sms.receipt_text import NetworkErrorCode, parse_receipt
 
 USUAL = (
     b"id:0123456789 sub:001 dlvrd:001 submit date:2401021200 done date:2401021201 stat:DELIVRD err:000 text:Hello, w"
@@ -11,7 +11,7 @@ USUAL = (
 
 def test_the_form_of_appendix_b() -> None:
     receipt = parse_receipt(USUAL)
-    assert (receipt.smsc_message_id, receipt.word, receipt.is_final) == ("0123456789", "DELIVRD", True)
+    assert (receipt.smsc_message_id, receipt.word) == ("0123456789", "DELIVRD")
     assert (receipt.sub, receipt.dlvrd, receipt.err, receipt.err_number) == (1, 1, "000", 0)
     assert (receipt.submit_date, receipt.done_date) == ("2401021200", "2401021201")
     assert (receipt.submitted_at_ms, receipt.done_at_ms) == (1_704_196_800_000, 1_704_196_860_000)
@@ -61,7 +61,6 @@ def test_the_text_may_be_in_message_payload_or_in_ucs2() -> None:
     assert parse_receipt(b"ignored", [(0x0424, USUAL)]).smsc_message_id == "0123456789"
     receipt = parse_receipt(USUAL.decode().encode("utf-16-be"), data_coding=8)
     assert (receipt.smsc_message_id, receipt.text) == ("0123456789", "Hello, w")
-    assert receipt_id(USUAL.decode().encode("utf-16-be"), data_coding=8) == ("", "0123456789")
 
 
 @pytest.mark.parametrize(
@@ -75,14 +74,3 @@ def test_a_state_that_says_nothing_leaves_the_word_to_the_text() -> None:
     receipt = parse_receipt(b"id:1 stat:DELIVRD", [(0x0427, b"\x07")])
     assert (receipt.word, receipt.conflicts) == ("DELIVRD", ("stat",))
     assert parse_receipt(b"id:1 stat:DELIVRD", [(0x0427, b"\xc8")]).word == "DELIVRD"
-
-
-def test_receipt_id_is_what_the_parser_finds() -> None:
-    assert receipt_id(USUAL, [(0x001E, b"X1\0")]) == ("X1", "0123456789")
-    assert receipt_id(b"stat:DELIVRD, ID : 42, x:1") == ("", "42")
-    assert receipt_id(b"no such thing, grid:5") == ("", "")
-
-
-def test_an_ordinary_message_is_no_receipt() -> None:
-    assert not is_receipt(0x40, b"hello", [(0x0424, b"x")], dlr_by_text=True)
-    assert not is_receipt(0, USUAL)
