@@ -15,8 +15,8 @@ _DIGITS_MAX: Final = 18
 class ThrottlerMark:
     """The throttler's commit of a feedback partition: where its successor begins to read.
 
-    `dispatch_from`: lowest dispatch offset of an unfinished run of the partition. `feedback_from` and `epoch`: position
-    in the feedback, and the highest binder epoch seen before it, when that run began.
+    `dispatch_from`: lowest dispatch offset of an unfinished stay in the partition. `feedback_from` and `epoch`:
+    position in the feedback, and the highest binder epoch seen before it, when that stay began.
     """
 
     dispatch_from: int = 0

@@ -34,10 +34,10 @@ class _Envelope(Wire):
 class Dispatch(_Envelope):
     """A segment to submit now. `id` = message_id/route_no/index/attempt names this dispatch and its answer.
 
-    `message` (a `SegmentedMessage`, JSON, as it was when this run of it began) is on the first record of a run. All
-    records of a run lie in one partition (a message that must move to another bind begins another run), so that a
-    throttler that takes over rebuilds what is in flight partition by partition, from these records and their answers.
-    `payload` is for the binder alone: a record of `schemas.payloads`, by `kind`.
+    `message` (a `SegmentedMessage`, JSON, as it was when this stay began) is on the first record of a stay. All records
+    of a stay lie in one partition (a message that must move to another bind begins another stay), so that a throttler
+    that takes over rebuilds what is in flight partition by partition, from these records and their answers. `payload`
+    is for the binder alone: a record of `schemas.payloads`, by `kind`.
     """
 
     CURRENT_VERSION: ClassVar[int] = 2

@@ -35,8 +35,8 @@ STANDARD_TAGS: Final[Mapping[int, int]] = {
     0x1380: 1,  # its_reply_type
     0x1383: 0,  # its_session_info
 }
-"""SMPP 3.4, 4.4.1: octets of an integer, 0 for what is none. Those that say how a message is cut (sar_*,
-message_payload) are the encoder's."""
+"""SMPP 3.4, 4.4.1: octets of an integer; 0 for a parameter that is no integer. Those that say how a message is cut
+(sar_*, message_payload) are the encoder's."""
 
 _TAG: Final = re.compile(r"0[xX][0-9a-fA-F]{1,4}|[0-9]{1,5}")
 _TEXT: Final = re.compile("(?:text:)?[\x00-\xff]*", re.DOTALL)

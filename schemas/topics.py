@@ -204,7 +204,7 @@ class NewTopic:
 
 
 def dlq_config() -> dict[str, str]:
-    """A dead letter is a record as it came and then some: the limit is above that of the topics it comes from."""
+    """A dead letter is a record as it came, and headers more: the limit is above that of the topics it comes from."""
     return {
         "cleanup.policy": "delete",
         "retention.ms": str(30 * DAY_MS),

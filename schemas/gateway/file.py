@@ -119,4 +119,4 @@ class AppliedConfig(Wire):
     applied_at_ms: int
     gateway: Gateway
     draining: tuple[Draining, ...] = ()
-    partitions: int = Field(default=4, description="The installation's partition count, for who creates topics")
+    partitions: int = Field(default=4, description="The installation's partition count, for whoever creates topics")

@@ -17,7 +17,7 @@ AccountId = Annotated[str, Field(min_length=1, max_length=64)]
 
 
 def no_truth(value: object) -> object:
-    """YAML's true is 1 to Python, and to nobody who writes `tps: true`."""
+    """Refuse true and false where a number belongs: Python takes YAML's true for 1."""
     if isinstance(value, bool):
         raise ValueError("must be a number, not true or false")
     return value

@@ -12,8 +12,8 @@ from shared.process.service import Service, run_service
 
 @asynccontextmanager
 async def lifespan(app: Application) -> AsyncIterator[None]:
-    """The binds of the partitions that the group gives us. Windows decide what is read, and answers what is committed:
-    no stage does that.
+    """The binds of the partitions that the group gives us, as a cycle of the binder's own: windows decide what is read,
+    and answers decide what is committed, which no stage does.
     """
     gc.set_threshold(50_000, 20, 50)  # thousands of short-lived objects a second, none of them in a cycle
     app.add_own_cycle(BINDER, Binder(app.service).run)
@@ -21,11 +21,11 @@ async def lifespan(app: Application) -> AsyncIterator[None]:
 
 
 async def run(service: Service) -> None:
-    """Until the service is asked to stop."""
+    """Run until the service is asked to stop."""
     await Application(service, lifespan).serve()
 
 
 def main(arguments: list[str]) -> int:
-    """The process; returns its exit code. Everything it needs stands in the environment and in Kafka."""
+    """`python -m services binder`; returns the exit code."""
     del arguments
     return run_service("binder", run)

@@ -84,7 +84,7 @@ class Channel(Protocol):
 
 
 class Answers(Protocol):
-    """Who is told what becomes of submitted segments. Each gets one of `answered` and `unknown`."""
+    """Is told what becomes of submitted segments: for each segment either `answered` or `unknown` is called, once."""
 
     def answered(self, segment: DispatchedSegment, said: Said) -> None:
         """The other side has answered."""
@@ -100,7 +100,7 @@ class Answers(Protocol):
 
 
 class LinkWatcher(Protocol):
-    """Who is told that a bind has ended."""
+    """Is told that a bind has ended."""
 
     def link_down(self, reason: str, detail: str) -> None:
-        """It was up and has ended, and every segment has had its outcome. `detail` says more than `reason`."""
+        """The bind was up and has ended, and every segment has had its outcome. `detail` says more than `reason`."""

@@ -29,7 +29,7 @@ class Parcel(NamedTuple):
 
 
 class Source(Protocol):
-    """Who collects what is to be produced until the next flush."""
+    """Collects what is to be produced until the next flush."""
 
     def collect(self) -> Parcel | None: ...
 

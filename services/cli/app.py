@@ -61,7 +61,7 @@ def Port(help_text: str) -> Any:  # noqa: N802  # it stands where typer.Option w
 
 
 def Seconds(help_text: str) -> Any:  # noqa: N802  # as Port
-    """An option that is a time to wait; what is no number is none either, and would be waited for without end."""
+    """An option that is a time to wait, in seconds; without NaN and infinity, which would be waited for without end."""
 
     def checked(value: float) -> float:
         if not 0 <= value < math.inf:

@@ -26,7 +26,7 @@ def exit_code_of(error: OperationError) -> int:
 
 @contextmanager
 def without_hint() -> Iterator[None]:
-    """For who starts Kafka by itself: asking whether it was started is no help."""
+    """For commands that start Kafka by themselves: asking whether it was started is no help."""
     try:
         yield
     except Unreachable as error:

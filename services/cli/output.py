@@ -27,7 +27,7 @@ errors = _Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def tell(sentence: str) -> None:
-    """For a process that must go on whoever listens: a closed pipe, terminal or a full disk behind it are no matter."""
+    """Print a line for a process that must go on: a pipe or terminal that is closed, or a full disk, is ignored."""
     with contextlib.suppress(OSError):
         console.print(sentence, markup=False)
 

@@ -1,4 +1,4 @@
-"""Pure: the correlator: receipts to submissions in either order, segments into one status, messages of handsets.
+"""Edge: the correlator: receipts to submissions in either order, segments into one status, messages of handsets.
 
 Reads smsc.submit_results, smsc.receipts, smsc.inbound (step one, the join) and mt.outcomes (step two, the fold).
 Writes mt.outcomes, mt.statuses, mo.messages, lifecycle.events and its changelogs correlator.joins and correlator.folds.

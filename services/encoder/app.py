@@ -24,7 +24,7 @@ from shared.kafka.replay import read_range
 from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.mistakes import Mistakes
-from shared.membership.replay_guard import Passing, undecided
+from shared.membership.replay_guard import ReplayProgress, replay_ranges
 from shared.membership.stage import Stage
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
@@ -64,7 +64,7 @@ class EncoderHandler(StageHandler):
         self._clock = clock
         self._lanes = _LANES_OF[flow.topics[0]]
         self._own = DecidedByEncoder()
-        self._undecided = Passing()
+        self._replaying = ReplayProgress()
         self._mistakes = Mistakes(service, flow.group)
         self._service = service
         self._flow = flow
@@ -138,11 +138,11 @@ class EncoderHandler(StageHandler):
     async def _read_own_output(
         self, committed: Mapping[TopicPartition, tuple[int, str]], partitions: frozenset[TopicPartition]
     ) -> None:
-        open_ones = await undecided(self._service.settings, committed, partitions, self._progress)
+        ranges = await replay_ranges(self._service.settings, committed, partitions, self._progress)
         self._own.forget()
-        self._undecided.begin(open_ones)
-        if open_ones:
-            since_ms = min(place.since_ms for place in open_ones.values())
+        self._replaying.begin(ranges)
+        if ranges:
+            since_ms = min(one.since_ms for one in ranges.values())
             await read_own_output(self._service.settings, self._lanes, since_ms, self._own, self._progress)
 
     def commit_metadata(self, partition: TopicPartition) -> str:
@@ -172,14 +172,16 @@ class EncoderHandler(StageHandler):
                 outs += self._encode(record, submission, plan, at_ms)
         if unknown:
             outs += await self._look_again(unknown, at_ms)
-        if self._undecided:
-            self._undecided.handled(records)
-            if not self._undecided:
+        if self._replaying:
+            self._replaying.handled(records)
+            if not self._replaying:
                 self._own.forget()
         return outs
 
     def _again(self, record: ConsumerRecord, submission: Submission, before: Before, at_ms: int) -> list[Out]:
-        """The event once more, of what is written already; none where the configuration would tell another story."""
+        """The event once more, of what a predecessor has written; nothing where the configuration of now would tell
+        another story.
+        """
         if isinstance(before, EndedByEncoder):
             if before.status != "rejected":
                 return []
@@ -207,7 +209,7 @@ class EncoderHandler(StageHandler):
             raise
         except Exception as error:  # a text that nobody thought of must not stop those behind it
             return [self._mistakes.dead_letter(record, error, at_ms)]
-        self._mistakes.none()
+        self._mistakes.decided()
         return outs
 
     async def _look_again(self, unknown: Sequence[tuple[ConsumerRecord, Submission]], at_ms: int) -> list[Out]:
@@ -256,10 +258,10 @@ async def lifespan(app: Application) -> AsyncIterator[None]:
 
 
 async def run(service: Service) -> None:
-    """Until the service is asked to stop."""
+    """Run until the service is asked to stop."""
     await Application(service, lifespan).serve()
 
 
 def main(arguments: list[str]) -> int:
-    """Run the service; returns the exit code."""
+    """`python -m services encoder`; returns the exit code."""
     return run_service("encoder", run)

@@ -80,7 +80,7 @@ class Encoder:
         ]
 
     def rejected_before(self, submission: Submission, before: EndedByEncoder, headers: Headers = ()) -> list[Out]:
-        """The event of a rejection that is written: it may have been lost with who wrote it."""
+        """The event of a rejection that is written: it may have been lost with the process that wrote it."""
         _, event = self._rejected(submission, before.reason, before.field, before.occurred_at_ms, headers)
         return [event]
 

@@ -261,7 +261,9 @@ def _refuse(word: str) -> NoReturn:
 
 
 def _has_surrogate(value: Any) -> bool:
-    """In a text, or in the keys and texts of an object, no deeper: no field may be, and a client decides how deep."""
+    """Whether one is in a text, or in the keys and texts of an object. It looks no deeper: no field is deeper, and how
+    deep a value goes is up to the client.
+    """
     if type(value) is dict:
         return any(_is_broken(key) or _is_broken(found) for key, found in value.items())
     return _is_broken(value)

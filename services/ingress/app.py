@@ -34,7 +34,7 @@ from shared.kafka.tables import TableReader
 from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.mistakes import Mistakes
-from shared.membership.replay_guard import Passing, undecided
+from shared.membership.replay_guard import ReplayProgress, replay_ranges
 from shared.membership.stage import Stage
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
@@ -86,18 +86,18 @@ class IngressHandler(StageHandler):
         self._requests = RequestDecider(service.events, flow.requests, partitions, countries, opt_outs, self._own, view)
         self._reroutes = RerouteDecider(service.events, self._own, view)
         self._keys_read: dict[int, int] = {}
-        self._undecided = Passing()
+        self._replaying = ReplayProgress()
         self._mistakes = Mistakes(service, flow.group)
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         await self._restore_keys({tp.partition for tp in partitions if tp.topic == self._flow.requests})
         committed = await committed_with_metadata(self._service.settings, self._flow.group)
         self._mistakes.resume(text for tp, (_, text) in committed.items() if tp in partitions)
-        open_ones = await undecided(self._service.settings, committed, partitions, self._progress)
+        ranges = await replay_ranges(self._service.settings, committed, partitions, self._progress)
         self._own.forget_read_back()
-        self._undecided.begin(open_ones)
-        if open_ones:
-            since_ms = min(place.since_ms for place in open_ones.values())
+        self._replaying.begin(ranges)
+        if ranges:
+            since_ms = min(one.since_ms for one in ranges.values())
             await read_own_output(self._service.settings, since_ms, self._own, self._progress)
 
     async def _restore_keys(self, held: set[int]) -> None:
@@ -124,9 +124,9 @@ class IngressHandler(StageHandler):
         for record in records:
             await turns.give()
             outs += self._decide(record, at_ms)
-        if self._undecided:
-            self._undecided.handled(records)
-            if not self._undecided:
+        if self._replaying:
+            self._replaying.handled(records)
+            if not self._replaying:
                 self._own.forget_read_back()
         return outs
 
@@ -139,7 +139,7 @@ class IngressHandler(StageHandler):
             raise
         except Exception as error:
             return [self._mistakes.dead_letter(record, error, at_ms)]
-        self._mistakes.none()
+        self._mistakes.decided()
         return outs
 
     def _follow_configuration(self) -> None:
@@ -179,10 +179,10 @@ async def _stage(service: Service, flow: _Flow, countries: CountryTable, opt_out
 
 
 async def run(service: Service) -> None:
-    """Until the service is asked to stop."""
+    """Run until the service is asked to stop."""
     await Application(service, lifespan).serve()
 
 
 def main(arguments: list[str]) -> int:
-    """Run the service; returns the exit code."""
+    """`python -m services ingress`; returns the exit code."""
     return run_service("ingress", run)

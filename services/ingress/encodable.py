@@ -59,5 +59,5 @@ def _encode_request(request: Admitted, terms: Terms) -> EncodeRequest:
 
 @lru_cache(maxsize=4096)
 def _sender_problem(sender: str) -> str:
-    """Senders are few and come again and again. Empty: there is none."""
+    """What is wrong with a sender; empty where nothing is. Senders are few and come again and again."""
     return source_address(sender).problem

@@ -54,8 +54,8 @@ def key_hash(account_id: str, idempotency_key: str) -> bytes:
 def body_hash(request: Admitted) -> bytes:
     """128 bits of what the request means: order of fields, white space and spelled-out defaults make no difference.
 
-    The plus sign of `to` makes none either. Metadata counts: it comes back on every status. What has its default is
-    left out, so that a version with more fields gives the same hash.
+    Nor does the plus sign of `to`. Metadata counts: it comes back on every status. What has its default is left out, so
+    that a version with more fields gives the same hash.
     """
     meaning = {
         name: value
@@ -123,7 +123,7 @@ def _shard_of(key: bytes) -> int:
 
 
 def _place(hashes: bytearray, key: bytes) -> int:
-    """The index of `key`, -1 when it is not there. A hit across two entries is none."""
+    """The index of `key`, -1 when it is not there. A hash that is found across two entries is no hit."""
     at = hashes.find(key)
     while at >= 0 and at % HASH_OCTETS:
         at = hashes.find(key, at + 1)

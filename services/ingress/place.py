@@ -41,7 +41,7 @@ def own_place(record: In) -> RequestPlace:
 
 
 def place_of(record: In) -> RequestPlace:
-    """The first place of `record` as its headers tell it. Those that cannot be an origin are as good as none."""
+    """The first place of `record` as its headers tell it. Headers that cannot be an origin count as absent."""
     if record.headers:
         origin = {name: value for name, value in record.headers if name in _TELLING}
         if len(origin.keys() & _ORIGIN) == len(_ORIGIN):

@@ -130,7 +130,7 @@ async def lifespan(app: Application) -> AsyncIterator[None]:
 
 
 async def run(service: Service) -> None:
-    """Until the service is asked to stop. Raises MigrationError."""
+    """Run until the service is asked to stop. Raises MigrationError."""
     try:
         await Application(service, lifespan).serve()
     except GivenUp as reason:
@@ -138,5 +138,5 @@ async def run(service: Service) -> None:
 
 
 def main(arguments: list[str]) -> int:
-    """Run the service; returns the exit code."""
+    """`python -m services recorder`; returns the exit code."""
     return run_service(SERVICE, run)

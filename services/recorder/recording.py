@@ -19,7 +19,7 @@ SERVICE: Final = "recorder"
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 3.0
 SAME_ANSWERS: Final = 3
-"""As often ClickHouse may give the same error for a body before the body itself is suspected."""
+"""How often ClickHouse may give the same error for a body before the body itself is suspected."""
 
 
 class Host(Protocol):

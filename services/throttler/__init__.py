@@ -1,1 +1,4 @@
-"""Pure: the throttler: who is next, at what pace, and what becomes of each answer (docs/guarantees.md)."""
+"""Edge: reads mt.segments.<connector>.<lane> and mt.feedback.<connector>; writes mt.dispatch.<connector>,
+smsc.submit_results, mt.outcomes, mt.statuses, mt.reroutes, the retry lane and the marks of closed stays in mt.feedback;
+owns the rate of each connector.
+"""

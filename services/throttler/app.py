@@ -11,13 +11,15 @@ from shared.process.service import Service, run_service
 
 @asynccontextmanager
 async def lifespan(app: Application) -> AsyncIterator[None]:
-    """One cycle over all lanes and feedback. A lane is read only as far as can be dispatched: no stage does that."""
+    """One cycle over all lanes and feedback, the throttler's own: a lane is read only as far as can be dispatched,
+    which no stage does.
+    """
     app.add_own_cycle(THROTTLER, Throttler(app.service).run)
     yield
 
 
 async def run(service: Service) -> None:
-    """Until the service is asked to stop."""
+    """Run until the service is asked to stop."""
     await Application(service, lifespan).serve()
 
 

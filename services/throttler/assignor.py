@@ -26,7 +26,7 @@ def owner_of(connector_id: str, members: Iterable[str]) -> str:
 
 
 class ConnectorAssignor(AbstractPartitionAssignor):  # type: ignore[misc]  # aiokafka is untyped here
-    """Of a member without an identity of its own, which counts by its member id: see `assignor_of`."""
+    """The assignor of a member without a lasting identity, which counts by its member id; others: `assignor_of`."""
 
     name = "smsgw-connector"
     version = 0

@@ -10,13 +10,13 @@ TOPIC_PATTERN: Final = r"^mt\.(segments|feedback)\.(?!dlq$).*"
 """What the throttlers subscribe to: lanes and feedback, without the dead letters."""
 
 _LANES: Final = "|".join(SEGMENT_LANES)
-_PLACE: Final = re.compile(rf"mt\.(?:feedback\.(?P<f>[a-z0-9-]+)|segments\.(?P<s>[a-z0-9-]+)\.(?:{_LANES}))")
+_OF_A_CONNECTOR: Final = re.compile(rf"mt\.(?:feedback\.(?P<f>[a-z0-9-]+)|segments\.(?P<s>[a-z0-9-]+)\.(?:{_LANES}))")
 
 
 @lru_cache(maxsize=4096)
 def connector_of(topic: str) -> str | None:
     """The connector of a lane or feedback topic; None for any other topic."""
-    found = _PLACE.fullmatch(topic)
+    found = _OF_A_CONNECTOR.fullmatch(topic)
     return (found["f"] or found["s"]) if found else None
 
 

@@ -37,11 +37,12 @@ from shared.process.telemetry import BATCH_SECONDS, count_records_out
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50
 FETCH_CADENCE_MS: Final = 10
-"""Lanes and feedback come from many places: one by one they were a hundred fetches a second for thirty cycles."""
+"""Lanes and feedback come from many places: fetched one by one they took a hundred fetches a second for thirty cycles.
+"""
 BUSY_MS: Final = 8
-"""Kafka still writes the marks of the last transaction: the next one, if it begins before, is made to wait 20 ms."""
+"""Kafka still writes the markers of the last transaction: one that begins before they are written waits 20 ms."""
 DRY_MS: Final = 15
-"""At least, while windows and not the rate are what holds work back: binds must not run dry."""
+"""Least time between two cycles while windows, and not the rate, hold work back: binds must not run dry."""
 IDLE_MS: Final = 1_000
 """How long it sleeps at most, to show that it lives."""
 LOOK_S: Final = 5.0

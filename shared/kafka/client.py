@@ -48,7 +48,7 @@ def connection_options(settings: Settings) -> dict[str, Any]:
 def group_options(settings: Settings, group: str) -> dict[str, Any]:
     """Options of a consumer in a group: manual commits, static membership where the process has an instance id.
 
-    `auto_offset_reset` is none: a partition without a committed offset is begun at its beginning by `poll`, and an
+    `auto_offset_reset` is `none`: a partition without a committed offset is begun at its beginning by `poll`, and an
     offset out of range is an error that stops the process, never a reset.
     """
     options: dict[str, Any] = {

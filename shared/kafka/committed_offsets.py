@@ -120,7 +120,7 @@ async def stable_offsets(admin: AIOKafkaAdminClient, group: str, timeout_s: floa
 
 
 def _read(answer: Any) -> Committed | None:
-    """None = ask again. Raises `KafkaError` for what will not be otherwise then."""
+    """The offsets in an answer; None = ask again. Raises `KafkaError` for an error that asking again does not mend."""
     found: Committed = {}
     codes = {answer.error_code}
     for topic, partitions, _ in answer.topics or ():

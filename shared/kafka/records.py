@@ -96,7 +96,7 @@ def trace_headers(record: In) -> Headers:
 
 
 def object_of(value: bytes | None) -> dict[str, Any]:
-    """The JSON object in a record's value; an empty one where there is none, because it is another's record."""
+    """The JSON object in a record's value; an empty one for any other value: the record may be another program's."""
     try:
         record = orjson.loads(value or b"")
     except orjson.JSONDecodeError:

@@ -97,8 +97,8 @@ async def read_range(
     """The committed records of one partition from offset `start` (None: its beginning) to before `end` (None: its end
     now), in batches. Offsets that were compacted, or are transaction markers, are not there; it still comes to an end.
 
-    `progress` is called whenever it has come further, and only then: who waits for it sees a read that hangs. Use it
-    under `aclosing`: who stops early, or is cancelled between two batches, would leave the connection open.
+    `progress` is called whenever it has come further, and only then, so that a read that hangs is noticed. Use it under
+    `aclosing`: a caller that stops early, or is cancelled between two batches, would leave the connection open.
     """
     tp = TopicPartition(topic, partition)
     async with consuming(settings, auto_offset_reset=EARLIEST, max_partition_fetch_bytes=1 << 20) as consumer:

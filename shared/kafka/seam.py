@@ -139,8 +139,8 @@ def group_of(consumer: AIOKafkaConsumer) -> str:
 def rebalancing(consumer: AIOKafkaConsumer) -> bool:
     """Whether a rebalance is under way, from before its revoke callback until after its assignment.
 
-    A poll would wait for its end now. Who polls while holding what the revoke callback waits for must ask first, with
-    nothing awaited in between, or both wait for ever.
+    A poll would wait for its end now. A caller that holds what the revoke callback waits for must ask before it polls,
+    and await nothing in between; else both wait for ever.
     """
     under_way: bool = consumer._subscription.reassignment_in_progress
     return under_way

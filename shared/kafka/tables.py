@@ -20,7 +20,7 @@ _LONG_POLL_MS = 5_000
 
 
 def only_logged(error: Exception) -> None:
-    """For who reads tables once, or looks after the reader itself."""
+    """For a caller that reads tables once, or watches the reader itself: the error is logged and nothing else."""
     log.error("%s", error)
 
 

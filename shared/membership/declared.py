@@ -63,8 +63,8 @@ def written_for_others(services: Iterable[str]) -> list[Topic]:
 def document(*brokers: Any) -> dict[str, Any]:
     """The AsyncAPI 3 document of the public topics that `brokers` declare, as JSON would have it.
 
-    FastStream writes the frame and the schemas. What it cannot say is added (keys, headers, examples), and what has a
-    sign in its name that AsyncAPI forbids there (`:`) gets the name of the topic.
+    FastStream writes the frame and the schemas. What it cannot say is added (keys, headers, examples), and names with a
+    sign that AsyncAPI forbids there (`:`) become the name of the topic.
     """
     factory = AsyncAPI(*brokers, title=TITLE, version=version("smsgw"), description=DESCRIPTION)
     made: dict[str, Any] = factory.to_specification().to_jsonable()

@@ -2,8 +2,8 @@
 
 FastStream's own subscriber loses records or goes deaf in four places (measured): it sleeps through what comes after an
 empty poll, it goes on after errors that must end the process, it acknowledges what failed, and it spends 170
-microseconds a batch on parsing, scopes and acknowledgements. The subclasses here replace just these, at the places
-that FastStream has for it:
+microseconds a batch on parsing, scopes and acknowledgements. The subclasses here replace just these, at FastStream's
+extension points:
 
 * `StageSubscriber`: `get_msg` and `consume_one` are the stage's, which polls, decides, writes and commits itself;
 * `OwnCycle`: declared like any other, but its loop is its own (throttler and binder);
@@ -64,7 +64,7 @@ class Cycle(Protocol):
 
     @property
     def max_records(self) -> int:
-        """Of one batch."""
+        """The most records of one batch."""
 
     @property
     def listener(self) -> ConsumerRebalanceListener:
@@ -75,7 +75,7 @@ class Cycle(Protocol):
         """Done when the stage cannot go on, with the reason."""
 
     async def begin(self) -> None:
-        """Before the consumer is made. May raise."""
+        """Called before the consumer is made. May raise."""
 
     async def next_batch(self, consumer: AIOKafkaConsumer) -> Batch:
         """Poll. An empty batch is not handed on."""
@@ -87,10 +87,10 @@ class Cycle(Protocol):
         """Finish what is in hand and commit; nothing is decided after it."""
 
     async def leave(self) -> None:
-        """Before the consumer is stopped, drained or not."""
+        """Called before the consumer is stopped, drained or not."""
 
     async def end(self) -> None:
-        """After the consumer was stopped."""
+        """Called after the consumer was stopped."""
 
 
 class StageSubscriber(BatchSubscriber):
@@ -200,7 +200,7 @@ class GatewayBroker(KafkaBroker):
         return subscriber
 
     def declare(self, subscription: Subscription) -> None:
-        """For the document alone."""
+        """Declare what is read in another process, for the AsyncAPI document alone."""
         declared = self._declare(subscription.group, subscription.topics, subscription.description)
         self._register(DeclaredSubscriber(declared))
 
@@ -234,7 +234,7 @@ class GatewayBroker(KafkaBroker):
         return reading, PublicSpecification(config, told, calls), calls
 
     def _register(self, subscriber: BatchSubscriber) -> None:
-        """As `KafkaBroker.subscriber` does with those that it makes itself."""
+        """Enter a subscriber, as `KafkaBroker.subscriber` does with those that it makes itself."""
         super(KafkaRegistrator, self).subscriber(subscriber)
 
 
@@ -257,17 +257,17 @@ class Application(FastStream):
         super().__init__(self.kafka, logger=None, lifespan=lambda: lifespan(self))
 
     def add(self, cycle: Cycle) -> None:
-        """A stage."""
+        """Add a stage."""
         self._work.append(self.kafka.stage(cycle))
 
     def add_own_cycle(self, subscription: Subscription, run: Callable[[], Awaitable[None]]) -> None:
-        """A loop that is not FastStream's."""
+        """Add a loop that is not FastStream's."""
         self._work.append(self.kafka.own_cycle(subscription, run))
 
     async def serve(self) -> None:
-        """Until the service is asked to stop or a part of its work has ended; then all parts drain.
+        """Run until the service is asked to stop or a part of its work has ended; then all parts drain.
 
-        Raises what a part raised. Cut off by a cancellation, it drains nothing.
+        Raises what a part raised. When it is cancelled, nothing is drained.
         """
         async with self.lifespan_context():
             try:

@@ -13,7 +13,7 @@ from shared.kafka.errors import FatalKafkaError
 from shared.process.clock import monotonic_s
 
 ASK_AGAIN_S: Final = 0.1
-"""After a heartbeat that was not acknowledged, e.g. because the coordinator has moved."""
+"""How long to wait after a heartbeat that was not acknowledged, e.g. because the coordinator has moved."""
 
 FRESH_FOR_S: Final = SESSION_TIMEOUT_MS / 2000
 """How old an acknowledged heartbeat may be for a decision: half of the session timeout."""
@@ -23,8 +23,8 @@ class HeartbeatWatch:
     """Knows when the last heartbeat was sent that the group coordinator acknowledged (aiokafka does not tell).
 
     Nothing else counts. That an assignment was taken up says nothing: the group's answer may have lain in the socket of
-    a process that slept, while the work went to another. Nor does what was acknowledged before the group said that it
-    does not know this member.
+    a process that slept, while the work went to another. Nor does a heartbeat count that was acknowledged before the
+    group said that it does not know this member.
     """
 
     def __init__(self, consumer: AIOKafkaConsumer) -> None:
@@ -75,6 +75,6 @@ class HeartbeatWatch:
                 await asyncio.sleep(ASK_AGAIN_S)
 
     def check(self) -> None:
-        """Raise `FatalKafkaError` where a decision could be one after a sleep."""
+        """Raise `FatalKafkaError` where this process may have slept: it must not decide anything then."""
         if not self.fresh:
             raise FatalKafkaError(f"no acknowledged heartbeat for {self.age_s:.1f} s: another process may own the work")

@@ -132,7 +132,7 @@ class Member:
             self.ended.result()
 
     def retire(self) -> None:
-        """The end: what was taken before and is not in the works is not decided any more."""
+        """The service stops: what was taken before and is not in the works is not decided any more."""
         self.generation += 1
 
     def leave(self) -> None:
@@ -154,7 +154,7 @@ class Member:
         return self._heartbeat is not None and self._heartbeat.fresh
 
     def check(self) -> None:
-        """Raise `FatalKafkaError` where a decision could be one after a sleep."""
+        """Raise `FatalKafkaError` where this process may have slept: it must not decide anything then."""
         if self._heartbeat is not None:
             self._heartbeat.check()
 

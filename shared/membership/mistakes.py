@@ -42,7 +42,7 @@ class Mistakes:
         """The metadata of a commit made now."""
         return CommitTime(now_ms(), self._in_a_row).to_text()
 
-    def none(self) -> None:
+    def decided(self) -> None:
         """A record was decided: the row ends."""
         self._in_a_row = 0
 

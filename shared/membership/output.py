@@ -30,8 +30,8 @@ class Output(Protocol):
         """Whether something is written and not committed yet."""
 
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
-        """Everything that follows from a cycle, and how far it has read. Raises `FatalKafkaError`: the end is unknown,
-        or the decision may have been one after a sleep.
+        """Write everything that follows from a cycle, and note how far it has read. Raises `FatalKafkaError` when
+        nobody knows what was written, or when this process may have slept before it decided.
         """
 
     async def commit(self) -> None:

@@ -34,13 +34,13 @@ class ReplayRange:
     since_ms: int
 
 
-async def undecided(
+async def replay_ranges(
     settings: Settings,
     committed: Mapping[TopicPartition, tuple[int, str]],
     partitions: Iterable[TopicPartition],
     progress: Progress,
 ) -> dict[TopicPartition, ReplayRange]:
-    """Which of `partitions` have records behind what their group has `committed` (`committed_with_metadata`)."""
+    """By partition, the records behind what the group has `committed` (`committed_with_metadata`), if there are any."""
     held = list(partitions)
     async with consuming(settings) as consumer:
         ends = await consumer.end_offsets(held)
@@ -65,8 +65,8 @@ async def _first_timestamp(settings: Settings, tp: TopicPartition, start: int | 
     return None
 
 
-class Passing:
-    """How far the records that were undecided on assignment have been handled. True while some have not."""
+class ReplayProgress:
+    """How far the records of replay ranges have been handled. True while some have not."""
 
     def __init__(self) -> None:
         self._ends: dict[TopicPartition, int] = {}
@@ -74,8 +74,8 @@ class Passing:
     def __bool__(self) -> bool:
         return bool(self._ends)
 
-    def begin(self, places: Mapping[TopicPartition, ReplayRange]) -> None:
-        self._ends = {tp: place.end for tp, place in places.items()}
+    def begin(self, ranges: Mapping[TopicPartition, ReplayRange]) -> None:
+        self._ends = {tp: one.end for tp, one in ranges.items()}
 
     def handled(self, records: Sequence[In]) -> None:
         for record in records:

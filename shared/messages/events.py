@@ -70,8 +70,8 @@ class EventMaker:
         identity: tuple[str | int, ...] = (),
         headers: Headers = (),
     ) -> Out:
-        """The same event (and id) as from `out`, for who writes thousands alike: `members` are the other columns, JSON
-        members without braces (at least one), that were encoded once for all of them.
+        """The same event (and id) as from `out`, for a service that writes thousands alike: `members` are the other
+        columns, JSON members without braces (at least one), that were encoded once for all of them.
         """
         what = f"{event}\x1f{message_id}\x1f{segment_index}\x1f{attempt}"
         event_id = derived_id(accepted_at_ms or occurred_at_ms, what, route_no, *identity)

@@ -8,7 +8,7 @@ _ROUTE_1: Final = re.compile(rb'"message_id":"([0-9a-f-]{36})"(?:,"route_no":(\d
 
 
 def route_of(value: bytes) -> tuple[str, int] | None:
-    """message_id and route_no of a lane record; None when it is none of ours.
+    """message_id and route_no of a lane record; None for a record that is not ours.
 
     The lane records begin with these fields. Those of version 1 had the message_id among their own; their `submission`
     further on has the same names, so only the first count.

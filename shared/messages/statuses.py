@@ -82,7 +82,7 @@ def status_outs(
 
 
 def _of_the_status(context: MessageContext, status: StatusWord, occurred_at_ms: int) -> bytes:
-    """How a status begins: what its event does not have, or has elsewhere."""
+    """The first members of a status: those that its event does not have, or has elsewhere."""
     record: dict[str, Any] = {
         "schema_version": 1,
         "status_id": status_id_of(context.accepted_at_ms, context.message_id, status),

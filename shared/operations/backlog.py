@@ -77,7 +77,7 @@ async def backlog_of(settings: Settings, connector_id: str) -> Backlog:
 
 
 def answered_below(committed: Mapping[TopicPartition, tuple[int, str]]) -> dict[TopicPartition, int]:
-    """The binder's commits say what is claimed; their metadata, from where on answers are missing (L)."""
+    """The binder's commits say what is claimed; their metadata says from which offset on answers are missing."""
     found = {}
     for tp, (offset, text) in committed.items():
         mark = BinderMark.from_text(text)

@@ -62,7 +62,7 @@ class ReasonCount:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What became of the messages of some time."""
+    """What became of the messages of a span of time."""
 
     by_connector: list[ConnectorNumbers]
     reasons: list[ReasonCount]

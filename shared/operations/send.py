@@ -66,7 +66,9 @@ class FinalStatuses:
 
 @asynccontextmanager
 async def final_statuses(settings: Settings) -> AsyncIterator[FinalStatuses]:
-    """Begin before the message is published whose status is wanted. Raises `Unreachable`, `NotFound` (no topics)."""
+    """The statuses from now on. Enter it before the message is published whose status is wanted. Raises `Unreachable`,
+    `NotFound` (no topics).
+    """
     async with kafka_errors(settings), consuming(settings) as consumer:
         partitions = await partitions_of(consumer, MT_STATUSES)
         consumer.assign(partitions)

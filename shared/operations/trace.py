@@ -45,7 +45,7 @@ Remark = Literal["not_bound", "no_answer", "no_ids"]
 
 
 class TraceListener(Protocol):
-    """Who looks at a trace."""
+    """Receives a trace."""
 
     def line(self, line: TraceLine) -> None:
         """A PDU, or that a binder has begun to trace a bind."""
@@ -102,8 +102,8 @@ async def _producing(settings: Settings) -> AsyncIterator[BatchProducer]:
 
 
 async def at_the_end(step: Coroutine[Any, Any, object]) -> None:
-    """A step of taking leave, which must not hide why the command ends: without Kafka they hang, or are cancelled from
-    within. A request that could not be taken away ends by itself.
+    """Await a last step, whose failure must not hide why the command ends: without Kafka such steps hang, or are
+    cancelled from within. A request that could not be taken away ends by itself.
     """
     with contextlib.suppress(FatalKafkaError, KafkaError, TimeoutError, asyncio.CancelledError):
         async with asyncio.timeout(LEAVE_S):

@@ -72,7 +72,7 @@ class GatewayTable:
         self.adopt(applied)
 
     def adopt(self, applied: AppliedConfig) -> None:
-        """Make `applied` the running configuration and wake who waits for a change."""
+        """Make `applied` the running configuration and wake those that wait for a change."""
         self.applied = applied
         self.error = ""
         self._draining = {d.connector.id: d for d in applied.draining}

@@ -160,7 +160,9 @@ class Service:
             await self.control.send_all([Out(SERVICE_STATES, key, self.state(now_ms()).to_json())])
 
     async def _beat_for_the_last_time(self, error: Exception) -> None:
-        """So that `smsgw status` says why it is not there, also while it dies again and again."""
+        """Beat with the error: `smsgw status` then says why the process is not there, also while it dies again and
+        again.
+        """
         if isinstance(error, CannotGoOn):
             self.last_error = str(error)[:LAST_ERROR_MAX]
         sentence = str(error) if isinstance(error, FatalKafkaError) else repr(error)

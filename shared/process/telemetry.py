@@ -32,7 +32,7 @@ LAG = Gauge("smsgw_lag_records", "Records behind the end of the assigned partiti
 
 
 def count_records_out(topics: Iterable[str]) -> None:
-    """One topic for each record that was produced; dead letters among them are counted as such too."""
+    """Count records that were produced, by the topic of each; dead letters are counted as such too."""
     for topic, count in Tally(topics).items():
         RECORDS_OUT.labels(topic).inc(count)
         if topic.endswith(".dlq"):

@@ -11,8 +11,8 @@ TURN_EVERY_S: Final = 0.005
 
 
 class Yielding:
-    """Made at the beginning of the work and asked after each piece of it; `advanced` is called with every turn, for
-    who watches that the work goes on."""
+    """Made at the beginning of the work and asked after each piece of it; `advanced` is called with every turn:
+    whatever watches the process sees that the work goes on."""
 
     def __init__(self, clock: Callable[[], float] = monotonic_s, advanced: Callable[[], None] = lambda: None) -> None:
         self._clock = clock

@@ -56,7 +56,7 @@ async def _load(rig: Rig, connector_id: str, rate: int, binds: int, seconds: flo
     per_batch = max(1, round(rate * BATCH_S / binds))
     began, batch = monotonic_s(), 0
     spacing_us = max(1, 1_000_000 * binds // (2 * rate))
-    padding = "x" * 900  # what `message` adds to the first record of a run
+    padding = "x" * 900  # what `message` adds to the first record of a stay
     while monotonic_s() - began < seconds:
         await rig.dispatch_all(connector_id, per_batch, range(binds), spacing_us=spacing_us, message=padding)
         batch += 1

@@ -216,7 +216,7 @@ def test_the_join_restores_its_changelog_of_an_older_version(file: Path) -> None
 
 
 @pytest.mark.parametrize("value", of(*LANES, files=EVERY_FILE))
-def test_the_throttler_begins_a_run_with_each_lane_record(value: bytes) -> None:
+def test_the_throttler_begins_a_stay_with_each_lane_record(value: bytes) -> None:
     assert read_stay(value, SegmentedMessage.from_json(value).connector_id).waiting > 0
 
 

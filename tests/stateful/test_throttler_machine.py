@@ -168,7 +168,7 @@ class ThrottlerMachine(RuleBasedStateMachine):
                     flying[d.message_id, d.index] += 1
         assert max(ids.values(), default=0) <= 1, "a dispatch id was used twice"
         assert max(flying.values(), default=0) <= 1, "a segment was dispatched while it was in flight"
-        assert all(len(partitions) == 1 for partitions in where.values()), "a run lies in two partitions"
+        assert all(len(partitions) == 1 for partitions in where.values()), "a stay lies in two partitions"
 
     @invariant()
     def what_is_unanswered_is_counted(self) -> None:

@@ -11,7 +11,7 @@ OptionPath: TypeAlias = tuple[str, ...]
 
 
 def _key_part(provider: str) -> str:
-    """It stands before `|` in the keys of receipts."""
+    """A provider stands before `|` in the keys of receipts."""
     if "|" in provider or not provider.isprintable():
         raise ValueError("must not contain | or control characters")
     return provider
@@ -26,7 +26,7 @@ def read_by(*services: str) -> dict[str, JsonValue]:
 
 
 DEFAULT_KIND: Final = "smpp"
-"""Of a connector that does not say."""
+"""The kind of a connector that names none."""
 
 
 class CommonOptions(Strict):
@@ -95,7 +95,7 @@ class CommonConnector(Strict):
     options: CommonOptions = Field(default=CommonOptions(), description="How this one differs, see below")
 
     def same_for_provider(self) -> dict[OptionPath, object]:
-        """What all connectors of one provider must agree in: its place, and how it is here."""
+        """What must be alike in all connectors of one provider: the place of each option, and its value here."""
         return {}
 
     @model_validator(mode="before")

@@ -9,7 +9,7 @@ LONGEST_S: Final = 60.0
 AUTH_RETRY_S: Final = 15 * 60.0
 ALREADY_BOUND_S: Final = (30.0, 45.0)
 UNUSABLE_RETRY_S: Final = 60.0
-"""Where the configuration itself is the reason: a secret is missing, or cannot be sent."""
+"""How long to wait where the configuration itself is the reason: a secret is missing, or cannot be sent."""
 STAYS_S: Final = 30.0
 """A bind that was accepted and lasts for so long ends the back-off."""
 

@@ -1,9 +1,10 @@
 """Pure: what a new owner of a dispatch partition makes of what the old one left (docs/guarantees.md, Binder).
 
-Order of a takeover: commit `DoubtJudgement.mark` (Kafka refuses that to anyone who does not own the partition), write a
-fence with its epoch, read the feedback from `mark.feedback_from` up to the fence, read the dispatch records of [L, X),
-and answer those that are `doubtful` with `outcome_unknown`. A crash anywhere in it leaves the old mark, or the
-same one with a higher epoch: the next owner judges again and finds what was already answered.
+L, X and epoch are those of `submit/journal.py`. Order of a takeover: commit `DoubtJudgement.mark` (Kafka refuses that
+to anyone who does not own the partition), write a fence with its epoch, read the feedback from `mark.feedback_from` up
+to the fence, read the dispatch records of [L, X), and answer those that are `doubtful` with `outcome_unknown`. A crash
+anywhere in it leaves the old mark, or the same one with a higher epoch: the next owner judges again and finds what was
+already answered.
 """
 
 from collections.abc import Iterable
@@ -14,8 +15,8 @@ from services.binder.submit.journal import Journal
 
 
 def mark_of_unknown(committed: int, epoch: int) -> BinderMark:
-    """The mark where the commit has none of ours (none yet, or by a tool): nothing below X is ours to judge, every
-    answer that was ever written may count. `epoch` is the greatest one known from elsewhere.
+    """The mark to go by where the commit has none of ours (no commit yet, or one by a tool): nothing below X is ours to
+    judge, and every answer that was ever written may count. `epoch` is the greatest one known from elsewhere.
     """
     return BinderMark(committed, epoch, 0, 0)
 

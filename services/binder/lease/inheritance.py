@@ -78,7 +78,7 @@ class JournalTakeover:
                     _judge_record(judgement, record)
 
     async def _read_claims(self, tp: TopicPartition, low: int, high: int) -> dict[int, DispatchedSegment | Unreadable]:
-        """The dispatch records of [L, X), by offset."""
+        """The dispatch records from L (answered below) to before X (the committed offset), by offset."""
         found: dict[int, DispatchedSegment | Unreadable] = {}
         if low < high:
             async with aclosing(read_range(self.settings, tp.topic, tp.partition, low, high)) as batches:

@@ -53,7 +53,7 @@ class NotBound:
 
 
 class LinkOwner(Protocol):
-    """Who is told what happens on a link. Called in the event loop; tokens are the segments that were submitted."""
+    """Is told what happens on a link. Called in the event loop; tokens are the segments that were submitted."""
 
     def submit_answered(self, token: DispatchedSegment, command_status: int, smsc_message_id: str | None) -> None: ...
     def submit_unknown(self, token: DispatchedSegment) -> None: ...

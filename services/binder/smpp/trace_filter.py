@@ -90,8 +90,8 @@ class TraceFilter:
         self._submitted = Remembered()
 
     def recall(self, direction: str, frame: bytes) -> None:
-        """Look through what has passed, before `wants` goes through it: whose submits they were, nobody knows any more,
-        but responses hold the ids that were given."""
+        """Look through what has passed, before `wants` is asked about it. Which message a submit was of is not known
+        any more, but the responses hold the ids that the SMSC gave."""
         if direction == "in" and _command_id(frame) == _SUBMIT_SM_RESP:
             given, _ = decode_message_id(frame)
             if given is not None and self._smsc_ids.given(given):

@@ -20,7 +20,7 @@ Point = tuple[int, BinderMark]
 
 
 class JournalOwner(Protocol):
-    """Who keeps the journal of one partition."""
+    """Keeps the journal of one partition."""
 
     @property
     def tp(self) -> TopicPartition: ...

@@ -37,7 +37,7 @@ class TraceFiles:
         self._kept = kept
 
     def create(self, connector_id: str, partition: int, at_ms: int) -> Path | None:
-        """An empty file that only its owner may read, in place of the oldest of the connector; None = it cannot be."""
+        """An empty file that only its owner may read, in place of the oldest of the connector; None = that failed."""
         path = self._folder / f"{connector_id}-{partition}-{stamp(at_ms)}.txt"
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

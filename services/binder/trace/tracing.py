@@ -40,7 +40,7 @@ HELD_MAX: Final = 20_000
 """Frames that pass while an earlier part of the trace is still being shown."""
 
 CLEAN: Final = "unbound"
-"""How a bind ends that we have ended."""
+"""The reason of a bind that we have ended ourselves."""
 
 CAUGHT_UP_AT_A_TIME: Final = 256
 """Held frames that are looked through between two looks at everything else."""

@@ -11,7 +11,8 @@ from services.binder.trace.frames import FollowedIds, FrameFilter, FrameReader, 
 
 LINES_PER_S: Final = 500
 LINES_BURST: Final = 1000
-"""More than a person can read, and of no weight for the bind: what is above is counted and not shown."""
+"""Lines at once, of one request and connection: more than a person can read, and no burden for the bind. What is above
+is counted and not shown."""
 
 
 class LinkTrace:

@@ -26,7 +26,7 @@ GRACE_AFTER_OUTAGE_MS = 60_000
 def stuck_services(
     states: dict[str, ServiceState], pids: dict[str, int | None], at_ms: int, outage_ms: int
 ) -> list[str]:
-    """The services whose running process beats, or not, and has not advanced since `STUCK_MS`.
+    """The services whose running process has not advanced for `STUCK_MS`, whether it beats or not.
 
     `pids` is what runs, by service; `outage_ms` when Kafka last did not answer (0 = never).
     """
@@ -40,7 +40,7 @@ def stuck_services(
 
 
 class Watchdog:
-    """Follows the beats and asks for restarts, and follows the configuration for who tells its hash; run it as a task.
+    """Follows the beats and asks for restarts; also follows the configuration, for its hash. Run it as a task.
 
     `say` gets a sentence about everything it does; `on_config` the hash of every configuration that is applied.
     """

@@ -36,7 +36,7 @@ class Calendar:
     """Keys by due time, in buckets of `width_ms`: 3 octets besides the key, nothing to compare or to do while idle.
 
     A bucket is due as a whole, when its last millisecond is over: up to `width_ms` late, never early. Keys are not
-    removed: who takes a bucket looks whether its keys still have something due.
+    removed: whoever takes a bucket looks whether its keys still have something due.
     """
 
     def __init__(self, width_ms: int) -> None:

@@ -22,7 +22,7 @@ def _is_tlv(item: object) -> bool:
 
 
 ReceiptMaps = Mapping[str, Mapping[str, str]]
-"""`receipt_map` by connector id, as `statuses.upper_map` makes it; connectors without one are absent."""
+"""`receipt_map` by connector id, as `receipt_states.upper_map` makes it; connectors without one are absent."""
 
 _RECEIPT: Final = FieldReader(
     RawReceipt,

@@ -27,7 +27,7 @@ class _Shard:
         self.rows = bytearray()
 
     def find(self, tag: bytes, key: bytes) -> tuple[int, int] | None:
-        """Number of the entry, and where its row begins. A hit of the tag across two others is none."""
+        """Number of the entry, and where its row begins. A tag that is found across two neighbours is no hit."""
         at = self.tags.find(tag)
         while at >= 0:
             number, odd = divmod(at, _TAG_OCTETS)

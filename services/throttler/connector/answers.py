@@ -83,9 +83,9 @@ ANSWER_KINDS: Final[Mapping[AnswerWord, AnswerKind]] = {
 
 
 def end_of(answer: Answer) -> SegmentEnd:
-    """As what its segment ends; only for an answer that ends one.
+    """As what the answer ends its segment. Raises LookupError for an answer that ends none.
 
-    Why nobody knows what became of it is in the answer; why the other side refused it is for its error to say.
+    The answer itself has the reason of an unknown outcome; of a refusal it has the channel's error.
     """
     end = ANSWER_KINDS[answer.outcome].end
     if end is None:

@@ -42,7 +42,7 @@ class SegmentProgress:
         self.tries = tries
         self.answer: Answer | None = None
         self.offset = -1
-        """Of its last dispatch, -1 until Kafka has told."""
+        """Offset of its last dispatch; -1 until Kafka has told it."""
         self.share = 0
         """Tokens a second that its last dispatch allowed its bind."""
 

@@ -25,7 +25,9 @@ AHEAD_MAX: Final = 1_000
 
 
 class Arrivals:
-    """Of a consumer that waits for its reader (`wait_for_the_reader`). `wake` is called when something has come."""
+    """What has come to a consumer that waits for its reader (`wait_for_the_reader`). `wake` is called when something
+    has come.
+    """
 
     def __init__(self, consumer: AIOKafkaConsumer, wake: Callable[[], None]) -> None:
         self._consumer = consumer
@@ -71,7 +73,7 @@ class Arrivals:
         return taken
 
     def _let(self, tp: TopicPartition, wanted: bool) -> None:
-        """Have a partition fetched, or not. One that was taken away meanwhile is nobody's business any more."""
+        """Have a partition fetched, or not. One that was taken away meanwhile is left alone."""
         if wanted != (tp in self._paused):
             return
         with contextlib.suppress(IllegalStateError):

@@ -107,7 +107,9 @@ def _addresses(options: SmppOptions) -> Iterator[ConfigProblem]:
 
 
 def _sendable(path: KeyPath, text: str) -> Iterator[ConfigProblem]:
-    """Longer than the specification is allowed, and told with every bind (Q48)."""
+    """What no octets can be made of. A text that is only longer than the specification allows is sent, and told with
+    every bind (Q48).
+    """
     problem = unsendable(text)
     if problem is not None:
         yield path, problem

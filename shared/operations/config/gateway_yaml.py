@@ -59,7 +59,7 @@ def parse_gateway(text: str) -> Gateway:
 
 
 def _literal_passwords(document: Document) -> Iterator[Mistake]:
-    """Told without a word of what was given."""
+    """Passwords that stand in the file itself. No sentence repeats them."""
     for number, connector in _items(document.data, "connectors"):
         password = connector.get("password")
         if password is not None and not (isinstance(password, dict) and set(password) <= {"env", "file"}):
@@ -102,7 +102,7 @@ def _readable(model: TypeAdapter[_AModel], data: Mapping[str, Any], part: str) -
 
 
 def _ids(data: Mapping[str, Any], part: str) -> list[str]:
-    """By place; empty text where there is none."""
+    """The ids by place; empty for a part that has none."""
     listed = data.get(part)
     items = listed if isinstance(listed, list) else []
     ids = [item.get("id") if isinstance(item, dict) else None for item in items]
@@ -110,7 +110,9 @@ def _ids(data: Mapping[str, Any], part: str) -> list[str]:
 
 
 def _told(error: ValidationError) -> Iterator[Mapping[str, Any]]:
-    """Without what `_beyond_fields` tells better, and without lists that are too short because of a wrong item."""
+    """The errors to tell: without those that `_beyond_fields` tells better, and without lists that are too short
+    because of a wrong item.
+    """
     errors = error.errors(include_url=False)
     for one in errors:
         place = one["loc"]
@@ -166,7 +168,7 @@ def _unknown_key(path: KeyPath, connector: type[BaseModel]) -> str:
 
 
 def _fields_at(path: KeyPath, connector: type[BaseModel]) -> list[str]:
-    """The keys that the model allows at `path`; empty where it is no mapping of ours."""
+    """The keys that the model allows at `path`; empty where it has no mapping there."""
     model: type[BaseModel] | None = Gateway
     for place, part in enumerate(path):
         if isinstance(part, int) or model is None:

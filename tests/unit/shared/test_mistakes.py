@@ -42,7 +42,7 @@ def test_a_good_record_ends_the_row() -> None:
     over = mistakes()
     for _ in range(5):
         stumble(over, LIMIT - 1)
-        over.none()
+        over.decided()
 
 
 def test_a_successor_counts_on_from_the_last_commit() -> None:

@@ -140,7 +140,7 @@ async def test_a_successor_remembers_past_what_was_stumbled_over(monkeypatch: py
 
     monkeypatch.setattr(encoder_app, "read_range", tail)
     monkeypatch.setattr(encoder_app, "committed_with_metadata", nothing)
-    monkeypatch.setattr(encoder_app, "undecided", nothing)
+    monkeypatch.setattr(encoder_app, "replay_ranges", nothing)
     monkeypatch.setattr("services.encoder.encode.encode_message", stumble)
     made = service()
     made.settings = None
