@@ -145,7 +145,7 @@ class EncoderHandler(StageHandler):
             since_ms = min(one.since_ms for one in ranges.values())
             await read_own_output(self._service.settings, self._lanes, since_ms, self._own, self._progress)
 
-    def commit_metadata(self, partition: TopicPartition) -> str:
+    def commit_metadata(self) -> str:
         """When this commit was made: where a successor begins to read what this process wrote."""
         return self._mistakes.mark()
 

@@ -148,7 +148,7 @@ class IngressHandler(StageHandler):
             self._applied = applied
             self._requests.view = self._reroutes.view = GatewayView(applied)
 
-    def commit_metadata(self, partition: TopicPartition) -> str:
+    def commit_metadata(self) -> str:
         """When this commit was made: where a successor begins to read what this process wrote."""
         return self._mistakes.mark()
 

@@ -57,6 +57,6 @@ class StageHandler:
         """When `handle` shall be called without records, wall clock; None = only for records."""
         return None
 
-    def commit_metadata(self, partition: TopicPartition) -> str:
-        """The text to commit with the partition's offset."""
+    def commit_metadata(self) -> str:
+        """The text to commit with the offsets."""
         return ""

@@ -44,10 +44,10 @@ class AtLeastOnce:
     Ids are pure functions of the input, so what a crash repeats collapses.
     """
 
-    def __init__(self, member: Member, producer: BatchProducer, metadata_of: Callable[[TopicPartition], str]) -> None:
+    def __init__(self, member: Member, producer: BatchProducer, metadata: Callable[[], str]) -> None:
         self._member: Final = member
         self._producer: Final = producer
-        self._metadata_of: Final = metadata_of
+        self._metadata: Final = metadata
         self._written: dict[TopicPartition, int] = {}
         self._committed_at_s = 0.0
 
@@ -67,7 +67,8 @@ class AtLeastOnce:
         consumer = self._member.consumer
         if not self._written or consumer is None:
             return
-        marks = {tp: OffsetAndMetadata(offset, self._metadata_of(tp)) for tp, offset in self._written.items()}
+        text = self._metadata()
+        marks = {tp: OffsetAndMetadata(offset, text) for tp, offset in self._written.items()}
         self._written = {}
         self._committed_at_s = monotonic_s()
         try:
@@ -83,18 +84,18 @@ class InTransactions:
 
     commit_is_due: Final = False
 
-    def __init__(self, member: Member, producer: BatchProducer, metadata_of: Callable[[TopicPartition], str]) -> None:
+    def __init__(self, member: Member, producer: BatchProducer, metadata: Callable[[], str]) -> None:
         self._member: Final = member
         self._producer: Final = producer
-        self._metadata_of: Final = metadata_of
+        self._metadata: Final = metadata
 
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         if not outs and not offsets:
             return
         await self._producer.begin()
         await self._producer.send_all(outs)
-        marks = {tp: (offset, self._metadata_of(tp)) for tp, offset in offsets.items()}
-        await self._producer.add_offsets(marks, self._member.group)
+        text = self._metadata()
+        await self._producer.add_offsets({tp: (offset, text) for tp, offset in offsets.items()}, self._member.group)
         self._member.check()
         await self._producer.commit()
 

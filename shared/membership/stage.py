@@ -18,10 +18,7 @@ from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
 from schemas.groups import transactional_id
-from shared.kafka.client import (
-    poll,
-    set_collecting,
-)
+from shared.kafka.client import poll, set_collecting
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.seam import position_of

@@ -45,7 +45,7 @@ class Copy(StageHandler):
         self.seen += len(records)
         return [Out(self.target, r.key, r.value, (), r.partition) for r in records]
 
-    def commit_metadata(self, partition: TopicPartition) -> str:
+    def commit_metadata(self) -> str:
         return "mark"
 
 

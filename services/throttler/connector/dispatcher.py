@@ -297,7 +297,7 @@ class ConnectorDispatcher:
     def _sweep(self, now_ms: int) -> None:
         """End begun stays with nothing in flight that may not be dispatched any more."""
         for queue in self._lanes.values():
-            for stay in [r for r in queue.begun if r.in_flight == 0]:
+            for stay in [one for one in queue.begun if one.in_flight == 0]:
                 end = self._end_of(stay, now_ms)
                 if end is not None:
                     queue.begun.remove(stay)

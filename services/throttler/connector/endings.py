@@ -76,7 +76,11 @@ def settle(policy: Policy, events: EventMaker, stay: Stay, at_ms: int) -> Iterat
     A segment that failed takes along all that were not accepted; else what was delayed goes to the retry lane, unless
     its tries or its validity are used up.
     """
-    failed = [(p, p.answer) for p in stay.segments.values() if p.step is StayStep.FAILED and p.answer is not None]
+    failed = [
+        (segment, segment.answer)
+        for segment in stay.segments.values()
+        if segment.step is StayStep.FAILED and segment.answer is not None
+    ]
     if failed:
         yield from _fail(events, stay, failed, at_ms)
     elif stay.held:
@@ -93,10 +97,10 @@ def _fail(events: EventMaker, stay: Stay, failed: list[tuple[SegmentProgress, An
 
 
 def _retry_or_end(policy: Policy, events: EventMaker, stay: Stay, at_ms: int) -> Iterator[Out]:
-    delayed = [p for p in stay.segments.values() if p.step is StayStep.DELAYED]
+    delayed = [segment for segment in stay.segments.values() if segment.step is StayStep.DELAYED]
     due_at_ms = at_ms + policy.retry_delay_ms
-    if policy.retries_max is not None and any(p.tries > policy.retries_max for p in delayed):
-        worst = max(delayed, key=lambda p: p.tries)
+    if policy.retries_max is not None and any(segment.tries > policy.retries_max for segment in delayed):
+        worst = max(delayed, key=lambda segment: segment.tries)
         end = SegmentEnd("undeliverable", "retries_exhausted", smsc_error_of(worst.answer))
         yield from _give_up(events, stay, end, at_ms)
     elif due_at_ms >= stay.message.expires_at_ms:
