@@ -27,5 +27,4 @@ async def run(service: Service) -> None:
 
 def main(arguments: list[str]) -> int:
     """`python -m services binder`; returns the exit code."""
-    del arguments
     return run_service("binder", run)

@@ -146,11 +146,10 @@ async def lifespan(app: Application) -> AsyncIterator[None]:
 
 
 async def run(service: Service) -> None:
-    """The correlator until it is asked to stop."""
+    """Run until the service is asked to stop."""
     await Application(service, lifespan).serve()
 
 
 def main(arguments: list[str]) -> int:
     """`python -m services correlator`; returns the exit code."""
-    del arguments
     return run_service("correlator", run)

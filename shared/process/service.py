@@ -103,7 +103,7 @@ class Service:
 
     @property
     def progress_at_ms(self) -> int:
-        """When the last of the loops advanced."""
+        """When the loop that is furthest behind last advanced."""
         return min(self._progress_at_ms.values(), default=self._started_at_ms)
 
     def expect(self, part: str) -> None:
@@ -287,7 +287,7 @@ def _lives_here(state: ServiceState) -> bool:
 async def refuse_used_instance(service: Service) -> None:
     """Raise `InstanceInUse` when a living process on this machine already works under this instance id.
 
-    Across machines two such processes evict each other, which ends in `FatalKafkaError`; see `exit_code_of`.
+    Across machines two such processes evict each other, which ends in `FatalKafkaError`; see `_exit_code_after`.
     """
     if not service.settings.static:
         return

@@ -5,14 +5,14 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from schemas.feedback import AnswerWord
+from schemas.feedback import AnswerWord, Feedback
 from schemas.topics import feedback_topic
 from shared.kafka.records import Out
 
 ANSWERS_MAX: Final = 500
 """Answers in one record: below the size of a produce batch, whatever the SMSC's ids look like."""
 
-# Reasons of answers that are no statuses: why nothing was sent.
+# Reasons of answers: why nothing was sent, or why nobody knows whether it was.
 NO_LINK: Final = "no_link"
 EXPIRED: Final = "validity_passed"
 UNREADABLE: Final = "invalid_record"
@@ -72,7 +72,7 @@ def fence_record(origin: Origin) -> Out:
 
 def _record(origin: Origin, kind: str, answers: list[dict[str, object]]) -> Out:
     value = {
-        "schema_version": 2,
+        "schema_version": Feedback.CURRENT_VERSION,
         "kind": kind,
         "connector_id": origin.connector_id,
         "partition": origin.partition,

@@ -31,6 +31,11 @@ class SegmentEnd(NamedTuple):
     smsc_error: str = ""
 
 
+VALIDITY_PASSED: Final = SegmentEnd("expired", "validity_passed")
+CONNECTOR_REMOVED: Final = SegmentEnd("undeliverable", "connector_removed")
+"""Ends by a decision of ours."""
+
+
 class StayStep(Enum):
     """How far a segment is in its stay."""
 

@@ -12,10 +12,9 @@ from schemas.connector_states import BindState
 from schemas.feedback import Answer, Feedback
 from schemas.topics import SEGMENT_LANES, feedback_topic, segments_topic
 from services.throttler.connector import outputs
-from services.throttler.connector.answers import SegmentEnd
+from services.throttler.connector.answers import CONNECTOR_REMOVED, VALIDITY_PASSED, SegmentEnd
 from services.throttler.connector.binds import Binds
 from services.throttler.connector.endings import follow, segment_event, settle, stop
-from services.throttler.connector.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED
 from services.throttler.connector.pacing import TokenBucket
 from services.throttler.connector.policy import Policy
 from services.throttler.connector.stay import Stay

@@ -8,8 +8,16 @@ import orjson
 from schemas.feedback import Answer
 from schemas.lifecycle_events import ERROR_CODE_COLUMN, EventWord
 from services.throttler.connector import outputs
-from services.throttler.connector.answers import ANSWER_KINDS, AnswerKind, SegmentEnd, StayStep, end_of
-from services.throttler.connector.outputs import CONNECTOR_REMOVED, VALIDITY_PASSED, first_id, smsc_error_of
+from services.throttler.connector.answers import (
+    ANSWER_KINDS,
+    CONNECTOR_REMOVED,
+    VALIDITY_PASSED,
+    AnswerKind,
+    SegmentEnd,
+    StayStep,
+    end_of,
+)
+from services.throttler.connector.outputs import first_id, smsc_error_of
 from services.throttler.connector.policy import Policy
 from services.throttler.connector.stay import SegmentProgress, Stay
 from shared.kafka.records import Out

@@ -1,22 +1,16 @@
 """Pure: the records that the throttler writes. No decision is taken here, only what follows from one is spelled out."""
 
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Any
 
 import orjson
 
+from schemas.dispatch import Dispatch
 from schemas.feedback import Answer, Feedback
 from schemas.payloads.kinds import PAYLOAD_MAKERS
 from schemas.segments import SegmentedMessage
 from schemas.statuses import StatusWord
-from schemas.topics import (
-    MT_OUTCOMES,
-    RETRY_LANE,
-    SUBMIT_RESULTS,
-    dispatch_topic,
-    feedback_topic,
-    segments_topic,
-)
+from schemas.topics import MT_OUTCOMES, RETRY_LANE, SUBMIT_RESULTS, dispatch_topic, feedback_topic, segments_topic
 from services.throttler.connector.answers import SegmentEnd
 from services.throttler.connector.pacing import spacing_us
 from services.throttler.connector.policy import Policy
@@ -25,9 +19,6 @@ from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
 from shared.messages.reroutes import reroute_out
 from shared.messages.statuses import status_outs
-
-VALIDITY_PASSED: Final = SegmentEnd("expired", "validity_passed")
-CONNECTOR_REMOVED: Final = SegmentEnd("undeliverable", "connector_removed")
 
 
 def smsc_error_of(answer: Answer | None) -> str:
@@ -54,7 +45,7 @@ def dispatch(policy: Policy, stay: Stay, segment: SegmentProgress, partition: in
     """The dispatch of `segment` as it stands now (attempt and share are those of this dispatch)."""
     message = stay.message
     record = {
-        "schema_version": 2,
+        "schema_version": Dispatch.CURRENT_VERSION,
         "kind": policy.kind,
         "id": stay.dispatch_id(segment),
         "message_id": message.context.message_id,
