@@ -16,8 +16,8 @@ from schemas.wire import LANES, RECEIPT_WISHES, Json, Lane, ReceiptWish
 
 
 class MessageContext(NamedTuple):
-    """What is the same on all records of a message, whatever its route. An empty text stands for an absent one; of a
-    rejected request also for one that could not be read.
+    """What is the same on all records of a message, whatever its route. An empty text stands for an absent field; in
+    the context of a rejected request also for a field that could not be read.
     """
 
     message_id: str

@@ -52,10 +52,10 @@ DISPATCH_PATTERN: Final = r"^mt\.dispatch\.(?!dlq$).*"
 POLL_MS: Final = 1_000
 METADATA_MAX_AGE_MS: Final = 5_000
 STOP_GRACE_S: Final = 15.0
-"""Beyond the longest wait for answers, for the end of a process."""
+"""How long the end of a process may take beyond the longest wait for answers."""
 
 TRACES_GRACE_S: Final = 5.0
-"""For traces that are still being written to their files."""
+"""How long traces may take that are still being written to their files."""
 
 
 class Binder:
@@ -187,7 +187,7 @@ class Binder:
         self._service.progress(BINDER_GROUP)
 
     def _turn(self) -> None:
-        """What is looked at now and then: every poll ends after a second at the latest."""
+        """Look at what needs a look now and then. Every poll ends after a second at the latest."""
         woken, self._turned = self._turned, asyncio.Event()
         woken.set()
         self._leases.advance()
@@ -222,7 +222,7 @@ class Binder:
         return self._member.fresh and not self._committer.suspended
 
     def may_write(self) -> bool:
-        """Without a look at rebalances: what was claimed is this process's until it lets go of the bind."""
+        """Rebalances do not matter here: what was claimed is this process's until it lets go of the bind."""
         return self._member.fresh and not self._watch.must_drop(monotonic_s())
 
     async def alive(self) -> None:

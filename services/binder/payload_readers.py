@@ -6,4 +6,4 @@ from typing import Any, Final
 from services.binder.smpp.payload import read_payload
 
 PAYLOAD_READERS: Final[Mapping[str, Callable[[Any], Any]]] = {"smpp": read_payload}
-"""By kind. A reader raises `ValueError` (pydantic's is one) for what is no payload of its kind."""
+"""The reader of each kind. It raises `ValueError` (pydantic's is one) for a payload that is not of its kind."""

@@ -47,7 +47,9 @@ def load_dotenv_file(directory: Path) -> None:
 
 
 def forget_environment() -> None:
-    """Without addresses and options of ours: for what must run by itself, whatever else runs on this machine."""
+    """Remove the addresses and options of ours from the environment, for a command that must run by itself whatever
+    else runs on this machine.
+    """
     for name in [name for name in os.environ if name.startswith("SMSGW_") and name not in _OF_THE_MACHINE]:
         del os.environ[name]
 
@@ -89,7 +91,9 @@ def find_runtime(option: Path | None) -> Runtime:
 
 
 def find_clickhouse(option: Path | None) -> ClickHouseSettings:
-    """For commands that need nothing else. Raises `Invalid`, or `Unreachable` when nobody says where ClickHouse is."""
+    """The ClickHouse of a command that needs nothing else. Raises `Invalid`, or `Unreachable` when nobody says where
+    ClickHouse is.
+    """
     data_dir = data_dir_of(option)
     run = read_run_file(data_dir)
     overrides: dict[str, object] = {}

@@ -74,7 +74,7 @@ class EncoderHandler(StageHandler):
         self._plans: dict[str, ConnectorPlan] = {}
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        """What a predecessor wrote, and the references that it gave.
+        """Restore what a predecessor wrote, and the references that it gave.
 
         It may have decided records that are not committed under another configuration: they are not decided again.
         References are taken from what it read last; a partition that was kept has them already.

@@ -149,7 +149,7 @@ def _event_members(account_id: str, connector_id: str, lane: Lane, encoding: str
 
 
 def may_be_long(content: Content) -> bool:
-    """False: the message is one segment, whatever the connector wants. Quick, and judges by the body alone."""
+    """False where the message is one segment whatever the connector wants. Quick: it judges by the body alone."""
     if content.text is not None:
         return len(content.text) > SHORT_TEXT
     return len(content.data or "") + len(content.udh or "") > USER_DATA_OCTETS

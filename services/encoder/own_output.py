@@ -29,7 +29,7 @@ Before = Literal["in_lane", "rerouted"] | EndedByEncoder
 
 
 class DecidedByEncoder:
-    """Decisions by message and route. Empty but for the time after an assignment."""
+    """Decisions by message and route. Empty except for some time after an assignment."""
 
     def __init__(self) -> None:
         self._routes: dict[tuple[str, int], Literal["in_lane", "rerouted"]] = {}

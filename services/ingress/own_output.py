@@ -63,7 +63,7 @@ class DecidedByIngress:
         return self._ended.get(message_id)
 
     def is_empty(self) -> bool:
-        """Nothing is known: the usual case, which saves the look-ups."""
+        """Whether nothing is known: the usual case, which saves the look-ups."""
         return not (self._routed or self._ended or self._noted)
 
     def forget_read_back(self) -> None:

@@ -67,8 +67,8 @@ Due: TypeAlias = SubmitAnswer | SimulatedMessage | Notification | Delivery | Cal
 class Simulator:
     """All binds of one listener. `on_events` is what `shared.smpp.listener.serve` wants; single-threaded.
 
-    passwords: by system_id of the scenario (`*` too); who is not in it may bring any. on_lost_log: called once with a
-    sentence when the log cannot be written: from then on nothing is accepted.
+    passwords: by system_id of the scenario (`*` too); an account that is not in it may bring any. on_lost_log: called
+    once with a sentence when the log cannot be written: from then on nothing is accepted.
     """
 
     def __init__(

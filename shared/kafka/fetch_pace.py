@@ -1,9 +1,9 @@
 """Edge: how often a consumer asks for records.
 
-A round trip of a stage costs 1-2 ms of CPU whatever it carries, so under load records are let gather. aiokafka sends
-the next fetch as soon as the last one was taken; having the broker gather (`fetch_min_bytes`) costs an empty answer at
-the end of every period without a record, and the first record after a silence waits for that end. Here the next fetch
-is held back instead, and is a long poll.
+A round trip of a stage costs 1-2 ms of CPU whatever it carries, so under load records are allowed to gather. aiokafka
+sends the next fetch as soon as the last one was taken; having the broker gather (`fetch_min_bytes`) costs an empty
+answer at the end of every period without a record, and the first record after a silence waits for that end. Here the
+next fetch is held back instead, and is a long poll.
 """
 
 import asyncio

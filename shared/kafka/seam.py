@@ -44,7 +44,8 @@ PRIVATE_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "aiokafka.record.default_records:_DefaultRecordBatchPy": ("_buffer", "_maybe_uncompress"),
     "aiokafka.record.memory_records:_MemoryRecordsPy": ("MAGIC_OFFSET", "_next_slice", "next_batch"),
 }  # fmt: skip
-"""By module, or `module:Class`: attributes of it, of its instances, or of what it is made with."""
+"""The private names by module, or by `module:Class`: attributes of the class, of its instances, or of what it is made
+with."""
 
 
 class SeamBroken(Exception):

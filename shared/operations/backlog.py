@@ -27,7 +27,9 @@ Range = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Backlog:
-    """Of one connector: messages in its lanes, segments dispatched and not answered, answers that nobody has read."""
+    """What is unfinished of one connector: messages in its lanes, segments dispatched and not answered, answers that
+    nobody has read.
+    """
 
     lanes: int
     dispatched: int

@@ -69,8 +69,8 @@ class Report:
 
 
 def read_report(settings: ClickHouseSettings, seconds: int, campaign_id: str = "") -> Report:
-    """Of the messages that were accepted in the last `seconds`, of one campaign where it is named. Blocks; raises
-    `Unreachable`.
+    """The report of the messages that were accepted in the last `seconds`, of one campaign where it is named. Blocks;
+    raises `Unreachable`.
     """
     chosen = {"seconds": seconds, "campaign": campaign_id}
     with closing(clickhouse(settings)) as client, clickhouse_errors(settings):

@@ -2,7 +2,7 @@
 
 
 def span(ms: float) -> str:
-    """In the unit that reads best."""
+    """A length of time in the unit that reads best."""
     if ms < 1000:
         return f"{ms:.0f} ms"
     if ms < 120_000:

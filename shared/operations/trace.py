@@ -119,7 +119,7 @@ async def _check_connector(settings: Settings, connector_id: str) -> None:
 
 
 def unknown_connector(connector_id: str, known: list[str]) -> NotFound:
-    """With the nearest names, or all there are."""
+    """The error that names the nearest connectors, or all there are."""
     near = difflib.get_close_matches(connector_id, known, n=3)
     if near:
         return NotFound(f"no connector {connector_id!r}; did you mean {' or '.join(near)}?")

@@ -53,7 +53,7 @@ class GatewayTable:
 
     @property
     def connectors(self) -> dict[str, Connector]:
-        """By id, draining ones included."""
+        """The connectors by id, draining ones included."""
         return self._connectors
 
     async def changed(self) -> None:

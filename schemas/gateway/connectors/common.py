@@ -21,7 +21,7 @@ Provider = Annotated[str, AfterValidator(_key_part)]
 
 
 def read_by(*services: str) -> dict[str, JsonValue]:
-    """For the metadata of a field: the services that act by it. A test keeps it true, the reference shows it."""
+    """Metadata of a field: the services that act by it. A test keeps it true, the reference shows it."""
     return {"read_by": [*services]}
 
 

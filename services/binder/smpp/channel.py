@@ -142,7 +142,7 @@ class SmppChannel:
         return None
 
     def _not_connected(self, failed: NotBound) -> NotConnected:
-        """Next time another address is taken, where it may have been this one."""
+        """Report a failed attempt. The next one begins with another address where this one may have been to blame."""
         failure = Failure.UNUSABLE if failed.unusable else failure_of(failed.command_status)
         if failure in (Failure.LINK, Failure.REFUSED):
             self._address_no = (self._address_no + 1) % len(self._plan.addresses)

@@ -47,7 +47,7 @@ class DeliveredMessage(NamedTuple):
 
 
 def classify(pdu: DeliverSm | DataSm, *, dlr_by_text: bool) -> DeliveredReceipt | DeliveredMessage:
-    """What `pdu` is. `dlr_by_text`: one without any mark of a receipt is one when its text reads like one."""
+    """What `pdu` is. With `dlr_by_text` a PDU without any mark of a receipt is one if its text reads like a receipt."""
     short_message = b"" if isinstance(pdu, DataSm) else pdu.short_message
     tlvs = pdu.tlvs
     if not tlvs:

@@ -118,7 +118,9 @@ class Journal:
         self._claimed = offset + 1
 
     def pass_over(self, offset: int) -> None:
-        """The next record was answered elsewhere. It needs nothing, but for Kafka's word where that is to come yet."""
+        """The next record was answered elsewhere, so nothing is left to do, except to wait until that answer is in
+        Kafka.
+        """
         self._order.append(offset)
         self._claimed = offset + 1
         if offset in self._on_the_way:

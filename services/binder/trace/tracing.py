@@ -1,4 +1,4 @@
-"""Edge: the frames of this process's binds: kept for the case that one dies, and shown to whoever looks just now.
+"""Edge: the frames of this process's binds: kept in case a bind dies, and shown to whoever looks just now.
 
 Every connection has a ring of its last frames (PDUs, with SMPP); that is all there is while nobody looks. A request in
 `smsc.trace_requests` taps the connections of its connector: what its filter wants goes, decoded and redacted, to

@@ -40,7 +40,7 @@ async def apply(file: Path, data_dir: Path | None, *, wait: bool, drop_now: bool
 
 
 async def show(data_dir: Path | None, *, as_json: bool) -> int:
-    """0 when there is one; 1 when nothing was ever applied."""
+    """0 when a configuration is applied; 1 when none ever was."""
     applied = await read_applied(find_runtime(data_dir).settings)
     if applied is None:
         print_json({"applied": False}) if as_json else console.print("no configuration has been applied")

@@ -17,7 +17,7 @@ from shared.process.settings import SettingsError, read_settings
 
 
 def schemas() -> dict[str, dict[str, Any]]:
-    """By topic name (families with `<connector>`), in flow order."""
+    """JSON Schemas by topic name (families with `<connector>`), in flow order."""
     return {topic.name: topic.model.model_json_schema(by_alias=True) for topic in TOPICS}
 
 

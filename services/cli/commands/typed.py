@@ -18,7 +18,7 @@ def seconds_of(since: str) -> int:
 
 
 def message_id_of(typed: str) -> str:
-    """In canonical form; raises `Invalid`."""
+    """A message id in canonical form; raises `Invalid`."""
     try:
         return str(uuid.UUID(typed))
     except ValueError:

@@ -78,7 +78,7 @@ def _data_dir(given: Path | None) -> Iterator[Path]:
 
 
 async def _guarded(stack: Stack, messages: int | None, say: Callable[[str], None], *, as_json: bool) -> int:
-    """A Kafka that stops answering in the middle of it is one sentence too."""
+    """Run it; a Kafka that stops answering in the middle becomes one sentence too."""
     with without_hint():
         async with kafka_errors(stack.settings):
             return await _demo(stack, messages, say, as_json=as_json)

@@ -24,7 +24,7 @@ from shared.process.settings import Settings
 
 _SECONDS_FOR_RECORDER = 60
 _STATUSES_EVERY_S = 0.1
-"""Nobody waits for a single one, and every fetch has a cost of its own, whatever it brings."""
+"""Nobody waits for a single status, and every fetch has a cost of its own, whatever it brings."""
 _STORED = """
 SELECT toString(message_id), status, final FROM sms.message_state
 WHERE accepted_at >= fromUnixTimestamp64Milli({since_ms:Int64})

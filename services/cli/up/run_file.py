@@ -30,7 +30,7 @@ class RunFile:
 
     @property
     def alive(self) -> bool:
-        """Whether the `up` that wrote it still runs. Who has its pid now and began later is another program."""
+        """Whether the `up` that wrote it still runs. A process with its pid that began later is another program."""
         try:
             return psutil.Process(self.pid).create_time() * 1000 <= self.started_at_ms + _CLOCKS_DIFFER_MS
         except psutil.Error:

@@ -269,7 +269,8 @@ class Stack:
         self._say(f"Kafka: listens on {self.bootstrap_servers}")
 
     def _exit_code_of(self, name: str) -> Callable[[float], int | None]:
-        """For a waiting thread: pass `seconds`, then say how the child ended, or None while it runs.
+        """A function for a waiting thread: it lets `seconds` pass, then says how the child ended, or None while it
+        runs.
 
         Raises `CliError` for one that could not even be started.
         """

@@ -83,7 +83,7 @@ class InboundReader:
 
 
 def _digest(raw: RawInbound) -> bytes:
-    """Of everything but when and through which bind it came."""
+    """A hash of everything except when and through which bind it came."""
     alike = (
         raw.provider,
         raw.source_addr,

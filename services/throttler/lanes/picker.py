@@ -1,4 +1,4 @@
-"""Pure: which lane the next token goes to."""
+"""Pure: which lane gets the next token."""
 
 from collections.abc import Collection
 from typing import Final
