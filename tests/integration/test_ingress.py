@@ -31,8 +31,8 @@ from shared.process.clock import now_ms
 from shared.process.service import Service
 from tests.integration.flow_rig import Rig, Watch, events
 from tests.unit.ingress.scene import applied, request
-from tests.unit.shared.test_header_names import CraftedBuilder
-from tests.unit.shared.test_records import TRACE
+from tests.unit.shared.kafka.test_header_names import CraftedBuilder
+from tests.unit.shared.kafka.test_records import TRACE
 
 pytestmark = [pytest.mark.kafka]
 

@@ -1,1 +1,1 @@
-"""Unit tests of the binder; quirk tests are named after their number in the reference."""
+"""Unit tests of the binder; quirk tests are named after their number in docs/quirks.md."""

@@ -1,1 +1,1 @@
-"""Unit tests: one file for each module, at the same place."""
+"""Unit tests, in folders like those of `shared`."""
