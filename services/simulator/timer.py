@@ -15,10 +15,10 @@ DueT = TypeVar("DueT")
 class Timer(Generic[DueT]):
     """Calls `on_due` with all that is due, in the event loop that runs when it is made. Times are the loop's."""
 
-    def __init__(self, on_due: Callable[[list[DueT]], None], tick_s: float = TICK_S) -> None:
+    def __init__(self, on_due: Callable[[list[DueT]], None]) -> None:
         self._loop = asyncio.get_running_loop()
         self._on_due = on_due
-        self._schedule: Schedule[DueT] = Schedule(tick_s)
+        self._schedule: Schedule[DueT] = Schedule(TICK_S)
         self._handle: asyncio.TimerHandle | None = None
 
     def add(self, now: float, wait_s: float, item: DueT) -> None:

@@ -104,12 +104,10 @@ def object_of(value: bytes | None) -> dict[str, Any]:
     return record if isinstance(record, dict) else {}
 
 
-def dead_letter(
-    record: In, *, reason: str, error: str, at_ms: int, service: str, field: str | None = None, topic: str | None = None
-) -> Out:
+def dead_letter(record: In, *, reason: str, error: str, at_ms: int, service: str, field: str | None = None) -> Out:
     """`record` as it came, with the headers that say where it was, and why it could not be processed.
 
-    `error` is a sentence for people; `topic` overrides the dead-letter topic (default: that of the record's topic).
+    `error` is a sentence for people.
     """
     headers: Headers = (
         *((name, value) for name, value in record.headers if name not in DLQ_HEADERS),
@@ -123,7 +121,7 @@ def dead_letter(
         (DLQ_AT_MS, str(at_ms).encode()),
         (DLQ_SERVICE, service.encode()),
     )
-    return Out(topic or dlq_of(record.topic), record.key, record.value, headers)
+    return Out(dlq_of(record.topic), record.key, record.value, headers)
 
 
 def dead_letter_of_mistake(record: In, error: Exception, *, at_ms: int, service: str) -> Out:

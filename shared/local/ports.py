@@ -17,12 +17,12 @@ _HIGHEST = 32_000
 _ATTEMPTS = 200
 
 
-def is_free(port: int, host: str = LOOPBACK) -> bool:
-    """Whether a server could listen on `host:port` now. A connection of an earlier server in TIME_WAIT does not count.
+def is_free(port: int) -> bool:
+    """Whether a server could listen on `port` of the loopback now. A connection of an earlier server in TIME_WAIT does not count.
 
     Promises nothing about the next moment: another process may take it.
     """
-    return not port_problem(port, host)
+    return not port_problem(port)
 
 
 def port_problem(port: int, host: str = LOOPBACK) -> str:

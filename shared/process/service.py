@@ -147,12 +147,10 @@ class Service:
             return False, f"{self.name} {self.instance}: starting"
         return True, f"{self.name} {self.instance}: ok"
 
-    async def announce(self, event: EventWord, detail: str = "") -> None:
-        """An event without a message, about this process."""
+    async def _announce(self, event: EventWord) -> None:
+        """Write an event about this process."""
         at_ms = now_ms()
-        await self.control.send_all(
-            [self.events.out(event, occurred_at_ms=at_ms, identity=(self.owner, at_ms), detail=detail)]
-        )
+        await self.control.send_all([self.events.out(event, occurred_at_ms=at_ms, identity=(self.owner, at_ms))])
 
     async def _beat(self) -> None:
         key = f"{self.name}|{self.instance}|{self.pid}".encode()
@@ -194,7 +192,7 @@ class Service:
             await refuse_used_instance(self)
             await self.gateway.start()
             self._health = self._serve_health()
-            await self.announce("service_started")
+            await self._announce("service_started")
             gc.collect()
             gc.freeze()
             gc.set_threshold(*GC_THRESHOLDS)
@@ -210,7 +208,7 @@ class Service:
                     await asyncio.gather(working, return_exceptions=True)
                     ended.result()
             await working
-            await self.announce("service_stopped")
+            await self._announce("service_stopped")
             await self._stop_beats(beats)
             await self._tombstone()
         except Exception as error:

@@ -31,9 +31,9 @@ WHERE accepted_at >= fromUnixTimestamp64Milli({since_ms:Int64})
 """
 
 
-def read_sample(file: Path = DEMO_DIR / "messages.jsonl") -> list[dict[str, Any]]:
-    """The messages of a sample file (see `services.cli.demo.sample`)."""
-    with file.open(encoding="utf-8") as lines:
+def read_sample() -> list[dict[str, Any]]:
+    """The messages of the sample file (see `services.cli.demo.sample`)."""
+    with (DEMO_DIR / "messages.jsonl").open(encoding="utf-8") as lines:
         return [json.loads(line) for line in lines]
 
 

@@ -13,10 +13,10 @@ class PartitionLog:
 
     __slots__ = ("closed", "epoch", "next_offset", "open", "position")
 
-    def __init__(self, position: int = 0, epoch: int = 0, next_offset: int = 0) -> None:
-        self.position = position
-        self.epoch = epoch
-        self.next_offset = next_offset
+    def __init__(self) -> None:
+        self.position = 0
+        self.epoch = 0
+        self.next_offset = 0
         self.open: OrderedDict[str, Stay] = OrderedDict()
         self.closed: list[str] = []
         """Stays ended without an answer in this cycle."""
