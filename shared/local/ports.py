@@ -18,7 +18,7 @@ _ATTEMPTS = 200
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on `port` of the loopback now. A connection of an earlier server in TIME_WAIT does not count.
+    """Whether a server could listen on `port` of the loopback now; connections in TIME_WAIT do not count.
 
     Promises nothing about the next moment: another process may take it.
     """

@@ -14,10 +14,8 @@ from shared.sms.receipt_time import epoch_ms
 from shared.sms.smsc_message_id import same_number
 
 UNKNOWN: Final = "UNKNOWN"
-FINAL_WORDS: Final = frozenset({"DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "REJECTD"})
-"""After one of these the SMSC is done with the message; ENROUTE, ACCEPTD and UNKNOWN leave it open (Q13)."""
 
-_STATE_WORDS: Final = {
+STATE_WORDS: Final = {
     0: "ENROUTE",  # SCHEDULED, of SMPP 5.0
     1: "ENROUTE",
     2: "DELIVRD",
@@ -30,7 +28,7 @@ _STATE_WORDS: Final = {
     9: UNKNOWN,  # SKIPPED, of SMPP 5.0
 }
 _SPELLINGS: Final = {
-    **{word: word for word in _STATE_WORDS.values()},
+    **{word: word for word in STATE_WORDS.values()},
     **dict.fromkeys(("DELIVERED", "DELIVERD", "DELIVRED"), "DELIVRD"),
     **dict.fromkeys(("UNDELIVERABLE", "UNDELIVERED", "UNDELIVRD", "UNDLVRD"), "UNDELIV"),
     **dict.fromkeys(("REJECTED", "REJECT"), "REJECTD"),
@@ -114,7 +112,7 @@ def parse_receipt(
     stat = _first_word(fields.get("stat", ""))
     state = _message_state(by_tag.get(tlv_tags.MESSAGE_STATE, b""))
     word = _stat_word(stat, receipt_map or {})
-    state_word = _STATE_WORDS.get(state, UNKNOWN) if state is not None else ""
+    state_word = STATE_WORDS.get(state, UNKNOWN) if state is not None else ""
     err = _err(fields.get("err", ""))
     return Receipt(
         smsc_message_id=id_in_tlv or id_in_text,

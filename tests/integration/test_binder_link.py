@@ -126,7 +126,7 @@ async def test_a_pair_lives_and_dies_together(smsc: SmscDouble) -> None:
         while not owner.down:
             await owner.until_moved()
     assert len(owner.down) == 1
-    assert not link.up
+    assert link.window_free == 0
     await link.abort()
 
 
@@ -269,7 +269,7 @@ async def test_q15_a_lost_link_ends_what_was_on_its_way(smsc: SmscDouble) -> Non
     await owner.until_moved()
     assert owner.unknown == [1, 2]
     assert len(owner.down) == 1
-    assert not link.up
+    assert link.window_free == 0
 
 
 async def test_q14_never_more_than_the_window_and_changed_at_once(smsc: SmscDouble) -> None:

@@ -190,11 +190,6 @@ class EsmeLink:
     # -- submitting -------------------------------------------------------------------------------------------------
 
     @property
-    def up(self) -> bool:
-        """Whether it may be submitted to."""
-        return self._up
-
-    @property
     def window_free(self) -> int:
         transmitter = self._transmitter
         return transmitter.session.window_free if self._up and transmitter and not transmitter.congested else 0
