@@ -96,7 +96,7 @@ def _lanes(connector_id: str) -> list[str]:
 
 
 async def _left(consumer: AIOKafkaConsumer, topics: list[str], positions: Mapping[TopicPartition, int]) -> int:
-    """Records of `topics` at or behind `positions` (the beginning, where there is none)."""
+    """Records of `topics` at or behind `positions`; from the beginning of a partition that has no position."""
     if not topics:
         return 0
     found = await ranges_of(consumer, topics)
@@ -114,9 +114,9 @@ async def _count(consumer: AIOKafkaConsumer, ranges: Mapping[TopicPartition, Ran
     for tp, (start, _) in ranges.items():
         consumer.seek(tp, start)
     count = 0
-    open_ones = set(ranges)
-    while open_ones:
-        found = await consumer.getmany(*open_ones, timeout_ms=200)
+    unread = set(ranges)
+    while unread:
+        found = await consumer.getmany(*unread, timeout_ms=200)
         count += sum(record.offset < ranges[tp][1] for tp, records in found.items() for record in records)
-        open_ones = {tp for tp in open_ones if await consumer.position(tp) < ranges[tp][1]}
+        unread = {tp for tp in unread if await consumer.position(tp) < ranges[tp][1]}
     return count

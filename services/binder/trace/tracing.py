@@ -202,23 +202,23 @@ class Tracing:
     def _tapped(self, connection: TracedConnection, at: float, direction: str, frame: bytes) -> None:
         """Called in the middle of a session: whatever goes wrong here must not reach it."""
         try:
-            submission = connection.source.segment_id(direction, frame)
+            segment_id = connection.source.segment_id(direction, frame)
             for view in connection.views.values():
                 self._begin_view(connection, view)
                 if view.held is None:
-                    self._see(connection, view, (at, direction, frame), submission)
+                    self._see(connection, view, (at, direction, frame), segment_id)
                 elif len(view.held) < HELD_MAX:
-                    view.held.append((at, direction, frame, submission))
+                    view.held.append((at, direction, frame, segment_id))
                 else:
                     view.skipped += 1
         except Exception:
             log.exception("connector %s is not traced any more: a mistake of ours", connection.link.connector_id)
             connection.ring.tap = None
 
-    def _see(self, connection: TracedConnection, view: View, traced: TracedFrame, submission: str) -> None:
+    def _see(self, connection: TracedConnection, view: View, traced: TracedFrame, segment_id: str) -> None:
         at, direction, frame = traced
-        if view.filter.wants(direction, frame, message_id_of(submission)) and view.may_show(at):
-            self._show(connection, view, traced, submission)
+        if view.filter.wants(direction, frame, message_id_of(segment_id)) and view.may_show(at):
+            self._show(connection, view, traced, segment_id)
 
     async def _catch_up(self, connection: TracedConnection, view: View, before: list[list[TracedFrame]]) -> None:
         """Show what passed before the request came, then what passed meanwhile; no faster than Kafka takes it."""
@@ -229,22 +229,22 @@ class Tracing:
         for block in before:
             for traced in block:
                 _, direction, frame = traced
-                submission = connection.source.segment_id(direction, frame)
-                if view.filter.wants(direction, frame, message_id_of(submission)):
-                    self._show(connection, view, traced, submission)
+                segment_id = connection.source.segment_id(direction, frame)
+                if view.filter.wants(direction, frame, message_id_of(segment_id)):
+                    self._show(connection, view, traced, segment_id)
             await self._outbox.flushed()
             if view.viewing.over:
                 return
         while view.held:
-            at, direction, frame, submission = view.held.popleft()
-            self._see(connection, view, (at, direction, frame), submission)
+            at, direction, frame, segment_id = view.held.popleft()
+            self._see(connection, view, (at, direction, frame), segment_id)
             if not len(view.held) % CAUGHT_UP_AT_A_TIME:
                 await asyncio.sleep(0)
         view.held = None
 
-    def _show(self, connection: TracedConnection, view: View, traced: TracedFrame, submission: str) -> None:
+    def _show(self, connection: TracedConnection, view: View, traced: TracedFrame, segment_id: str) -> None:
         at, direction, frame = traced
-        request, segment = view.viewing.request, read_id(submission)
+        request, segment = view.viewing.request, read_id(segment_id)
         shown = connection.link.reader.describe(
             direction, frame, redact=not request.unredacted, with_octets=request.with_octets
         )
@@ -282,9 +282,9 @@ def _named(ring: tuple[str, list[list[TracedFrame]]]) -> Iterator[tuple[float, s
     return ((at, mode, direction, frame) for block in blocks for at, direction, frame in block)
 
 
-def message_id_of(submission: str) -> str:
+def message_id_of(segment_id: str) -> str:
     """The first part of a segment's id."""
-    return submission.partition("/")[0]
+    return segment_id.partition("/")[0]
 
 
 def unique_names(shown: Description) -> dict[str, str]:

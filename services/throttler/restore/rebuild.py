@@ -42,7 +42,7 @@ def rebuild(
     stays: dict[str, Stay] = {}
     for record in dispatches:
         _dispatched(stays, mark, record)
-    flying = _Flying(stays.values())
+    last = _LastDispatches(stays.values())
     epoch = mark.epoch
     for record in feedback:
         found = _feedback(record)
@@ -53,7 +53,7 @@ def rebuild(
                 stays.pop(key, None)
         elif record.offset < committed:
             if found.epoch >= epoch:
-                flying.answered(found)
+                last.answered(found)
             epoch = max(epoch, found.epoch)
     return Rebuilt(tuple(stay for stay in stays.values() if not stay.over), committed, epoch, dispatch_end)
 
@@ -86,7 +86,7 @@ def _feedback(record: In) -> Feedback | None:
         return None
 
 
-class _Flying:
+class _LastDispatches:
     """The last dispatch of every segment, by its id and by its offset."""
 
     def __init__(self, stays: Iterable[Stay]) -> None:
