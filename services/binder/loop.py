@@ -195,7 +195,7 @@ class Binder:
             self._pace_reading(tp, worker)
 
     def _pace_reading(self, tp: TopicPartition, worker: LeaseWorker) -> None:
-        queued = worker.submitter.submissions.queued
+        queued = worker.submitter.segments.queued
         if queued > QUEUE_HIGH and tp not in self._paused:
             self._consumer.pause(tp)
             self._paused.add(tp)
@@ -267,7 +267,7 @@ class Binder:
         """Records of our partitions that are neither claimed nor refused yet."""
         held, assigned = self._leases.held, self._consumer.assignment()
         ends = {tp: self._consumer.highwater(tp) or 0 for tp in held if tp in assigned}
-        return sum(max(0, end - held[tp].submitter.submissions.journal.next_offset) for tp, end in ends.items())
+        return sum(max(0, end - held[tp].submitter.segments.journal.next_offset) for tp, end in ends.items())
 
     async def _take_up(self, kept: frozenset[TopicPartition], new: frozenset[TopicPartition]) -> None:
         """Go on with `kept`, begin with `new` (unless the process stops), let go of the rest."""
@@ -277,7 +277,7 @@ class Binder:
         self._paused.clear()
         self._leases.begin(marks)
         for tp in kept | fresh:
-            self._consumer.seek(tp, self._leases.held[tp].submitter.submissions.journal.next_offset)
+            self._consumer.seek(tp, self._leases.held[tp].submitter.segments.journal.next_offset)
         self._committer.suspended = False
         for tp in kept:
             self._leases.held[tp].apply(LeaseEvent.KEPT)

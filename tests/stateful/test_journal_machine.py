@@ -1,7 +1,7 @@
 """Pure: the journal under crashes at any point: nothing is submitted twice, everything gets its answer.
 
 The model is what survives a crash: the dispatch partition, the committed offset with its metadata, the feedback
-partition, and what the SMSC was sent. A process (its `Submissions`) is thrown away at any moment, between any two
+partition, and what the SMSC was sent. A process (its `PartitionSegments`) is thrown away at any moment, between any two
 effects; the next one begins from what survives, as `inheritance.py` does it.
 """
 
@@ -26,7 +26,7 @@ from services.binder.smpp.status_policy import status_policy
 from services.binder.submit.dispatch_record import read_dispatch
 from services.binder.submit.feedback_record import Origin, SegmentAnswer, answers_record, fence_record
 from services.binder.submit.journal import Journal
-from services.binder.submit.submissions import Submissions
+from services.binder.submit.partition_segments import PartitionSegments
 from tests.integration.binder_rig import dispatch_record
 
 WINDOW = 3
@@ -62,7 +62,7 @@ def effective(feedback: list[Feedback]) -> dict[int, list[SegmentAnswer]]:
 class JournalMachine(RuleBasedStateMachine):
     """One partition, its owners one after another."""
 
-    submissions_class: type[Submissions] = Submissions
+    segments_class: type[PartitionSegments] = PartitionSegments
 
     def __init__(self) -> None:
         super().__init__()
@@ -77,9 +77,9 @@ class JournalMachine(RuleBasedStateMachine):
         self.judging: DoubtJudgement | None = None
         self.judged = False
         self.pending_commit: tuple[int, BinderMark] | None = None
-        self.taken: list[tuple[Submissions, Origin, list[SegmentAnswer]]] = []
-        self.pending_answers: list[tuple[Submissions, list[SegmentAnswer], int]] = []
-        self.submissions = self.submissions_class(Journal(FIRST_MARK, 0, waiting=True))
+        self.taken: list[tuple[PartitionSegments, Origin, list[SegmentAnswer]]] = []
+        self.pending_answers: list[tuple[PartitionSegments, list[SegmentAnswer], int]] = []
+        self.segments = self.segments_class(Journal(FIRST_MARK, 0, waiting=True))
         self.position = 0
 
     # -- what survives ----------------------------------------------------------------------------------------------
@@ -111,7 +111,7 @@ class JournalMachine(RuleBasedStateMachine):
         if self.judging is not None:
             return
         records = [self.log[o] for o in sorted(self.log) if o >= self.position][:count]
-        self.submissions.take(records)
+        self.segments.take(records)
         if records:
             self.position = records[-1].offset + 1
 
@@ -119,19 +119,19 @@ class JournalMachine(RuleBasedStateMachine):
     @rule()
     def claim(self) -> None:
         self.read(8)
-        self.submissions.claim(WINDOW, 0)
+        self.segments.claim(WINDOW, 0)
 
     @precondition(lambda self: self.judging is None)
     @rule()
     def refuse(self) -> None:
         self.read(2)
-        self.submissions.refuse_all(0)
+        self.segments.refuse_all(0)
 
     @precondition(lambda self: self.judging is None and self.pending_commit is None)
     @rule()
     def commit(self) -> None:
         """Kafka takes the commit; the process does not know it yet."""
-        point = self.submissions.journal.to_commit()
+        point = self.segments.journal.to_commit()
         self.pending_commit = point
         self.committed, self.mark_text = point[0], point[1].to_text()
 
@@ -139,18 +139,18 @@ class JournalMachine(RuleBasedStateMachine):
     @rule()
     def commit_acknowledged(self) -> None:
         assert self.pending_commit is not None
-        self.submissions.committed(self.pending_commit)
+        self.segments.committed(self.pending_commit)
         self.pending_commit = None
 
-    @precondition(lambda self: self.submissions.has_ready)
+    @precondition(lambda self: self.segments.has_ready)
     @rule(count=st.integers(1, 4))
     def write(self, count: int) -> None:
         for _ in range(count):
-            segment = self.submissions.next_ready(0)
-            if segment is None or self.submissions.in_flight >= WINDOW:
+            segment = self.segments.next_ready(0)
+            if segment is None or self.segments.in_flight >= WINDOW:
                 return
             assert segment.offset < self.committed, "written before its claim was committed"
-            self.submissions.began(0)
+            self.segments.began(0)
             self.sent[segment.offset] = self.sent.get(segment.offset, 0) + 1
 
     @precondition(lambda self: self.judged and self.pending_commit is None)
@@ -162,22 +162,22 @@ class JournalMachine(RuleBasedStateMachine):
         self.commit_acknowledged()
         self.write(count)
 
-    @precondition(lambda self: self.submissions.in_flight > 0)
+    @precondition(lambda self: self.segments.in_flight > 0)
     @rule(data=st.data(), status=st.sampled_from([0, 0, 0x58, 0x0B]), known=st.booleans())
     def smsc_answers(self, data: st.DataObject, status: int, known: bool) -> None:
-        offset = data.draw(st.sampled_from(sorted(self.submissions._in_flight)))
+        offset = data.draw(st.sampled_from(sorted(self.segments._in_flight)))
         if known:
-            self.submissions.answered(offset, POLICY.said(status, "id"), 0)
+            self.segments.answered(offset, POLICY.said(status, "id"), 0)
         else:
-            self.submissions.unknown(offset, 0)
+            self.segments.unknown(offset, 0)
 
     @rule()
     def link_is_lost(self) -> None:
-        for offset in list(self.submissions._in_flight):
-            self.submissions.unknown(offset, 0)
-        self.submissions.refuse_unbegun(0)
+        for offset in list(self.segments._in_flight):
+            self.segments.unknown(offset, 0)
+        self.segments.refuse_unbegun(0)
 
-    @precondition(lambda self: self.submissions.answers)
+    @precondition(lambda self: self.segments.answers)
     @rule()
     def feedback_told(self) -> None:
         """The usual case of the three below."""
@@ -187,35 +187,35 @@ class JournalMachine(RuleBasedStateMachine):
         while self.pending_answers:
             self.feedback_acknowledged()
 
-    @precondition(lambda self: self.submissions.answers)
+    @precondition(lambda self: self.segments.answers)
     @rule()
     def feedback_taken(self) -> None:
         """A produce request is on its way."""
-        origin = Origin("c", 0, self.submissions.journal.epoch, str(self.owner))
-        self.taken.append((self.submissions, origin, self.submissions.take_answers()))
+        origin = Origin("c", 0, self.segments.journal.epoch, str(self.owner))
+        self.taken.append((self.segments, origin, self.segments.take_answers()))
 
     @precondition(lambda self: self.taken)
     @rule()
     def feedback_produced(self) -> None:
         """Kafka has the record; the process does not know it yet."""
-        submissions, origin, answers = self.taken.pop(0)
+        segments, origin, answers = self.taken.pop(0)
         at = self.append(answers_record(origin, answers).value)
-        self.pending_answers.append((submissions, answers, at))
+        self.pending_answers.append((segments, answers, at))
 
     @precondition(lambda self: self.pending_answers)
     @rule()
     def feedback_acknowledged(self) -> None:
-        submissions, answers, at = self.pending_answers.pop(0)
-        submissions.settled(answers, at)
+        segments, answers, at = self.pending_answers.pop(0)
+        segments.settled(answers, at)
 
     @precondition(lambda self: self.judging is None)
     @rule(acknowledged=st.booleans())
     def rebalance_gives_it_back(self, acknowledged: bool) -> None:
         """Revoked and assigned to the same process; the last commit may or may not have been acknowledged."""
         if acknowledged and self.pending_commit is not None:
-            self.submissions.committed(self.pending_commit)
+            self.segments.committed(self.pending_commit)
         self.pending_commit = None
-        self.position = self.submissions.withdraw()
+        self.position = self.segments.withdraw()
 
     # -- crash and takeover -----------------------------------------------------------------------------------------
 
@@ -229,7 +229,7 @@ class JournalMachine(RuleBasedStateMachine):
         mark = BinderMark.from_text(self.mark_text)
         assert mark is not None
         assert len(self.mark_text) < 100
-        self.submissions = self.submissions_class(Journal(mark, self.committed, waiting=True))
+        self.segments = self.segments_class(Journal(mark, self.committed, waiting=True))
         self.position = self.committed
 
     @precondition(lambda self: not self.judged and self.judging is None and self.pending_commit is None)
@@ -254,8 +254,8 @@ class JournalMachine(RuleBasedStateMachine):
             o: read_dispatch(r) for o, r in self.log.items() if judging.mark.answered_below <= o < self.committed
         }
         doubtful = judging.doubtful(sorted(claimed))
-        self.submissions = self.submissions_class(judging.journal(doubtful, fence))
-        self.submissions.doubt([claimed[o] for o in doubtful], 0)
+        self.segments = self.segments_class(judging.journal(doubtful, fence))
+        self.segments.doubt([claimed[o] for o in doubtful], 0)
         self.position = self.committed
         self.judging, self.judged = None, True
 
@@ -285,7 +285,7 @@ class JournalMachine(RuleBasedStateMachine):
         self.answers_are_told_once()
         answers = effective(self.feedback)
         assert set(answers) == set(self.log)
-        low, mark = self.submissions.journal.to_commit()
+        low, mark = self.segments.journal.to_commit()
         assert low == mark.answered_below, "all answered: nothing is left to judge"
 
 
@@ -296,7 +296,7 @@ def test_the_journal_under_crashes() -> None:
     run_state_machine_as_test(JournalMachine, settings=machine_settings)
 
 
-class TakesAnswersLightly(Submissions):
+class TakesAnswersLightly(PartitionSegments):
     """Planted: what is answered counts as told before Kafka has the answer."""
 
     def take_answers(self) -> list[SegmentAnswer]:
@@ -305,7 +305,7 @@ class TakesAnswersLightly(Submissions):
         return taken
 
 
-class WritesBeforeTheCommit(Submissions):
+class WritesBeforeTheCommit(PartitionSegments):
     """Planted: what is claimed is ready at once."""
 
     def claim(self, window: int, at_ms: int) -> bool:
@@ -315,7 +315,7 @@ class WritesBeforeTheCommit(Submissions):
         return claimed
 
 
-class ForgetsRefusals(Submissions):
+class ForgetsRefusals(PartitionSegments):
     """Planted: after a rebalance, what was refused and not yet committed is taken again."""
 
     def withdraw(self) -> int:
@@ -325,8 +325,8 @@ class ForgetsRefusals(Submissions):
 
 
 @pytest.mark.parametrize("planted", [WritesBeforeTheCommit, ForgetsRefusals, TakesAnswersLightly])
-def test_planted_faults_are_caught(planted: type[Submissions]) -> None:
-    machine = type("Planted", (JournalMachine,), {"submissions_class": planted})
+def test_planted_faults_are_caught(planted: type[PartitionSegments]) -> None:
+    machine = type("Planted", (JournalMachine,), {"segments_class": planted})
     finding = settings(machine_settings, max_examples=1000, database=None, phases=[Phase.generate], print_blob=False)
     with pytest.raises(AssertionError):
         run_state_machine_as_test(machine, settings=finding)

@@ -112,7 +112,7 @@ class LeaseWorker:
 
     def withdraw(self) -> None:
         """A rebalance began and everything that could be committed is."""
-        self.submitter.submissions.withdraw()
+        self.submitter.segments.withdraw()
 
     def link_down(self, reason: str, detail: str) -> None:
         log.info("connector %s:%d: the bind ended: %s", *self.place, reason)
@@ -155,7 +155,7 @@ class LeaseWorker:
 
     def _say(self, word: BindState) -> None:
         window = self.submitter.connector.window if word == "bound" else 0
-        epoch = self.submitter.submissions.journal.epoch
+        epoch = self.submitter.segments.journal.epoch
         self._context.board.publish(self.place, word, epoch=epoch, window=window, reason=self._reason)
 
     @property
@@ -197,16 +197,16 @@ class LeaseWorker:
 
     async def _judge(self) -> None:
         submitter, context = self.submitter, self._context
-        while submitter.submissions.answers:
+        while submitter.segments.answers:
             await context.outbox.flushed()
-        committed = submitter.submissions.journal.committed_up_to
+        committed = submitter.segments.journal.committed_up_to
         try:
             inheritance = await context.takeover.take_over(submitter.connector.id, self.tp, self._found, committed)
         except NotOwner as error:
             log.info("%s:%d: the partition was lost while it was taken over: %s", *self.place, error)
             return
         submitter.adopt(inheritance.journal)
-        submitter.submissions.doubt(inheritance.doubtful, now_ms())
+        submitter.segments.doubt(inheritance.doubtful, now_ms())
         self.apply(LeaseEvent.JUDGED)
 
     async def _announce(self) -> None:
@@ -228,7 +228,7 @@ class LeaseWorker:
         account.accepted()
         # what lies in the partition now was dispatched before anybody knew of this bind: it is refused
         try:
-            self.submitter.submissions.refuse_below = await self._context.process.end_offset(self.tp)
+            self.submitter.segments.refuse_below = await self._context.process.end_offset(self.tp)
         except KafkaError as error:
             self.apply(LeaseEvent.DOWN, f"Kafka: {error}")  # the next attempt waits for the end of this one
             await self.channel.abort()

@@ -2,7 +2,7 @@
 
 The path of a claim, all of it through this class:
 
-    take            records of the partition wait in `Submissions`
+    take            records of the partition wait in `PartitionSegments`
     advance         the lease says CLAIM: as many as there is room for are claimed, and the committer is woken
     to_commit       the committer takes "claimed up to X" with the claims of the other partitions of the process
     committed       Kafka has it: these segments are ready, and may be written
@@ -32,7 +32,7 @@ from services.binder.submit.dispatch_record import DispatchedSegment, read_id
 from services.binder.submit.feedback_record import Origin, Said, SegmentAnswer, answers_record
 from services.binder.submit.journal import Journal
 from services.binder.submit.pace import Pace
-from services.binder.submit.submissions import Submissions
+from services.binder.submit.partition_segments import PartitionSegments
 from shared.kafka.records import dead_letter_of_error
 from shared.process.clock import monotonic_s, monotonic_us, now_ms
 from shared.process.telemetry import DEAD_LETTERS
@@ -73,13 +73,13 @@ class Submitter:
         self._committer = context.committer
         self._pace = Pace()
         self._pace_timer: asyncio.TimerHandle | None = None
-        self.submissions = Submissions(journal)
+        self.segments = PartitionSegments(journal)
         self._outbox.add(self)
         self._committer.add(self)
 
     def adopt(self, journal: Journal) -> None:
         """The partition was judged: go on with its new journal; what was read is read again."""
-        self.submissions = Submissions(journal)
+        self.segments = PartitionSegments(journal)
 
     def close(self) -> None:
         """Nothing more comes from here. While the partition stays ours its last answers are still to be committed."""
@@ -92,42 +92,42 @@ class Submitter:
     @property
     def idle(self) -> bool:
         """Whether every answer is on its way to Kafka."""
-        return not self.submissions.in_flight and not self.submissions.answers
+        return not self.segments.in_flight and not self.segments.answers
 
     # -- from Kafka to the channel ------------------------------------------------------------------------------------
 
     def take(self, records: Sequence[ConsumerRecord]) -> None:
         """New records of the partition."""
-        self.submissions.take(records)
+        self.segments.take(records)
         self.advance()
 
     def advance(self) -> None:
         """Do all that can be done now; called after everything that may have changed something."""
-        submissions, at_ms = self.submissions, now_ms()
-        if submissions.queued and self._process.may_decide():
+        segments, at_ms = self.segments, now_ms()
+        if segments.queued and self._process.may_decide():
             intent = self._lease.intent()
             if intent is Intent.CLAIM:
-                if submissions.claim(self.connector.window, at_ms):
+                if segments.claim(self.connector.window, at_ms):
                     self._committer.wake()
             elif intent is Intent.REFUSE:
-                submissions.refuse_all(at_ms)
-        if submissions.has_ready and self._lease.may_claim:
+                segments.refuse_all(at_ms)
+        if segments.has_ready and self._lease.may_claim:
             # What is claimed may be written while nobody can have taken this process for dead, also between the two
             # ends of a rebalance: the next owner waits for our `released`, or for our silence.
             asked_s = monotonic_s()  # before the question, or a sleep in between would go unnoticed
             if self._process.may_write():
                 self._write(at_ms, asked_s)
-        if submissions.dead:
+        if segments.dead:
             self._bury(at_ms)
-        if submissions.answers:
+        if segments.answers:
             self._outbox.wake()
 
     def _write(self, at_ms: int, asked_s: float) -> None:
         if self._pace_timer is not None:
             return
-        channel, submissions, pace = self.channel, self.submissions, self._pace
+        channel, segments, pace = self.channel, self.segments, self._pace
         free, written = channel.window_free, False
-        while free > 0 and (segment := submissions.next_ready(at_ms)) is not None:
+        while free > 0 and (segment := segments.next_ready(at_ms)) is not None:
             now_ns = monotonic_us() * 1000
             if wait_ns := pace.wait_ns(segment.spacing_us, now_ns):
                 self._resume_in(wait_ns)
@@ -136,9 +136,9 @@ class Submitter:
                 if not channel.submit(segment, at_ms):
                     break
             except Unsendable as error:
-                submissions.unsendable(error, at_ms)
+                segments.unsendable(error, at_ms)
                 continue
-            submissions.began(at_ms)
+            segments.began(at_ms)
             pace.went(segment.spacing_us, now_ns)
             free -= 1
             written = True
@@ -155,10 +155,10 @@ class Submitter:
 
     def hand_back(self) -> None:
         """The bind is lost: what was not begun to be written was not sent."""
-        self.submissions.refuse_unbegun(now_ms())
+        self.segments.refuse_unbegun(now_ms())
 
     def _bury(self, at_ms: int) -> None:
-        dead, self.submissions.dead = self.submissions.dead, []
+        dead, self.segments.dead = self.segments.dead, []
         for item in dead:
             log.error("%s:%d offset %d is no dispatch: %s", self.tp.topic, self.tp.partition, item.offset, item.error)
             letter = dead_letter_of_error(item.record, item.error, at_ms=at_ms, service=SERVICE)
@@ -169,27 +169,27 @@ class Submitter:
 
     @property
     def otp_waits(self) -> bool:
-        return self.submissions.otp_waits
+        return self.segments.otp_waits
 
     @property
     def claims_pending(self) -> bool:
-        return self.submissions.journal.claims_pending
+        return self.segments.journal.claims_pending
 
     def to_commit(self) -> Point | None:
-        journal = self.submissions.journal
+        journal = self.segments.journal
         return journal.to_commit() if self._lease.may_commit and journal.commit_pending else None
 
     def committed(self, point: Point) -> None:
-        self.submissions.committed(point)
+        self.segments.committed(point)
         self.advance()
 
     # -- what the channel reports (Answers) ---------------------------------------------------------------------------
 
     def answered(self, segment: DispatchedSegment, said: Said) -> None:
-        self.submissions.answered(segment.offset, said, now_ms())
+        self.segments.answered(segment.offset, said, now_ms())
 
     def unknown(self, segment: DispatchedSegment) -> None:
-        self.submissions.unknown(segment.offset, now_ms())
+        self.segments.unknown(segment.offset, now_ms())
 
     def answered_late(self, segment: DispatchedSegment, said: Said) -> None:
         """The outcome stands (Q15); what came is told to whoever reads the message's history."""
@@ -214,18 +214,22 @@ class Submitter:
     # -- answers to Kafka (Source) ------------------------------------------------------------------------------------
 
     def collect(self) -> Parcel | None:
-        submissions = self.submissions
-        answers = submissions.take_answers()
+        segments = self.segments
+        answers = segments.take_answers()
         if not answers:
             return None
-        if submissions.answers:
+        if segments.answers:
             self._outbox.wake()
-        origin = Origin(self.connector.id, self.tp.partition, submissions.journal.epoch, self._context.owner)
+        origin = Origin(self.connector.id, self.tp.partition, segments.journal.epoch, self._context.owner)
         out = answers_record(origin, answers)
-        return Parcel([out], partial(self._settled, submissions, (out.topic, self.tp.partition), answers))
+        return Parcel([out], partial(self._settled, segments, (out.topic, self.tp.partition), answers))
 
     def _settled(
-        self, submissions: Submissions, place: tuple[str, int], answers: Sequence[SegmentAnswer], offsets: FirstOffsets
+        self,
+        segments: PartitionSegments,
+        place: tuple[str, int],
+        answers: Sequence[SegmentAnswer],
+        offsets: FirstOffsets,
     ) -> None:
-        submissions.settled(answers, offsets[place])
+        segments.settled(answers, offsets[place])
         self._committer.wake()

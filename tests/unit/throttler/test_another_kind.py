@@ -9,7 +9,7 @@ from schemas.topics import SUBMIT_RESULTS, dispatch_topic
 from services.binder.payload_readers import PAYLOAD_READERS
 from services.binder.submit.feedback_record import Origin, Said, answers_record
 from services.binder.submit.journal import Journal
-from services.binder.submit.submissions import Submissions
+from services.binder.submit.partition_segments import PartitionSegments
 from tests.unit.throttler.world import CONNECTOR, World, events_of, message, policy
 
 
@@ -28,17 +28,17 @@ def test_another_kind_is_dispatched_submitted_answered_and_joined() -> None:
     (written,) = world.values(dispatch_topic(CONNECTOR))
     assert (written["kind"], written["payload"]["to"]) == ("pigeon", "447700900001")
 
-    submissions = Submissions(Journal(BinderMark(0, 1, 0, 1), 0, waiting=False))
-    submissions.take(world.logs[dispatch_topic(CONNECTOR), 0])
-    submissions.claim(10, world.now_ms)
-    submissions.committed(submissions.journal.to_commit())
-    segment = submissions.next_ready(world.now_ms)
+    segments = PartitionSegments(Journal(BinderMark(0, 1, 0, 1), 0, waiting=False))
+    segments.take(world.logs[dispatch_topic(CONNECTOR), 0])
+    segments.claim(10, world.now_ms)
+    segments.committed(segments.journal.to_commit())
+    segment = segments.next_ready(world.now_ms)
     assert segment is not None
     assert segment.payload == written["payload"]["note"]
-    submissions.began(world.now_ms)
+    segments.began(world.now_ms)
     said = Said("accepted", smsc_message_ids=("ring 7", "ring 8"), join_ids=("north-7", "north-8"))
-    submissions.answered(segment.offset, said, world.now_ms)
-    world.append(answers_record(Origin(CONNECTOR, 0, 1, "b0|1"), submissions.take_answers()))
+    segments.answered(segment.offset, said, world.now_ms)
+    world.append(answers_record(Origin(CONNECTOR, 0, 1, "b0|1"), segments.take_answers()))
 
     outs = world.cycle()
     assert events_of(outs) == ["submitted"]

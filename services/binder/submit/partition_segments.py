@@ -26,7 +26,7 @@ from services.binder.submit.journal import Journal
 from shared.kafka.records import In
 
 
-class Submissions:
+class PartitionSegments:
     """One partition's segments and their journal, from assignment to the last answer."""
 
     def __init__(self, journal: Journal) -> None:
