@@ -44,7 +44,7 @@ def _used(tree: ast.Module) -> set[str]:
 
 def _taken_from_others(tree: ast.Module) -> Iterator[str]:
     """Dotted names that are imported, or read of a module that is: `from shared.kafka import seam`, `seam.install`."""
-    local = {}
+    local: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and node.module:
             local |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
