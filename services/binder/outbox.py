@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
+from shared.process.telemetry import count_records_out
 
 GATHER_S: Final = 0.01
 GATHER_BUSY_S: Final = 0.025
@@ -91,6 +92,7 @@ class Outbox:
             outs.extend(parcel.outs)
         self._gather_s = GATHER_BUSY_S if len(outs) >= BUSY else GATHER_S
         offsets = await self._producer.send_all(outs)
+        count_records_out(out.topic for out in outs)
         for parcel in parcels:
             parcel.done(offsets)
         for waiter in waiters:

@@ -32,7 +32,7 @@ from shared.kafka.tables import TableReader
 from shared.membership.member import Assignment, Member
 from shared.process.clock import monotonic_s, now_ms
 from shared.process.service import Service
-from shared.process.telemetry import BATCH_SECONDS, count_records_out
+from shared.process.telemetry import BATCH_SECONDS, RECORDS_IN, count_records_out
 
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50
@@ -216,13 +216,19 @@ class Throttler:
     def _feed(self, dispatcher: ConnectorDispatcher, places: list[TopicPartition], at_ms: int) -> None:
         for tp in places:
             if lane_of(tp.topic) is None:
-                for record in self._arrivals.take(tp, FEEDBACK_MAX):
+                for record in self._take(tp, FEEDBACK_MAX):
                     dispatcher.take_feedback(record, at_ms)
         dispatcher.begin_cycle(at_ms)
         for tp in places:
             lane = lane_of(tp.topic)
             if lane is not None:
-                dispatcher.read_lane(lane, self._arrivals.take(tp, dispatcher.wants(lane)), at_ms)
+                dispatcher.read_lane(lane, self._take(tp, dispatcher.wants(lane)), at_ms)
+
+    def _take(self, tp: TopicPartition, most: int) -> list[ConsumerRecord]:
+        taken = self._arrivals.take(tp, most)
+        if taken:
+            RECORDS_IN.labels(tp.topic).inc(len(taken))
+        return taken
 
     async def _look(self) -> None:
         """Poll, although nothing came: the membership hangs on it (max.poll.interval), and errors are told in it."""

@@ -140,6 +140,12 @@ class EsmClass(IntFlag):
     REPLY_PATH = 0x80
 
 
+RECEIPT_BITS: Final = (
+    EsmClass.DELIVERY_RECEIPT | EsmClass.DELIVERY_ACKNOWLEDGEMENT | EsmClass.INTERMEDIATE_NOTIFICATION
+).value
+"""Any of these means receipt, whatever the other type bits say (Q6)."""
+
+
 class RegisteredDelivery(IntFlag):
     """registered_delivery, SMPP 3.4 section 5.2.17."""
 

@@ -14,7 +14,15 @@ from typing import Final, TypeAlias
 
 from shared.smpp import pdu
 from shared.smpp.codec import UnparsablePdu, decode_frame
-from shared.smpp.constants import HEADER_LENGTH, RESPONSE_BIT, EsmClass, MessageState, command_name, status_name
+from shared.smpp.constants import (
+    HEADER_LENGTH,
+    RECEIPT_BITS,
+    RESPONSE_BIT,
+    EsmClass,
+    MessageState,
+    command_name,
+    status_name,
+)
 from shared.smpp.tlv import TLV_SPECS, Tag, Tlv, TlvKind
 from shared.smpp.user_data import user_data
 
@@ -57,9 +65,6 @@ _BIND_IDS: Final = frozenset(
         pdu.Outbind.command_id,
     }
 )
-_RECEIPT_BITS: Final = (
-    EsmClass.DELIVERY_RECEIPT | EsmClass.DELIVERY_ACKNOWLEDGEMENT | EsmClass.INTERMEDIATE_NOTIFICATION
-).value
 _STATE_NAMES: Final = {state.value: state.name for state in MessageState}
 _RECEIPT_WORDS: Final = re.compile(
     r"\b(id):\s*([\w.-]{1,65})|\b(stat):\s*([A-Za-z]{1,12})|\b(err):\s*([0-9A-Fa-f]{1,8})\b", re.ASCII
@@ -221,7 +226,7 @@ def readable(octets: bytes, data_coding: int, *, udhi: bool = False) -> str:
 
 def _receipt(body: pdu.DeliverSm | pdu.DataSm) -> list[tuple[str, str]]:
     """What a receipt's text says of the message: words of fixed shapes, and none that is one of its addresses."""
-    if not body.esm_class & _RECEIPT_BITS:
+    if not body.esm_class & RECEIPT_BITS:
         return []
     octets = user_data(body).octets
     text = octets.decode("utf-16-be", "replace") if body.data_coding == _UCS2 else octets.decode("latin-1")

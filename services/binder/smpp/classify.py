@@ -7,14 +7,9 @@ parser runs in the correlator), and what cannot be understood must not stop a bi
 import re
 from typing import Final, NamedTuple
 
-from shared.smpp.constants import EsmClass
+from shared.smpp.constants import RECEIPT_BITS
 from shared.smpp.pdu import DataSm, DeliverSm
 from shared.smpp.tlv import Tag, Tlv
-
-RECEIPT_BITS: Final = (
-    EsmClass.DELIVERY_RECEIPT | EsmClass.DELIVERY_ACKNOWLEDGEMENT | EsmClass.INTERMEDIATE_NOTIFICATION
-).value
-"""Any of these means receipt, whatever the other type bits say (Q6)."""
 
 UCS2: Final = 8
 _TEXT_LOOKED_AT: Final = 512

@@ -35,7 +35,6 @@ from services.binder.submit.pace import Pace
 from services.binder.submit.partition_segments import PartitionSegments
 from shared.kafka.records import dead_letter_of_error
 from shared.process.clock import monotonic_s, monotonic_us, now_ms
-from shared.process.telemetry import DEAD_LETTERS
 
 log = logging.getLogger(__name__)
 
@@ -162,7 +161,6 @@ class Submitter:
         for item in dead:
             log.error("%s:%d offset %d is no dispatch: %s", self.tp.topic, self.tp.partition, item.offset, item.error)
             letter = dead_letter_of_error(item.record, item.error, at_ms=at_ms, service=SERVICE)
-            DEAD_LETTERS.labels(letter.topic).inc()
             self._outbox.post(letter)
 
     # -- commits (JournalOwner) ---------------------------------------------------------------------------------------

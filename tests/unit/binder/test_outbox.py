@@ -10,6 +10,7 @@ from services.binder.outbox import FirstOffsets, Outbox, Parcel
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
+from shared.process.telemetry import REGISTRY
 from tests.unit.binder.fakes import FakeProducer
 
 
@@ -46,6 +47,13 @@ async def test_posted_and_collected_go_in_one_request(producer: FakeProducer, ou
     await outbox.send(Out("b", None, b"2"))
     assert [[o.topic for o in request] for request in producer.requests] == [["a", "b", "mt.feedback.c"]]
     assert source.told == [{("a", 0): 1, ("b", 0): 1, ("mt.feedback.c", 1): 1}]
+
+
+async def test_what_was_produced_is_counted(outbox: Outbox) -> None:
+    before = REGISTRY.get_sample_value("smsgw_records_out_total", {"topic": "counted.dlq"}) or 0.0
+    await outbox.send(Out("counted.dlq", None, b"1"), Out("counted.dlq", None, b"2"))
+    assert REGISTRY.get_sample_value("smsgw_records_out_total", {"topic": "counted.dlq"}) == before + 2
+    assert REGISTRY.get_sample_value("smsgw_dead_letters_total", {"topic": "counted.dlq"}) == before + 2
 
 
 async def test_what_comes_while_a_request_is_out_goes_with_the_next(producer: FakeProducer, outbox: Outbox) -> None:
