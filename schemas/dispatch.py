@@ -1,10 +1,10 @@
 """Pure: `mt.dispatch.<connector>`: one record per segment, for the bind that owns the partition.
 
 The record is an envelope that is the same for every kind of connector, and the payload of the kind inside. Version 1
-knew one kind and had its fields in the envelope; `Dispatch.from_json` reads it as version 2.
+knew one kind and had its fields in the envelope; `Dispatch.from_earlier` makes it version 2.
 """
 
-from typing import Any, ClassVar, Final, Self
+from typing import Any, ClassVar, Final
 
 from pydantic import Field
 
@@ -46,13 +46,11 @@ class Dispatch(_Envelope):
     payload: dict[str, Any]
 
     @classmethod
-    def from_json(cls, value: bytes | str) -> Self:
-        if Wire.from_json(value).schema_version >= cls.CURRENT_VERSION:
-            return super().from_json(value)
-        old = _DispatchV1.from_json(value)
-        fields = old.model_dump(exclude={"schema_version"}, exclude_unset=True)
+    def from_earlier(cls, record: dict[str, Any]) -> dict[str, Any]:
+        """Version 1 had the fields of the payload among its own."""
+        fields = _DispatchV1.model_validate(record).model_dump(exclude={"schema_version"}, exclude_unset=True)
         payload = {name: fields.pop(name) for name in SmppPayload.model_fields if name in fields}
-        return cls(**fields, kind="smpp", payload=payload)
+        return fields | {"kind": "smpp", "payload": payload}
 
 
 class _DispatchV1(_Envelope, SmppPayload):

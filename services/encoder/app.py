@@ -146,7 +146,7 @@ class EncoderHandler(StageHandler):
             await read_own_output(self._service.settings, self._lanes, since_ms, self._own, self._progress)
 
     def commit_metadata(self) -> str:
-        """When this commit was made: where a successor begins to read what this process wrote."""
+        """The time, from which a successor reads back what this process wrote, and the mistakes in a row so far."""
         return self._mistakes.mark()
 
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:

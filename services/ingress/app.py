@@ -149,7 +149,7 @@ class IngressHandler(StageHandler):
             self._requests.view = self._reroutes.view = GatewayView(applied)
 
     def commit_metadata(self) -> str:
-        """When this commit was made: where a successor begins to read what this process wrote."""
+        """The time, from which a successor reads back what this process wrote, and the mistakes in a row so far."""
         return self._mistakes.mark()
 
 
