@@ -37,7 +37,7 @@ class Wire(BaseModel):
     `from_earlier` of its model says what it would be now. That costs nothing where the record is of today.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", populate_by_name=True, hide_input_in_errors=True)
 
     CURRENT_VERSION: ClassVar[int] = 1
     schema_version: int = 1

@@ -11,7 +11,7 @@ from schemas.wire import Int64
 class SmppPayload(BaseModel):
     """One segment. `octets` is short_message (or message_payload) as the encoder made it, its header included."""
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     source_addr: str
     source_addr_ton: Int64

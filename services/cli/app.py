@@ -29,7 +29,7 @@ from services.cli.commands import (
 )
 from services.cli.demo import demo
 from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_code_of
-from services.cli.output import errors, give_up_output
+from services.cli.output import errors, give_up_output, never_fail_on_characters, styled
 from services.cli.runtime import load_dotenv_file
 from services.cli.up import up
 from shared.operations.errors import OperationError
@@ -371,14 +371,18 @@ def schema_asyncapi_command(
 def main() -> None:
     """Entry point; turns every expected failure into one sentence and its exit code."""
     signal.signal(signal.SIGTERM, _interrupted)
+    never_fail_on_characters()
     logging.disable(logging.CRITICAL)  # what the clients have to say, commands say in a sentence
     try:
         load_dotenv_file(Path.cwd())
         app(prog_name="smsgw")
     except OperationError as error:
-        errors.print(f"[red]error:[/red] {_plain(str(error))}")
+        first, *others = error.sentences
+        errors.print(styled(("error:", "red"), f" {first}"))
+        for sentence in others:
+            errors.print(sentence)
         if error.hint:
-            errors.print(f"[dim]{_plain(error.hint)}[/dim]")
+            errors.print(styled((error.hint, "dim")))
         sys.exit(exit_code_of(error))
     except (KeyboardInterrupt, asyncio.CancelledError):
         sys.exit(EXIT_INTERRUPTED)
@@ -390,12 +394,8 @@ def main() -> None:
             raise
         give_up_output()
         with contextlib.suppress(OSError):
-            errors.print(f"[red]error:[/red] cannot write the output: {error.strerror}")
+            errors.print(styled(("error:", "red"), f" cannot write the output: {error.strerror}"))
         sys.exit(EXIT_FAILED)
-
-
-def _plain(text: str) -> str:
-    return text.replace("[", "\\[")
 
 
 def _interrupted(number: int, frame: object) -> None:

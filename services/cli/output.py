@@ -1,4 +1,8 @@
-"""Edge: what commands print: tables for people, JSON for programs; errors on stderr."""
+"""Edge: what commands print: tables for people, JSON for programs; errors on stderr.
+
+Nothing is markup: whatever text is printed, or stands in a table, is shown as text (`visible`), because much of it came
+from outside. What is to have a style says so part by part: `styled`.
+"""
 
 import contextlib
 import json
@@ -8,28 +12,67 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
+from rich.text import Text
+
+from shared.process.visible import visible, visible_json
 
 _WIDTH_OF_FILES = 180
 """Where nobody looks at a terminal, a table may be as wide as it needs."""
 
 
-class _Console(Console):
-    """Leaves it to the command what a closed pipe means; rich itself would leave the process."""
+class PlainConsole(Console):
+    """Shows every string as text, on one line. Leaves it to the command what a closed pipe means; rich itself would
+    leave the process."""
 
     def on_broken_pipe(self) -> NoReturn:
         raise BrokenPipeError
 
+    def render_str(self, text: str, *, style: Any = "", justify: Any = None, overflow: Any = None, **_: Any) -> Text:
+        """A string is no markup, whoever asks for it."""
+        return Text(visible(text), style=style, justify=justify, overflow=overflow)
 
-console = _Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
-errors = _Console(stderr=True, highlight=False, soft_wrap=True)
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """The net below: what a library made of a string by itself, without `render_str`."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text == "\n":
+                yield segment
+            else:
+                yield Segment(visible(segment.text), segment.style)
+
+
+console = PlainConsole(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_OF_FILES)
+errors = PlainConsole(stderr=True, highlight=False, soft_wrap=True)
+
+
+def never_fail_on_characters() -> None:
+    """A terminal whose encoding lacks a character is shown its code."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a test may have put another in its place
+            stream.reconfigure(errors="backslashreplace")
+
+
+def styled(*parts: str | tuple[str, str]) -> Text:
+    """One line of text: each part plain, or with a style of rich's (`("error:", "red")`)."""
+    line = Text()
+    for part in parts:
+        text, style = (part, "") if isinstance(part, str) else part
+        line.append(visible(text), style=style or None)
+    return line
 
 
 def tell(sentence: str) -> None:
-    """Print a line for a process that must go on: a pipe or terminal that is closed, or a full disk, is ignored."""
+    """Print a line for a process that must go on: a pipe or terminal that is closed, or a full disk, is ignored.
+
+    Line ends before and after the sentence are empty lines.
+    """
+    inner = sentence.strip("\n")
+    before, _, after = sentence.partition(inner) if inner else ("", "", "")
     with contextlib.suppress(OSError):
-        console.print(sentence, markup=False)
+        for line in [*([""] * len(before)), inner, *([""] * len(after))]:
+            console.print(line)
 
 
 def tell_json(value: Any) -> None:
@@ -45,9 +88,18 @@ def give_up_output() -> None:
 
 
 def print_json(value: Any) -> None:
-    """One object."""
-    sys.stdout.write(json.dumps(value, ensure_ascii=False, default=str) + "\n")
+    """One object on one line, valid whatever its texts are; a number that JSON does not have is null."""
+    document = json.dumps(_of_json(value), ensure_ascii=False, default=str, allow_nan=False)
+    sys.stdout.write(visible_json(document) + "\n")
     sys.stdout.flush()
+
+
+def _of_json(value: Any) -> Any:
+    if isinstance(value, float) and (value != value or value in {float("inf"), float("-inf")}):
+        return None
+    if isinstance(value, dict):
+        return {name: _of_json(one) for name, one in value.items()}
+    return [_of_json(one) for one in value] if isinstance(value, list | tuple) else value
 
 
 def print_json_lines(rows: Iterable[Any]) -> None:
@@ -57,17 +109,23 @@ def print_json_lines(rows: Iterable[Any]) -> None:
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
-    """A plain table; the columns named in `right` are numbers."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False, header_style="dim")
+    """A plain table; the columns named in `right` are numbers. Cells are shown as text, whatever is in them."""
+    made = Table(
+        title=styled((title, "bold")) if title else None, title_justify="left", box=None, pad_edge=False,
+        header_style="dim",
+    )  # fmt: skip
     for column in columns:
-        made.add_column(column, justify="right" if column in right else "left", overflow="fold")
+        made.add_column(styled(column), justify="right" if column in right else "left", overflow="fold")
     for row in rows:
-        made.add_row(*["" if cell is None else str(cell) for cell in row])
+        made.add_row(*[styled("" if cell is None else str(cell)) for cell in row])
     return made
 
 
 def clock_time(at_ms: int) -> str:
-    """Local wall time with milliseconds, for people; empty for 0."""
+    """Local wall time with milliseconds, for people; empty for 0 and for what is no time."""
     if not at_ms:
         return ""
-    return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    try:
+        return datetime.fromtimestamp(at_ms / 1000, UTC).astimezone().strftime("%H:%M:%S.%f")[:-3]
+    except (ValueError, OverflowError, OSError):
+        return str(at_ms)

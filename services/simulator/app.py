@@ -23,6 +23,8 @@ from services.simulator.rates import Totals, is_quiet, rate_line
 from services.simulator.scenario import Scenario, ScenarioError, parse_scenario
 from services.simulator.server import UNANSWERED_MAX, Simulator
 from services.simulator.submit_log import SubmitLog
+from shared.process.log_lines import LogLines
+from shared.process.visible import visible
 from shared.smpp.listener import serve
 from shared.smpp.tls import server_context
 
@@ -42,7 +44,9 @@ class CannotStart(Exception):
 
 def main(arguments: Sequence[str]) -> int:
     """Run until SIGTERM or SIGINT; returns the exit code."""
-    logging.basicConfig(level="INFO", stream=sys.stderr, format="%(asctime)s %(levelname)s simulator: %(message)s")
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogLines("%(asctime)s %(levelname)s simulator: %(message)s"))
+    logging.basicConfig(level="INFO", handlers=[handler])
     options = _options(arguments)
     try:
         scenario = read_scenario(options.scenario)
@@ -79,7 +83,7 @@ def read_scenario(file: Path) -> Scenario:
     except UnicodeDecodeError:
         raise CannotStart(f"{file} is not UTF-8", EXIT_USAGE) from None
     except ScenarioError as error:
-        raise CannotStart("\n".join(f"{file}: {mistake}" for mistake in error.mistakes), EXIT_USAGE) from None
+        raise CannotStart("\n".join(f"{file}: {visible(mistake)}" for mistake in error.mistakes), EXIT_USAGE) from None
 
 
 def read_passwords(scenario: Scenario, environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,5 +1,7 @@
 """Pure: how an operation ends when it does not end well: what was wrong, and what to do about it."""
 
+from collections.abc import Iterable
+
 
 class OperationError(Exception):
     """What was wrong, in a sentence for a person. `hint`: what to do about it; may be empty."""
@@ -8,6 +10,11 @@ class OperationError(Exception):
         super().__init__(message)
         self.hint = hint
 
+    @property
+    def sentences(self) -> list[str]:
+        """What was wrong, a line each for a person: whoever shows them decides what a line end inside of one is."""
+        return [str(self)]
+
 
 class Unreachable(OperationError):
     """Kafka or ClickHouse does not answer. It may later."""
@@ -15,6 +22,18 @@ class Unreachable(OperationError):
 
 class Invalid(OperationError):
     """What was asked for cannot be meant: an argument, a file or the environment is wrong."""
+
+
+class Mistakes(Invalid):
+    """Several of them, a sentence each."""
+
+    def __init__(self, sentences: Iterable[str], hint: str = "") -> None:
+        self._sentences = list(sentences)
+        super().__init__("\n".join(self._sentences), hint)
+
+    @property
+    def sentences(self) -> list[str]:
+        return self._sentences
 
 
 class NotFound(OperationError):

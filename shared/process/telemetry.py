@@ -10,6 +10,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
 
+from shared.process.log_lines import LogLines
+
 REGISTRY = CollectorRegistry()
 
 RECORDS_IN = Counter("smsgw_records_in", "Records consumed", ["topic"], registry=REGISTRY)
@@ -40,13 +42,10 @@ def count_records_out(topics: Iterable[str]) -> None:
 
 
 def configure_logging(service: str, level: str) -> None:
-    """One line per record on stderr; the clients' own chatter only from WARNING on."""
-    logging.basicConfig(
-        level=level,
-        stream=sys.stderr,
-        format=f"%(asctime)s %(levelname)s {service} %(name)s: %(message)s",
-        force=True,
-    )
+    """One line per record on stderr (see `LogLines`); the clients' own chatter only from WARNING on."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogLines(f"%(asctime)s %(levelname)s {service} %(name)s: %(message)s"))
+    logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("aiokafka").setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger("faststream").setLevel(logging.ERROR)  # the stage reports by itself
 

@@ -349,6 +349,12 @@ class TestHttp:
         assert (status, headers["x-clickhouse-exception-code"]) == (501, "48")
         assert b"multipart" in body
 
+    def test_what_a_client_chose_begins_no_header_of_its_own(self, ask: Ask) -> None:
+        status, headers, _ = ask("SELECT 1", query_id="a\r\nx-forged: 1", default_format="CSV")
+        assert (status, headers["x-clickhouse-query-id"]) == (200, "a\\r\\nx-forged: 1")
+        assert "x-forged" not in headers
+        assert headers["x-content-type-options"] == "nosniff"
+
     def test_wrong_user(self, ask: Ask) -> None:
         reply = ask("SELECT 1", {"X-ClickHouse-User": "root", "X-ClickHouse-Key": "x"})
         assert (reply[0], reply[1]["x-clickhouse-exception-code"]) == (403, "516")

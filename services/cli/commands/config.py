@@ -6,7 +6,7 @@ import yaml
 
 from services.cli.errors import EXIT_FAILED
 from services.cli.gateway_file import read_gateway_file
-from services.cli.output import console, print_json
+from services.cli.output import console, print_json, styled
 from services.cli.runtime import find_runtime
 from shared.operations.config.apply import apply_gateway, read_applied, wait_until_used
 from shared.operations.config.gateway_advice import advice
@@ -31,11 +31,11 @@ async def apply(file: Path, data_dir: Path | None, *, wait: bool, drop_now: bool
         console.print(f"configuration {applied.hash} applied: {len(applied.gateway.connectors)} connectors, "
                       f"{len(applied.gateway.accounts)} accounts, {len(applied.gateway.routes)} routes")  # fmt: skip
         for sentence in warnings:
-            console.print(f"[yellow]warning:[/yellow] {sentence}")
+            console.print(styled(("warning:", "yellow"), f" {sentence}"))
         if draining:
             console.print(f"draining: {', '.join(draining)}")
         if waiting:
-            console.print(f"[yellow]not in use yet by {', '.join(waiting)}[/yellow]")
+            console.print(styled((f"not in use yet by {', '.join(waiting)}", "yellow")))
     return EXIT_FAILED if waiting else 0
 
 
@@ -52,5 +52,6 @@ async def show(data_dir: Path | None, *, as_json: bool) -> int:
     for draining in applied.draining:
         console.print(f"# draining: {draining.connector.id}")
     plain = applied.gateway.model_dump(mode="json", exclude_defaults=True)
-    console.print(yaml.safe_dump({"version": 1, **plain}, sort_keys=False), markup=False, end="")
+    for line in yaml.safe_dump({"version": 1, **plain}, sort_keys=False).splitlines():
+        console.print(line)
     return 0

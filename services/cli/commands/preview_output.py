@@ -4,9 +4,7 @@ import unicodedata
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from rich.markup import escape
-
-from services.cli.output import console, table
+from services.cli.output import console, styled, table
 from shared.smpp.tlv import Tag
 from shared.sms import udh
 from shared.sms.assembly import ESM_CLASS_UDHI
@@ -65,18 +63,19 @@ def _tag_name(tag: int) -> str:
 def show(found: Preview, notes: Sequence[str], *, octets: bool) -> None:
     """For people; positions count from 1."""
     if found.refused is not None:
-        console.print(f"[red]cannot be sent:[/red] {found.refused.reason}: {escape(found.refused.detail)}")
+        console.print(styled(("cannot be sent:", "red"), f" {found.refused.reason}: {found.refused.detail}"))
     else:
         _show_cost(found)
     for note in notes:
-        console.print(f"[yellow]note:[/yellow] {note}")
+        console.print(styled(("note:", "yellow"), f" {note}"))
     if found.forcing:
         _show_forcing(found)
     if found.changes:
         _show_changes("replaced", found.changes)
     if found.saving is not None:
         instead = f" instead of {found.segments}" if found.segments else ""
-        console.print(f"\n[green]with --transliterate: {_count(found.saving.segments, 'segment')}{instead}[/green]")
+        console.print()
+        console.print(styled((f"with --transliterate: {_count(found.saving.segments, 'segment')}{instead}", "green")))
         _show_changes("would be replaced", found.saving.changes)
     if octets and found.submissions:
         _show_octets(found)
@@ -85,11 +84,11 @@ def show(found: Preview, notes: Sequence[str], *, octets: bool) -> None:
 def _show_cost(found: Preview) -> None:
     alphabet = _ALPHABETS[found.alphabet]
     header = ", with a user data header" if found.esm_class & ESM_CLASS_UDHI else ""
-    console.print(f"[bold]{_count(found.segments, 'segment')}[/bold], {alphabet}: {escape(found.why)}")
+    console.print(styled((_count(found.segments, "segment"), "bold"), f", {alphabet}: {found.why}"))
     console.print(f"{found.units_used} {found.units} used, {found.units_left} left in the last segment")
     sent = len(found.submissions)
     parts = "" if sent == found.segments else f"; {sent} submit_sm, which the SMSC cuts"
-    console.print(f"[dim]data_coding {found.data_coding}, esm_class 0x{found.esm_class:02x}{header}{parts}[/dim]")
+    console.print(f"data_coding {found.data_coding}, esm_class 0x{found.esm_class:02x}{header}{parts}", style="dim")
 
 
 def _show_forcing(found: Preview) -> None:
@@ -121,7 +120,7 @@ def _show_changes(title: str, changes: Sequence[Change]) -> None:
 
 def _show_more(count: int) -> None:
     if count > 0:
-        console.print(f"[dim]and {count} more[/dim]")
+        console.print(f"and {count} more", style="dim")
 
 
 def _show_octets(found: Preview) -> None:
@@ -150,7 +149,7 @@ def _shown(text: str) -> str:
         return "nothing"
     if any(not character.isprintable() or character.isspace() for character in text):
         return " ".join(f"U+{ord(character):04X}" for character in text)
-    return escape(f"◌{text}" if unicodedata.combining(text[0]) else text)
+    return f"◌{text}" if unicodedata.combining(text[0]) else text
 
 
 def _name(character: str) -> str:

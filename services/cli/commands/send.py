@@ -37,5 +37,5 @@ def _tell(message_id: str, status: Status | None, wait_s: float, *, as_json: boo
         console.print(f"no final status within {wait_s:g} s; see `smsgw track {message_id}`")
     else:
         about = f" ({status.reason}{f', field {status.field}' if status.field else ''})" if status.reason else ""
-        console.print(f"{status.status}{about}", markup=False)
+        console.print(f"{status.status}{about}")
     return 0 if status is not None and status.status in {"delivered", "submitted"} else EXIT_FAILED

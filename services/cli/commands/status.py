@@ -4,7 +4,7 @@ import asyncio
 from pathlib import Path
 
 from services.cli.errors import EXIT_FAILED
-from services.cli.output import console, print_json, table
+from services.cli.output import console, print_json, styled, table
 from services.cli.runtime import find_runtime
 from shared.operations.errors import NotFound, Unreachable
 from shared.operations.health import Health, look
@@ -60,11 +60,13 @@ def _print(health: Health) -> None:
         (b.connector_id, b.partition, b.state, b.owner, span(health.at_ms - b.since_ms), b.reason) for b in health.binds
     ]
     if binds:
-        console.print(table("\nBinds", ["connector", "bind", "state", "owner", "for", "reason"], binds))
-    console.print(f"\nClickHouse: {health.clickhouse}")
+        console.print()
+        console.print(table("Binds", ["connector", "bind", "state", "owner", "for", "reason"], binds))
+    console.print()
+    console.print(f"ClickHouse: {health.clickhouse}")
     if health.problems:
-        console.print("[red]not healthy:[/red]")
+        console.print(styled(("not healthy:", "red")))
         for problem in health.problems:
-            console.print(f"  {problem}", markup=False)
+            console.print(f"  {problem}")
     else:
-        console.print("[green]healthy[/green]")
+        console.print(styled(("healthy", "green")))

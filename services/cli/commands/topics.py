@@ -32,7 +32,8 @@ async def create(data_dir: Path | None, *, as_json: bool) -> int:
     if as_json:
         print_json({"created": made})
     else:
-        console.print("\n".join(made) if made else "nothing is missing")
+        for line in made or ["nothing is missing"]:
+            console.print(line)
     return 0
 
 
@@ -83,5 +84,5 @@ async def _remove(settings: Settings, instance_id: str, *, as_json: bool) -> int
     if as_json:
         print_json({"removed": instance_id, "group": member.group})
     else:
-        console.print(f"{instance_id} has left group {member.group}", markup=False)
+        console.print(f"{instance_id} has left group {member.group}")
     return 0

@@ -19,6 +19,7 @@ from services.cli.output import clock_time, errors, print_json
 from services.cli.runtime import find_runtime
 from shared.operations.errors import Invalid
 from shared.operations.trace import TTL_S, Remark, follow
+from shared.process.visible import visible
 from shared.smpp.trace import Described
 
 SINCE_MAX_S: Final = 3600
@@ -112,7 +113,7 @@ class _Screen:
 
 
 def _note(sentence: str) -> None:
-    errors.print(sentence, style="dim", markup=False)
+    errors.print(sentence, style="dim")
 
 
 def bind_sentence(state: ConnectorState) -> str:
@@ -127,7 +128,7 @@ def shown(line: TraceLine, *, colour: bool = False) -> str:
     of = {"msg": f"{line.message_id}/{line.segment_index}"} if line.message_id else {}
     fields = tuple((of | line.fields).items())
     pdu = Described(line.direction or "in", line.command, line.status, line.sequence_number, fields).line()
-    text = f"{clock_time(line.at_ms)}  {line.partition:>2} {_BINDS[line.bind]:3}  {pdu}"
+    text = visible(f"{clock_time(line.at_ms)}  {line.partition:>2} {_BINDS[line.bind]:3}  {pdu}")
     if colour and line.status not in {"", "ESME_ROK"}:
         text = f"\x1b[31m{text}\x1b[0m"
     if line.skipped:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from services.cli.commands.typed import message_id_of
 from services.cli.errors import EXIT_FAILED
-from services.cli.output import console, print_json, table
+from services.cli.output import console, print_json, styled, table
 from services.cli.runtime import find_clickhouse
 from shared.operations.errors import NotFound
 from shared.operations.spans import span
@@ -31,7 +31,7 @@ async def run(message_id: str, data_dir: Path | None, *, wait_s: float, as_json:
 def _print(life: Life) -> None:
     state = life.state
     about = f"{state.get('sender', '')} → {state.get('to', '')} {state.get('country', '')}"
-    console.print(f"[bold]{life.message_id}[/bold]  {about}")
+    console.print(styled((life.message_id, "bold"), f"  {about}"))
     reason = f" ({state['reason']})" if state.get("reason") else ""
     facts = [
         f"{state.get('status', '')}{reason}",
@@ -40,7 +40,7 @@ def _print(life: Life) -> None:
         f"lane {state.get('lane', '')}",
         f"account {state.get('account_id', '')}",
     ]
-    console.print(", ".join(facts), markup=False)
+    console.print(", ".join(facts))
     first = life.steps[0].at_ms
     rows = [
         (

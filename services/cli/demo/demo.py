@@ -101,7 +101,9 @@ async def _demo(stack: Stack, messages: int | None, say: Callable[[str], None], 
         await follower.start()
         sent_ms = now_ms()
         await publisher.publish(sample)
-        say(f"\nPublished {len(sample)} requests to Kafka in {(now_ms() - sent_ms) / 1000:.1f} s\n")
+        say("")
+        say(f"Published {len(sample)} requests to Kafka in {(now_ms() - sent_ms) / 1000:.1f} s")
+        say("")
         missing = await _follow(publisher, follower, stack.submit_log, quiet=as_json)
         traffic_s = (now_ms() - sent_ms) / 1000
         result = await reconcile_all(settings, publisher, follower, stack.submit_log)
@@ -133,7 +135,7 @@ async def _follow(publisher: Publisher, follower: StatusFollower, submit_log: Pa
     """Wait for all finals, with a bar and two lines of progress for people; returns the messages that did not end."""
     wanted = [p.message_id for p in publisher.published]
     waiting = asyncio.ensure_future(follower.wait_for(wanted, TRAFFIC_S))
-    columns = [TextColumn("final statuses"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
+    columns = [TextColumn("final statuses", markup=False), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()]
     bar = Progress(*columns, console=console, auto_refresh=False)
     task = bar.add_task("", total=len(wanted))
     is_terminal = sys.stdout.isatty() and not quiet
@@ -167,12 +169,14 @@ def _print(result: Reconciliation, traffic_s: float, all_s: float) -> None:
     ]
     console.print()
     console.print(table("Reconciliation", ["source", "count", ""], rows, right=["count"]))
+    console.print()
     console.print(
-        f"\n[bold]{len(result.lost)} lost, {len(result.duplicates)} duplicates, "
-        f"{len(result.contradictions)} contradictions, {sum(result.unknown.values())} of unknown outcome[/bold]"
+        f"{len(result.lost)} lost, {len(result.duplicates)} duplicates, "
+        f"{len(result.contradictions)} contradictions, {sum(result.unknown.values())} of unknown outcome",
+        style="bold",
     )
     for sentence in [*result.lost, *result.duplicates, *result.contradictions][:_SHOWN]:
-        console.print(f"  {sentence}", markup=False)
+        console.print(f"  {sentence}")
     console.print(f"Traffic {traffic_s:.1f} s, everything {all_s:.1f} s")
 
 

@@ -8,6 +8,7 @@ from shared.local.clickhouse.errors import ClickHouseError, http_status
 from shared.local.clickhouse.frames import frame
 from shared.local.clickhouse.requests import HttpRequest
 from shared.local.clickhouse.results import QueryResult
+from shared.process.visible import visible
 
 HttpHeaders = list[tuple[bytes, bytes]]
 SERVER_NAME = "chdb"
@@ -25,15 +26,21 @@ class HttpAnswer:
 def common_headers(query_id: str, timezone: str) -> HttpHeaders:
     """Return the headers of every answer; clients read times in the server's time zone."""
     return [
-        (b"x-clickhouse-query-id", query_id.encode("utf-8", "replace")),
+        (b"x-clickhouse-query-id", _header_value(query_id)),
         (b"x-clickhouse-timezone", timezone.encode()),
         (b"x-clickhouse-server-display-name", SERVER_NAME.encode()),
+        (b"x-content-type-options", b"nosniff"),
     ]
+
+
+def _header_value(text: str) -> bytes:
+    """What a client chose, on one line: a line end of its own would begin a header of its own."""
+    return visible(text).encode("utf-8", "replace")
 
 
 def result_headers(request: HttpRequest, output_format: str) -> HttpHeaders:
     """Return the headers that describe a result set."""
-    headers = [(b"x-clickhouse-format", output_format.encode()), (b"content-type", _content_type(output_format))]
+    headers = [(b"x-clickhouse-format", _header_value(output_format)), (b"content-type", _content_type(output_format))]
     if request.answer_encoding:
         headers.append((b"content-encoding", request.answer_encoding.encode()))
     return headers

@@ -1,6 +1,7 @@
 """Edge: the server process: its socket, its signals, and its one line of output."""
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -15,6 +16,7 @@ from shared.local.clickhouse.app import App
 from shared.local.clickhouse.configuration import EngineLimits
 from shared.local.clickhouse.engine import DataDirectoryError, open_engine
 from shared.local.clickhouse.requests import HttpAccount
+from shared.process.log_lines import LogLines
 
 EXIT_DONE = 0
 EXIT_FAILED = 1
@@ -70,6 +72,7 @@ def serve(data_dir: Path, host: str, port: int, account: HttpAccount) -> int:
         return _fail(str(error), EXIT_FAILED)
     address = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
     ready_line = f"ClickHouse {engine.version} listens on {address}, data in {directory}"
+    _configure_logging()
     config = _uvicorn_config(App(engine, account))
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(QuietServer(config, ready_line).serve(sockets=[listener]))
@@ -80,7 +83,7 @@ def _uvicorn_config(app: App) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="on",
-        log_level="warning",
+        log_config=None,
         access_log=False,
         date_header=False,
         server_header=False,
@@ -88,6 +91,12 @@ def _uvicorn_config(app: App) -> uvicorn.Config:
         timeout_graceful_shutdown=_GRACE_S,
         ws="none",
     )
+
+
+def _configure_logging() -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(LogLines("%(asctime)s %(levelname)s clickhouse: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _fail(sentence: str, status: int) -> int:
