@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shared.operations.config.gateway_yaml import GatewayFileError, parse_gateway
-from shared.operations.errors import Invalid, Mistakes
+from shared.operations.errors import Invalid, ManyInvalid
 
 
 def read_gateway_file(path: Path) -> str:
@@ -16,5 +16,5 @@ def read_gateway_file(path: Path) -> str:
     except OSError as error:
         raise Invalid(f"cannot read {path}: {error.strerror}") from error
     except GatewayFileError as error:
-        raise Mistakes((f"{path}: {m}" for m in error.mistakes), "nothing was changed") from error
+        raise ManyInvalid((f"{path}: {m}" for m in error.mistakes), "nothing was changed") from error
     return text

@@ -8,7 +8,7 @@ from pathlib import Path
 from dotenv import dotenv_values
 
 from services.cli.up.run_file import RunFile, read_run_file
-from shared.operations.errors import Invalid, Mistakes, Unreachable
+from shared.operations.errors import Invalid, ManyInvalid, Unreachable
 from shared.process.settings import (
     ClickHouseSettings,
     Settings,
@@ -87,7 +87,7 @@ def find_runtime(option: Path | None) -> Runtime:
     try:
         return Runtime(read_settings(**overrides), data_dir, run)
     except SettingsError as error:
-        raise Mistakes(str(error).splitlines()) from None
+        raise ManyInvalid(str(error).splitlines()) from None
 
 
 def find_clickhouse(option: Path | None) -> ClickHouseSettings:
@@ -106,7 +106,7 @@ def find_clickhouse(option: Path | None) -> ClickHouseSettings:
     try:
         return read_clickhouse_settings(**overrides)
     except SettingsError as error:
-        raise Mistakes(str(error).splitlines()) from None
+        raise ManyInvalid(str(error).splitlines()) from None
 
 
 def _nothing_known(data_dir: Path, variable: str) -> Unreachable:

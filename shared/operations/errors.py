@@ -24,7 +24,7 @@ class Invalid(OperationError):
     """What was asked for cannot be meant: an argument, a file or the environment is wrong."""
 
 
-class Mistakes(Invalid):
+class ManyInvalid(Invalid):
     """Several of them, a sentence each."""
 
     def __init__(self, sentences: Iterable[str], hint: str = "") -> None:

@@ -7,7 +7,7 @@ from schemas.gateway.accounts import Account
 from schemas.gateway.connectors.kinds import Connector
 from schemas.wire import NIL_UUID, EncodingWish
 from shared.messages.connector_profile import profile_of
-from shared.operations.errors import Mistakes
+from shared.operations.errors import ManyInvalid
 from shared.sms.message import MAX_SEGMENTS_DEFAULT, ConnectorProfile, DefaultAlphabet, EncodeRequest, LongMessage
 from shared.sms.preview import Preview, preview
 from shared.sms.profile_check import profile_problems
@@ -30,7 +30,7 @@ class PreviewRequest:
 
 
 def preview_for(request: PreviewRequest, connector: Connector | None, account: Account | None) -> Preview:
-    """Raises `Mistakes` where options contradict each other."""
+    """Raises `ManyInvalid` where options contradict each other."""
     return preview(_encode_request(request, account), _profile(request, connector))
 
 
@@ -61,5 +61,5 @@ def _profile(request: PreviewRequest, connector: Connector | None) -> ConnectorP
     }
     profile = replace(profile, **{name: value for name, value in asked.items() if value is not None})
     if problems := profile_problems(profile):
-        raise Mistakes(problems)
+        raise ManyInvalid(problems)
     return profile

@@ -29,7 +29,7 @@ from services.cli.demo.reconcile import Reconciliation
 from services.cli.output import console, styled, table, tell, tell_json
 from shared.operations.connectors import ConnectorStatus
 from shared.operations.dead_letters import DeadLetter, DeadLetterTopic
-from shared.operations.errors import Mistakes, Refused
+from shared.operations.errors import ManyInvalid, Refused
 from shared.operations.groups import GroupMember
 from shared.operations.health import Health
 from shared.operations.report import ConnectorNumbers, ReasonCount, Report
@@ -203,7 +203,7 @@ def test_what_is_followed_or_summed_up_is_text_too(text: str) -> None:
 @given(HOSTILE)
 def test_a_text_that_is_previewed(text: str) -> None:
     for as_json in (False, True):
-        with terminal() as (out, _), contextlib.suppress(Mistakes):
+        with terminal() as (out, _), contextlib.suppress(ManyInvalid):
             options = preview.PreviewOptions(text="-")
             with patch("sys.stdin", SimpleNamespace(buffer=io.BytesIO(text.encode("utf-8", "replace")))):
                 asyncio.run(preview.run(options, octets=True, as_json=as_json))
@@ -213,12 +213,12 @@ def test_a_text_that_is_previewed(text: str) -> None:
 @SHOWS
 @given(HOSTILE)
 def test_an_error_is_text(text: str) -> None:
-    for error in (Refused(f"no: {text}", text), Mistakes([f"file: {text}", f"file: {text}"])):
+    for error in (Refused(f"no: {text}", text), ManyInvalid([f"file: {text}", f"file: {text}"])):
         with terminal() as (_, err), patch.object(app, "app", side_effect=error), pytest.raises(SystemExit):
             app.main()
         check(err.getvalue())
         assert err.getvalue().startswith("error: ")
-        assert len(err.getvalue().splitlines()) == 1 + (isinstance(error, Mistakes) or bool(text))
+        assert len(err.getvalue().splitlines()) == 1 + (isinstance(error, ManyInvalid) or bool(text))
 
 
 def test_markup_is_shown_and_not_obeyed() -> None:

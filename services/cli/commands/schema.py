@@ -12,7 +12,7 @@ from schemas.topics import TOPICS
 from services.cli.errors import CliError
 from services.cli.output import console, print_json
 from services.cli.runtime import KAFKA_VARIABLE
-from shared.operations.errors import Mistakes
+from shared.operations.errors import ManyInvalid
 from shared.process.settings import SettingsError, read_settings
 
 
@@ -48,7 +48,7 @@ def asyncapi(file: Path | None, *, server: str | None, as_yaml: bool) -> int:
     try:
         document = public_document(read_settings(kafka_bootstrap_servers=address))
     except SettingsError as error:
-        raise Mistakes(str(error).splitlines()) from None
+        raise ManyInvalid(str(error).splitlines()) from None
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True) if as_yaml else json.dumps(document, indent=2)
     if file is None:
         sys.stdout.write(f"{text.rstrip()}\n")

@@ -25,7 +25,7 @@ from shared.operations.clickhouse_access import clickhouse
 from shared.operations.config.apply import apply_gateway, create_topics, read_applied
 from shared.operations.config.gateway_advice import advice
 from shared.operations.config.gateway_yaml import parse_gateway
-from shared.operations.errors import Invalid, Mistakes, Unreachable
+from shared.operations.errors import Invalid, ManyInvalid, Unreachable
 from shared.operations.kafka_access import kafka_answers
 from shared.process.clock import now_ms
 from shared.process.settings import Settings, SettingsError, read_settings
@@ -113,7 +113,7 @@ class Stack:
                 kafka_bootstrap_servers=self.bootstrap_servers, data_dir=self.options.data_dir, **known
             )
         except SettingsError as error:
-            raise Mistakes(str(error).splitlines()) from None
+            raise ManyInvalid(str(error).splitlines()) from None
 
     @property
     def bootstrap_servers(self) -> str:

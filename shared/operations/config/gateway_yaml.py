@@ -12,7 +12,7 @@ from schemas.gateway.file import INCONSISTENT, Gateway, inconsistencies
 from schemas.gateway.routes import Route
 from shared.operations.config.gateway_checks import connector_problems, unknown_accounts
 from shared.operations.config.yaml_lines import Document, KeyPath, Mistake, dotted, read_yaml
-from shared.operations.errors import Mistakes
+from shared.operations.errors import ManyInvalid
 
 _PLAIN_SENTENCES = {
     "missing": "is missing",
@@ -30,7 +30,7 @@ _CONNECTOR: Final[TypeAdapter[Connector]] = TypeAdapter(Connector)
 _ROUTE: Final = TypeAdapter(Route)
 
 
-class GatewayFileError(Mistakes):
+class GatewayFileError(ManyInvalid):
     """The file cannot be used; `mistakes` has all that was found, in the order of the file."""
 
     def __init__(self, mistakes: list[Mistake]) -> None:
