@@ -1,8 +1,13 @@
 """Pure: `service.states`: the beat of every process, every 2 s; compacted; key `service|instance|pid`."""
 
+from typing import Final
+
 from pydantic import Field
 
 from schemas.wire import Wire
+
+CLOCK_KEY: Final = b"clock"
+"""Of tombstones that say nothing: a process that starts writes one to learn when Kafka appended it."""
 
 
 class ServiceState(Wire):
@@ -12,7 +17,7 @@ class ServiceState(Wire):
     instance: str
     pid: int
     host: str = ""
-    beat_at_ms: int
+    beat_at_ms: int = Field(description="When it was made, by Kafka's clock as the process has learned it; so are all")
     started_at_ms: int
     ready: bool = Field(description="Has read the configuration and holds its partitions, or is a spare")
     assignment: list[str] = Field(default_factory=list, description="topic:partition")

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
-from aiokafka.structs import OffsetAndMetadata
+from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from shared.kafka.client import SESSION_TIMEOUT_MS, connection_options
 from shared.kafka.errors import FatalKafkaError, KafkaUnavailable
@@ -24,6 +24,9 @@ TRANSACTION_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS
 
 BATCH_BYTES: Final = 262_144
 REQUEST_BYTES: Final = 4 << 20
+LOG_APPEND_TIME: Final = 1
+"""Kafka's number for a time that the broker gave, and not the producer."""
+
 _NO_HEADERS: Final[list[tuple[str, bytes]]] = []
 
 
@@ -101,8 +104,27 @@ class BatchProducer:
                 count = counts.get(out.topic) or await self.partition_count(out.topic)
                 place = partition_of(out.key, count) if out.key is not None else next(self._turn) % count
             by_place[out.topic, place].append(out)
-        if not by_place:
-            return {}
+        first: dict[tuple[str, int], int] = {}
+        if by_place:
+            for place_of, ack in await self._acknowledged(by_place):
+                first.setdefault(place_of, int(ack.offset))
+        return first
+
+    async def send_timed(self, out: Out) -> int | None:
+        """Produce one record, as `send_all` does; returns when Kafka appended it, by its own clock.
+
+        None where the topic's times are the producers'.
+        """
+        place = out.partition
+        if place is None:
+            place = partition_of(out.key or b"", await self.partition_count(out.topic))
+        ((_, ack),) = await self._acknowledged({(out.topic, place): [out]})
+        return int(ack.timestamp) if ack.timestamp_type == LOG_APPEND_TIME else None
+
+    async def _acknowledged(
+        self, by_place: Mapping[tuple[str, int], Sequence[Out]]
+    ) -> list[tuple[tuple[str, int], RecordMetadata]]:
+        """Produce; what Kafka said of each batch, in the order of sending."""
         try:
             return await self._send_batches(by_place)
         except ProducerFenced as error:
@@ -110,7 +132,9 @@ class BatchProducer:
         except KafkaError as error:
             raise FatalKafkaError(f"a produce request ended unknown: {error!r}") from error
 
-    async def _send_batches(self, by_place: Mapping[tuple[str, int], Sequence[Out]]) -> dict[tuple[str, int], int]:
+    async def _send_batches(
+        self, by_place: Mapping[tuple[str, int], Sequence[Out]]
+    ) -> list[tuple[tuple[str, int], RecordMetadata]]:
         producer = self._started
         places: list[tuple[str, int]] = []
         acks: list[asyncio.Future[Any]] = []
@@ -127,10 +151,7 @@ class BatchProducer:
             places.append((topic, partition))
             acks.append(await producer.send_batch(batch, topic, partition=partition))
         await asyncio.wait(acks)
-        first: dict[tuple[str, int], int] = {}
-        for place, ack in zip(places, acks, strict=True):
-            first.setdefault(place, int(ack.result().offset))
-        return first
+        return [(place, ack.result()) for place, ack in zip(places, acks, strict=True)]
 
     async def begin(self) -> None:
         await self._guarded(self._started.begin_transaction())

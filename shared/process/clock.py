@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from shared.process.kafka_time import KafkaTime
+
 _COUNTS_SLEEP: Final[int] = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """Linux stops CLOCK_MONOTONIC while the machine is suspended, and a process must notice that it slept."""
 
@@ -27,8 +29,12 @@ def monotonic_us() -> int:
     return time.monotonic_ns() // 1000
 
 
+def ago_s(system_s: float) -> float:
+    """How long ago it was, for a time that this machine's system told: the birth of a process, the change of a file."""
+    return time.time() - system_s
+
+
 def _true_ms() -> int:
-    """Wall clock, milliseconds since the epoch (UTC). What others made of theirs says little: docs/guarantees.md."""
     return time.time_ns() // 1_000_000
 
 
@@ -67,5 +73,22 @@ def _wall_clock(place: str | None, argv: list[str]) -> Callable[[], int]:
     return wrong_clock(file, _true_ms, time.monotonic_ns)
 
 
-now_ms: Final = _wall_clock(os.environ.get(TEST_CLOCK_VARIABLE), sys.argv)
-"""Wall clock, milliseconds since the epoch (UTC)."""
+wall_ms: Final = _wall_clock(os.environ.get(TEST_CLOCK_VARIABLE), sys.argv)
+"""This machine's wall clock, milliseconds since the epoch (UTC)."""
+
+_kafka: Final = KafkaTime()
+
+
+def learn_kafka_time(appended_at_ms: int, sent_s: float) -> None:
+    """Kafka has just acknowledged a record sent at `sent_s` (`monotonic_s`): from now on `now_ms` goes by that."""
+    _kafka.appended(appended_at_ms, sent_s, monotonic_s(), wall_ms())
+
+
+def now_ms() -> int:
+    """Kafka's time, milliseconds since the epoch (UTC): what `LogAppendTime` of a record written now would be.
+
+    It may be set like any clock of a date: waits count by `monotonic_s`. Before this process has learned it (every
+    service does before its job begins; commands do not) it is the wall clock of this machine.
+    """
+    found = _kafka.now_ms(monotonic_s())
+    return wall_ms() if found is None else found

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import math
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import psutil
 from aiokafka import ConsumerRecord
 
 from schemas.lifecycle_events import EventWord
-from schemas.service_states import ServiceState
+from schemas.service_states import CLOCK_KEY, ServiceState
 from schemas.topics import SERVICE_STATES, shared_topics
 from shared.kafka import seam
 from shared.kafka.client import consuming, partitions_of
@@ -24,7 +25,7 @@ from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.tables import TableReader
 from shared.messages.events import EventMaker
-from shared.process.clock import now_ms
+from shared.process.clock import ago_s, learn_kafka_time, monotonic_s, now_ms
 from shared.process.gateway import GatewayTable
 from shared.process.settings import Settings, SettingsError, read_settings
 from shared.process.telemetry import LAG, HealthServer, configure_logging
@@ -44,6 +45,9 @@ BEAT_S: Final = 2.0
 LAST_BEAT_S: Final = 2.0
 LAST_ERROR_MAX: Final = 200
 """Characters: a line of a table."""
+BEATS_KEPT: Final = 32
+"""Of its own, to be told how old they are: more than lie between a beat and its coming back."""
+
 BEAT_FRESH_MS: Final = 10_000
 STUCK_MS: Final = 30_000
 """A loop that has not advanced for this long counts as dead."""
@@ -83,8 +87,9 @@ class Service:
         self.lags: Final[dict[str, Callable[[], int]]] = {}
         self._ready_parts: dict[str, bool] = {}
         self._assignments: dict[str, list[str]] = {}
-        self._started_at_ms = now_ms()
-        self._progress_at_ms: dict[str, int] = {}
+        self._started_s = monotonic_s()
+        self._progress_s: dict[str, float] = {}
+        self._beats_made: dict[int, float] = {}
         self._health: HealthServer | None = None
         self._beating = asyncio.Lock()
 
@@ -99,12 +104,12 @@ class Service:
 
         A process with several loops is as far as the one that stays behind.
         """
-        self._progress_at_ms[part] = now_ms()
+        self._progress_s[part] = monotonic_s()
 
     @property
-    def progress_at_ms(self) -> int:
-        """When the loop that is furthest behind last advanced."""
-        return min(self._progress_at_ms.values(), default=self._started_at_ms)
+    def stuck_ms(self) -> int:
+        """How long the loop that is furthest behind has not advanced."""
+        return round((monotonic_s() - min(self._progress_s.values(), default=self._started_s)) * 1000)
 
     def expect(self, part: str) -> None:
         """The process is not ready before `part` (one of its consumers) has reported its assignment."""
@@ -128,19 +133,19 @@ class Service:
             pid=self.pid,
             host=socket.gethostname(),
             beat_at_ms=at_ms,
-            started_at_ms=self._started_at_ms,
+            started_at_ms=at_ms - round((monotonic_s() - self._started_s) * 1000),
             ready=self.ready,
             assignment=sorted(p for parts in self._assignments.values() for p in parts),
             lag=lag,
             config_hash=self.gateway.hash,
-            progress_at_ms=self.progress_at_ms,
+            progress_at_ms=at_ms - self.stuck_ms,
             http_port=self._health.port if self._health else 0,
             last_error=self.last_error or self.gateway.error,
         )
 
     def health(self) -> tuple[bool, str]:
         """For the probe: healthy, and a sentence."""
-        stuck_ms = now_ms() - self.progress_at_ms
+        stuck_ms = self.stuck_ms
         if stuck_ms > STUCK_MS:
             return False, f"{self.name} {self.instance}: the loop has not advanced for {stuck_ms // 1000} s"
         if not self.ready:
@@ -155,7 +160,25 @@ class Service:
     async def _beat(self) -> None:
         key = f"{self.name}|{self.instance}|{self.pid}".encode()
         async with self._beating:
-            await self.control.send_all([Out(SERVICE_STATES, key, self.state(now_ms()).to_json())])
+            at_ms = now_ms()
+            self._beats_made[at_ms] = min(monotonic_s(), self._beats_made.get(at_ms, math.inf))
+            if len(self._beats_made) > BEATS_KEPT:
+                del self._beats_made[next(iter(self._beats_made))]
+            await self._timed(Out(SERVICE_STATES, key, self.state(at_ms).to_json()))
+
+    def beat_made_s(self, beat_at_ms: int) -> float | None:
+        """When this process made that beat, on its monotonic clock; None for one of another, or a very old one."""
+        return self._beats_made.get(beat_at_ms)
+
+    async def learn_the_time(self) -> None:
+        """From Kafka, before anything is decided; every beat learns it anew."""
+        await self._timed(Out(SERVICE_STATES, CLOCK_KEY, None))
+
+    async def _timed(self, out: Out) -> None:
+        sent_s = monotonic_s()
+        appended_at_ms = await self.control.send_timed(out)
+        if appended_at_ms is not None:
+            learn_kafka_time(appended_at_ms, sent_s)
 
     async def _beat_for_the_last_time(self, error: Exception) -> None:
         """Beat with the error: `smsgw status` then says why the process is not there, also while it dies again and
@@ -189,6 +212,7 @@ class Service:
         beats: asyncio.Task[None] | None = None
         try:
             await check_topics(self.settings)
+            await self.learn_the_time()
             await refuse_used_instance(self)
             await self.gateway.start()
             self._health = self._serve_health()
@@ -277,7 +301,7 @@ def _lives_here(state: ServiceState) -> bool:
     if state.host != socket.gethostname():
         return False
     try:
-        return psutil.Process(state.pid).create_time() * 1000 <= state.started_at_ms
+        return ago_s(psutil.Process(state.pid).create_time()) * 1000 >= now_ms() - state.started_at_ms
     except psutil.Error:
         return False
 

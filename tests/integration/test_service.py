@@ -10,6 +10,8 @@ from aiokafka.errors import UnknownError
 
 from shared.kafka.errors import FatalKafkaError
 from shared.operations.health import look
+from shared.process import clock
+from shared.process.kafka_time import KafkaTime
 from shared.process.service import CannotGoOn, CannotServe, Service, read_service_states
 from shared.process.settings import Settings
 from tests.integration.flow_rig import Rig
@@ -44,6 +46,25 @@ async def test_a_table_that_cannot_be_followed_ends_the_process(
         await rig.producer.send_all([rig.nothing_new()])
         with pytest.raises(FatalKafkaError, match=r"config\.gateway cannot be followed"):
             await asyncio.wait_for(running, 30)
+
+
+@pytest.mark.parametrize("ahead_ms", [3_600_000, -3_600_000])
+async def test_a_process_goes_by_the_time_of_kafka_whatever_its_machine_says(
+    kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch, ahead_ms: int
+) -> None:
+    right_ms = clock.wall_ms
+    monkeypatch.setattr(clock, "_kafka", KafkaTime())
+    monkeypatch.setattr(clock, "wall_ms", lambda: right_ms() + ahead_ms)
+    wrong_by: list[int] = []
+
+    async def job(service: Service) -> None:
+        wrong_by.append(abs(clock.now_ms() - right_ms()))
+
+    async with Rig(kafka_bootstrap) as rig:
+        service = Service("test", rig.settings.model_copy(update={"instance": "clock"}))
+        assert abs(clock.now_ms() - right_ms()) > 3_500_000
+        await service.run(job)
+    assert wrong_by[0] < 60_000  # a round trip, on whatever machine this is
 
 
 async def test_a_process_that_dies_of_a_mistake_says_so_in_its_last_beat(kafka_bootstrap: str) -> None:

@@ -78,12 +78,12 @@ def test_half_a_file_changes_nothing(file: Path) -> None:
 
 def test_unset_nothing_stands_between_us_and_the_clock() -> None:
     assert TEST_CLOCK_VARIABLE not in os.environ
-    assert clock.now_ms is clock._true_ms
+    assert clock.wall_ms is clock._true_ms
 
 
 def _ahead_ms(place: Path, *arguments: str) -> int:
     """How far ahead a process is whose environment names `place`."""
-    program = "import time; from shared.process.clock import now_ms; print(now_ms() - time.time_ns() // 1_000_000)"
+    program = "import time; from shared.process.clock import wall_ms; print(wall_ms() - time.time_ns() // 1_000_000)"
     done = subprocess.run(
         [sys.executable, "-c", program, *arguments],
         env=os.environ | {TEST_CLOCK_VARIABLE: str(place)}, capture_output=True, text=True, check=True,
