@@ -34,7 +34,23 @@ WORDS: Final[dict[str, int]] = {
 _OF_SMPP: Final = frozenset(range(0x10)) - {DEFAULT_ALPHABET, BINARY, UCS2}
 """Values that SMPP 3.4 (5.2.19) gives a meaning of its own, or none."""
 
-InboundAlphabet: TypeAlias = Literal["gsm7", "ascii", "latin1", "ucs2", "binary"]
+InboundAlphabet: TypeAlias = Literal[
+    "gsm7", "ascii", "latin1", "jis", "cyrillic", "hebrew", "ucs2", "iso-2022-jp", "extended-kanji", "korean", "binary"
+]
+"""What received octets are. `cyrillic` and `hebrew` are ISO 8859-5 and -8, `jis` is JIS X 0208, `extended-kanji`
+JIS X 0212, `korean` KS C 5601."""
+
+_NAMED_BY_SMPP: Final[dict[int, InboundAlphabet]] = {
+    ASCII: "ascii",
+    LATIN1: "latin1",
+    0x05: "jis",
+    0x06: "cyrillic",
+    0x07: "hebrew",
+    0x0A: "iso-2022-jp",
+    0x0D: "extended-kanji",
+    0x0E: "korean",
+}
+"""The alphabets of SMPP 3.4 (5.2.19) besides the default one and UCS-2."""
 
 
 def with_flash(data_coding: int) -> int | None:
@@ -80,15 +96,19 @@ def standard(data_coding: int, data_coding_map: Mapping[int, int]) -> int:
 
 
 def inbound_alphabet(data_coding: int, profile: ConnectorProfile) -> InboundAlphabet:
-    """What received octets are: 0 is the connector's default alphabet, 1, 3 and 8 are text, all else is binary."""
-    match standard(data_coding, profile.data_coding_map):
-        case 0:
-            return profile.default_alphabet
-        case 1:
-            return "ascii"
-        case 3:
-            return "latin1"
-        case 8:
+    """What received octets are, once the connector's map was read backwards.
+
+    0x01-0x0F are SMPP's own; every other value means what TS 23.038, 4 says: message classes, messages marked for
+    deletion and waiting indications are text in GSM 7-bit or UCS-2. Only 0 is what the connector says. Compressed
+    text, 8-bit data and reserved groups are binary.
+    """
+    value = standard(data_coding, profile.data_coding_map)
+    if value in _OF_SMPP:
+        return _NAMED_BY_SMPP.get(value, "binary")
+    match unit_of(value):
+        case "septets":
+            return profile.default_alphabet if value == DEFAULT_ALPHABET else "gsm7"
+        case "code units":
             return "ucs2"
         case _:
             return "binary"

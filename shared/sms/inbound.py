@@ -1,42 +1,61 @@
-"""Pure: a message from a handset: short_message, data_coding and header to text or data (docs/contracts.md).
+"""Pure: a message from a handset, or one part of it: octets, data_coding and header to text or data (docs/inbound.md).
 
-data_coding 0 (the connector's default alphabet), 1, 3 and 8 become text, all else data; the header is taken off.
-Nothing here raises. Reassembly of several parts joins `user_data` and decodes once, so that a surrogate pair or an
-escape that another sender cut in two comes out whole: `decode_text` is for that.
+Every data_coding that names an alphabet is text (`data_coding.inbound_alphabet`), all else data; the header is taken
+off. Nothing here raises. Parts are decoded together, so that a surrogate pair or an escape that another sender cut in
+two comes out whole: `text_of` is for that.
 """
 
-import re
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
+
+import regex  # type: ignore[import-untyped] # the package ships no type information
 
 from shared.sms import gsm7, tlv_tags, ucs2, udh
 from shared.sms.alphabet import is_packed
 from shared.sms.assembly import ESM_CLASS_UDHI
-from shared.sms.data_coding import inbound_alphabet
+from shared.sms.data_coding import InboundAlphabet, inbound_alphabet
 from shared.sms.message import ConnectorProfile
 
-_WORD: Final = re.compile(r"\w+")
+_WORD: Final = regex.compile(r"[\p{L}\p{N}_][\p{L}\p{N}\p{M}_\u200c\u200d]*")
+"""Combining marks and the joiners between letters belong to the word, as in Hindi, Thai and Persian."""
+
+_CODECS: Final[Mapping[InboundAlphabet, str]] = {
+    "ascii": "latin-1",  # octets over 0x7F: no other reading says more
+    "latin1": "latin-1",
+    "cyrillic": "iso8859-5",
+    "hebrew": "iso8859-8",
+}
+_MULTIBYTE: Final[Mapping[InboundAlphabet, tuple[str, ...]]] = {
+    "jis": ("shift_jis", "euc_jp"),
+    "iso-2022-jp": ("iso2022_jp",),
+    "extended-kanji": ("euc_jp",),
+    "korean": ("euc_kr", "cp949"),
+}
+"""The first that fits: SMPP names the character set, not how its two octets are told from others."""
+
+_ESCAPED: Final = "iso2022_jp_2"
+"""Where an escape sequence says which set follows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Inbound:
-    """One inbound message or one part of it. Exactly one of `text` and `data` is given.
+class InboundPart(NamedTuple):
+    """One deliver_sm or data_sm of a handset: a whole message where `concatenation` is None.
 
-    `user_data` are the octets behind the header: unpacked septets where the alphabet is GSM 7-bit. `data_coding` is as
-    received. `keyword` is the first word in capitals, of the first part only. `oddities` says what was wrong with it.
+    `user_data` are the octets behind the header: unpacked septets where the alphabet is GSM 7-bit. `oddities` says what
+    was wrong with it.
     """
 
-    text: str | None
-    data: bytes | None
-    data_coding: int
     user_data: bytes
-    keyword: str | None = None
-    concatenation: udh.Concatenation | None = None
-    ports: udh.Ports | None = None
+    data_coding: int
+    alphabet: InboundAlphabet
     locking_shift: int = 0
     single_shift: int = 0
+    concatenation: udh.Concatenation | None = None
     oddities: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str | None:
+        """What it says by itself; None where it is data."""
+        return text_of((self,))
 
 
 def read_inbound(
@@ -45,7 +64,7 @@ def read_inbound(
     esm_class: int,
     tlvs: Iterable[tuple[int, bytes]],
     profile: ConnectorProfile,
-) -> Inbound:
+) -> InboundPart:
     """One deliver_sm or data_sm. message_payload wins over short_message (Q34), a header over SAR TLVs (Q33)."""
     by_tag = tlv_tags.first_values(tlvs)
     oddities: list[str] = []
@@ -62,48 +81,67 @@ def read_inbound(
     user_data = octets[head.length :]
     if alphabet == "gsm7" and is_packed(profile):
         user_data = gsm7.unpack(user_data, gsm7.fill_bits_after(head.length))
-    text = decode_text(user_data, data_coding, profile, head.locking_shift, head.single_shift)
-    concatenation = head.concatenation or sar
-    return Inbound(
-        text=text,
-        data=user_data if text is None else None,
-        data_coding=data_coding,
+    return InboundPart(
         user_data=user_data,
-        keyword=keyword(text) if text is not None and (concatenation is None or concatenation.index == 1) else None,
-        concatenation=concatenation,
-        ports=head.ports,
+        data_coding=data_coding,
+        alphabet=alphabet,
         locking_shift=head.locking_shift,
         single_shift=head.single_shift,
+        concatenation=head.concatenation or sar,
         oddities=tuple(oddities),
     )
 
 
-def decode_text(
-    user_data: bytes, data_coding: int, profile: ConnectorProfile, locking_shift: int = 0, single_shift: int = 0
-) -> str | None:
-    """The text of `user_data` (septets unpacked); None when this data_coding is not text. Octets of ASCII over 0x7F
-    are read as Latin-1: no other reading says more."""
-    match inbound_alphabet(data_coding, profile):
-        case "gsm7":
-            return gsm7.alphabet(locking_shift, single_shift).decode(user_data)
-        case "ascii" | "latin1":
-            return user_data.decode("latin-1")
-        case "ucs2":
-            return ucs2.decode(user_data)
-        case "binary":
-            return None
+def text_of(parts: Sequence[InboundPart]) -> str | None:
+    """The text of parts that follow on each other, at least one; None where one of them is not text.
+
+    Neighbours of one alphabet and one pair of national tables are decoded together.
+    """
+    texts = []
+    start = 0
+    for stop in range(1, len(parts) + 1):
+        if stop == len(parts) or parts[stop][2:5] != parts[start][2:5]:
+            text = _decoded([part.user_data for part in parts[start:stop]], parts[start])
+            if text is None:
+                return None
+            texts.append(text)
+            start = stop
+    return "".join(texts)
 
 
 def keyword(text: str) -> str | None:
     """The first word in capitals: `STOP` of ` stop!`; None when there is no word."""
     match = _WORD.search(text)
-    return match[0].upper() if match else None
+    return match[0].rstrip("\u200c\u200d").upper() if match else None
+
+
+def _decoded(pieces: Sequence[bytes], like: InboundPart) -> str | None:
+    alphabet = like.alphabet
+    if alphabet == "gsm7":
+        return gsm7.alphabet(like.locking_shift, like.single_shift).decode(b"".join(pieces))
+    if alphabet == "ucs2":
+        return ucs2.decode(pieces)
+    if codec := _CODECS.get(alphabet):
+        return b"".join(pieces).decode(codec, "replace")
+    return _multibyte(b"".join(pieces), _MULTIBYTE.get(alphabet, ()))
+
+
+def _multibyte(octets: bytes, codecs: Sequence[str]) -> str | None:
+    """None for octets that are not text of any of these: they go on as data."""
+    for codec in (_ESCAPED,) if b"\x1b" in octets and codecs else codecs:
+        try:
+            text = octets.decode(codec)
+        except UnicodeDecodeError:
+            continue
+        if all(character.isprintable() or character in "\r\n\t\u3000" for character in text):
+            return text
+    return None
 
 
 def _sar(by_tag: Mapping[int, bytes]) -> udh.Concatenation | None:
     ref = by_tag.get(tlv_tags.SAR_MSG_REF_NUM, b"")
     total = int.from_bytes(by_tag.get(tlv_tags.SAR_TOTAL_SEGMENTS, b""), "big")
     index = int.from_bytes(by_tag.get(tlv_tags.SAR_SEGMENT_SEQNUM, b""), "big")
-    if not ref or not 1 <= index <= total:
+    if not ref or not 1 <= index <= total <= 255:
         return None
     return udh.Concatenation(int.from_bytes(ref, "big"), total, index, 16)

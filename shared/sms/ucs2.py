@@ -7,9 +7,17 @@ The work is linear in the text, whatever the text is.
 """
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 import regex  # type: ignore[import-untyped] # the package ships no type information
+
+_BIG: Final = b"\xfe\xff"
+_LITTLE: Final = b"\xff\xfe"
+"""Byte-order marks."""
+
+_COMMON_HIGH: Final = frozenset("一刀开最".encode("utf-16-be")[::2])
+"""High octets of the words among the characters U+xx00: swapped they would be the letters NR_g."""
 
 _CLUSTER: Final = regex.compile(r"\X")
 
@@ -32,9 +40,34 @@ def encode(text: str) -> bytes | None:
         return None
 
 
-def decode(octets: bytes) -> str:
-    """The text of UTF-16BE octets. Never raises: an odd last octet and lone surrogates become U+FFFD."""
-    return octets.decode("utf-16-be", "replace")
+def decode(pieces: Sequence[bytes]) -> str:
+    """The text of the parts of one message as a handset or SMSC sent them, cut anywhere. Never raises.
+
+    A byte-order mark at the beginning of a part says how the octets go from there on, and is taken off. Without one
+    they are big-endian, unless the message can only be ASCII the other way round (`_looks_swapped`).
+    """
+    runs: list[tuple[bool, bytearray]] = []
+    for piece in pieces:
+        mark = piece[:2]
+        if mark in (_BIG, _LITTLE) and not (runs and len(runs[-1][1]) % 2):
+            runs.append((mark == _LITTLE, bytearray(piece[2:])))
+        elif runs:
+            runs[-1][1].extend(piece)
+        else:
+            runs.append((False, bytearray(piece)))
+    if len(runs) == 1 and not runs[0][0] and pieces[0][:2] != _BIG and _looks_swapped(runs[0][1]):
+        runs = [(True, runs[0][1])]
+    return "".join(octets.decode("utf-16-le" if little else "utf-16-be", "replace") for little, octets in runs)
+
+
+def _looks_swapped(octets: bytes | bytearray) -> bool:
+    """Whether every code unit is a printable ASCII character with its octets swapped, and nothing people write: read
+    as it stands each is a character U+xx00 from all over Unicode. Of those a few are words of their own."""
+    if len(octets) < 4 or len(octets) % 2 or any(octets[1::2]):
+        return False
+    if not all(0x20 <= octet < 0x7F or octet in b"\r\n\t" for octet in octets[::2]):
+        return False
+    return any(octet not in _COMMON_HIGH for octet in octets[::2])
 
 
 def cut(text: str, octets: bytes, units_max: int, segments_max: int) -> list[bytes]:

@@ -61,8 +61,8 @@ class Ports:
 class UserDataHeader:
     """A header as found. `length` is what it takes of the user data, its length octet included.
 
-    `malformed` says why the octets are no proper header; what could be read is there all the same. Of an element that
-    may stand only once the last one counts (9.2.3.24); a concatenation with index 0 or over its total is no
+    `malformed` says why the octets are no header: then there is nothing else in it, and `length` is 0. Of an element
+    that may stand only once the last one counts (9.2.3.24); a concatenation with index 0 or over its total is no
     concatenation (9.2.3.24.1).
     """
 
@@ -107,8 +107,8 @@ def application_ports(destination: int, source: int) -> bytes:
 def parse(user_data: bytes) -> UserDataHeader:
     """The header at the beginning of `user_data`. Never raises.
 
-    A length octet that points past the end leaves `length` at 0: nothing is taken away, since nothing says where the
-    header ends. An element that points past the end of the header ends the reading; the header's length still holds.
+    Octets that do not add up, because the header would be longer than the user data or its last element longer than
+    the header, are no header (9.2.3.24): all of them are user data. Some SMSCs set the indicator on every message.
     """
     if not user_data:
         return UserDataHeader(length=0, malformed="no length octet")
@@ -116,17 +116,15 @@ def parse(user_data: bytes) -> UserDataHeader:
     if end > len(user_data):
         return UserDataHeader(length=0, malformed="longer than the user data")
     elements: list[InformationElement] = []
-    malformed = ""
     position = 1
     while position < end:
         if position + 2 > end or position + 2 + user_data[position + 1] > end:
-            malformed = "an element is longer than the header"
-            break
+            return UserDataHeader(length=0, malformed="an element is longer than the header")
         start = position + 2
         stop = start + user_data[position + 1]
         elements.append(InformationElement(user_data[position], user_data[start:stop]))
         position = stop
-    return _read(end, tuple(elements), malformed)
+    return _read(end, tuple(elements))
 
 
 def element_fault(element: InformationElement) -> str:
@@ -140,7 +138,7 @@ def element_fault(element: InformationElement) -> str:
     return ""
 
 
-def _read(length: int, elements: tuple[InformationElement, ...], malformed: str) -> UserDataHeader:
+def _read(length: int, elements: tuple[InformationElement, ...]) -> UserDataHeader:
     concatenation: Concatenation | None = None
     ports: Ports | None = None
     single = locking = 0
@@ -157,7 +155,7 @@ def _read(length: int, elements: tuple[InformationElement, ...], malformed: str)
                 single = octets[0]
             case 0x25, 1:
                 locking = octets[0]
-    return UserDataHeader(length, elements, concatenation, ports, single, locking, malformed)
+    return UserDataHeader(length, elements, concatenation, ports, single, locking)
 
 
 def _concatenation(octets: bytes) -> Concatenation | None:

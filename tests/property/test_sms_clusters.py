@@ -111,5 +111,5 @@ def test_a_sure_boundary_is_one_for_any_two_characters(left: str, right: str) ->
 
 @given(st.binary(max_size=140))
 def test_any_octets_decode(octets: bytes) -> None:
-    text = ucs2.decode(octets)
+    text = ucs2.decode([octets])
     assert text.encode("utf-16-be") is not None

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.sms import gsm7, tlv_tags, udh
-from shared.sms.inbound import decode_text, read_inbound
+from shared.sms.inbound import read_inbound, text_of
 from shared.sms.message import ConnectorProfile, Encoded, EncodeRequest, NotEncodable
 from shared.sms.national_tables import LANGUAGES
 from shared.sms.preview import preview
@@ -67,14 +67,11 @@ data_requests = st.builds(
 
 def received(result: Encoded, profile: ConnectorProfile) -> tuple[list[bytes], list[udh.UserDataHeader], str | None]:
     """What a receiver makes of the segments: user data, headers, and the text where it is text."""
-    bodies, heads = [], []
+    parts, heads = [], []
     for segment in result.segments:
-        inbound = read_inbound(segment.octets, result.data_coding & 0x0F, result.esm_class, segment.tlvs, profile)
-        bodies.append(inbound.user_data)
+        parts.append(read_inbound(segment.octets, result.data_coding, result.esm_class, segment.tlvs, profile))
         heads.append(udh.parse(segment.octets) if result.esm_class else udh.UserDataHeader(0))
-    joined = b"".join(bodies)
-    text = decode_text(joined, result.data_coding & 0x0F, profile, heads[0].locking_shift, heads[0].single_shift)
-    return bodies, heads, text
+    return [part.user_data for part in parts], heads, text_of(parts)
 
 
 def expected_text(request: EncodeRequest, result: Encoded) -> str:
@@ -130,7 +127,7 @@ def test_segments_of_one_message_belong_together(request: EncodeRequest, profile
         return
     found = []
     for segment in result.segments:
-        inbound = read_inbound(segment.octets, result.data_coding & 0x0F, result.esm_class, segment.tlvs, profile)
+        inbound = read_inbound(segment.octets, result.data_coding, result.esm_class, segment.tlvs, profile)
         assert inbound.concatenation is not None
         assert inbound.oddities == ()
         found.append((inbound.concatenation.ref, inbound.concatenation.total, inbound.concatenation.index))

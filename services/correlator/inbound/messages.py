@@ -20,7 +20,7 @@ from shared.kafka.records import Headers, In, Out, trace_headers
 from shared.messages.events import EventMaker
 from shared.messages.ids import derived_id
 from shared.sms import tlv_tags
-from shared.sms.inbound import Inbound, read_inbound
+from shared.sms.inbound import InboundPart, keyword, read_inbound
 from shared.sms.message import ConnectorProfile
 
 Profiles = Mapping[str, ConnectorProfile]
@@ -66,7 +66,7 @@ class InboundReader:
             del self._seen[next(iter(self._seen))]
         return mo_id
 
-    def _event(self, raw: RawInbound, message: Inbound, mo_id: str, headers: Headers) -> Out:
+    def _event(self, raw: RawInbound, message: InboundPart, mo_id: str, headers: Headers) -> Out:
         part = message.concatenation
         notes = [f"mo_id {mo_id}", *([f"part {part.index} of {part.total}"] if part else []), *message.oddities]
         return self._events.out(
@@ -96,7 +96,7 @@ def _digest(raw: RawInbound) -> bytes:
     return blake2b(orjson.dumps(alike), digest_size=16).digest()
 
 
-def _public(raw: RawInbound, message: Inbound, mo_id: str) -> bytes:
+def _public(raw: RawInbound, message: InboundPart, mo_id: str) -> bytes:
     """`schemas.mo_messages.InboundMessage`: text or data; a part of a longer message says so."""
     parts = message.concatenation.total if message.concatenation else 1
     record: dict[str, Any] = {
@@ -110,10 +110,12 @@ def _public(raw: RawInbound, message: Inbound, mo_id: str) -> bytes:
         "complete": parts == 1,
         "received_at_ms": raw.received_at_ms,
     }
-    if message.text is not None:
-        record["text"] = message.text
-    else:
-        record["data"] = b2a_base64(message.data or b"", newline=False).decode()
-    if message.keyword:
-        record["keyword"] = message.keyword
+    text = message.text
+    if text is None:
+        record["data"] = b2a_base64(message.user_data, newline=False).decode()
+        return orjson.dumps(record)
+    record["text"] = text
+    first = message.concatenation is None or message.concatenation.index == 1
+    if first and (word := keyword(text)):
+        record["keyword"] = word
     return orjson.dumps(record)

@@ -46,6 +46,8 @@ def test_a_text_with_its_keyword() -> None:
         (b"caf\xe9", 3, "café"),
         ("Привет".encode("utf-16-be"), 8, "Привет"),
         (b"\xd8\x00", 8, "�"),
+        (b"STOP", 0xF1, "STOP"),
+        ("стоп".encode("iso8859-5"), 6, "стоп"),
     ],
 )
 def test_text_codings(octets: bytes, data_coding: int, text: str) -> None:

@@ -48,16 +48,27 @@ def test_what_a_segment_must_not_be_cut_within(unit: str, data_codings: list[int
 
 def test_what_received_octets_are() -> None:
     plain = ConnectorProfile()
-    words = {value: inbound_alphabet(value, plain) for value in (0, 1, 2, 3, 4, 8, 0x10, 0xF5)}
+    words = {
+        value: inbound_alphabet(value, plain)
+        for value in (0, 1, 2, 3, 4, 6, 8, 9, 0x10, 0x1A, 0x48, 0xC8, 0xE1, 0xF1, 0xF5, 0x60)
+    }
     assert words == {
         0: "gsm7",
         1: "ascii",
         2: "binary",
         3: "latin1",
         4: "binary",
+        6: "cyrillic",
         8: "ucs2",
-        0x10: "binary",
+        9: "binary",
+        0x10: "gsm7",
+        0x1A: "ucs2",
+        0x48: "ucs2",
+        0xC8: "gsm7",
+        0xE1: "ucs2",
+        0xF1: "gsm7",
         0xF5: "binary",
+        0x60: "binary",
     }
     assert inbound_alphabet(0, ConnectorProfile(default_alphabet="latin1")) == "latin1"
 

@@ -81,5 +81,5 @@ def test_no_cluster_is_spared_at_the_price_of_too_many_segments() -> None:
 
 def test_lone_surrogates_have_no_octets_and_bad_octets_have_a_text() -> None:
     assert ucs2.encode("a\ud800") is None
-    assert ucs2.decode(b"\x00a\xd8\x00") == "a\ufffd"
-    assert ucs2.decode(b"\x00a\x04") == "a\ufffd"
+    assert ucs2.decode([b"\x00a\xd8\x00"]) == "a\ufffd"
+    assert ucs2.decode([b"\x00a\x04"]) == "a\ufffd"

@@ -36,10 +36,9 @@ def test_a_header_longer_than_the_user_data_takes_nothing_away(octets: str) -> N
     assert head.malformed
 
 
-def test_an_element_over_the_end_ends_the_reading_but_not_the_header() -> None:
+def test_a_header_with_an_element_over_its_end_is_none() -> None:
     head = udh.parse(bytes.fromhex("070003a70302 0509".replace(" ", "")) + b"xyz")
-    assert head.length == 8
-    assert head.concatenation == udh.Concatenation(0xA7, 3, 2, 8)
+    assert (head.length, head.elements, head.concatenation) == (0, (), None)
     assert head.malformed
 
 
