@@ -20,8 +20,10 @@ from schemas.groups import THROTTLER_GROUP, transactional_id
 from schemas.topics import CONNECTOR_STATES, dispatch_topic
 from services.throttler.assignor import assignor_of
 from services.throttler.connector.dispatcher import ConnectorDispatcher
+from services.throttler.connector.moment import Moment
 from services.throttler.connector_topics import TOPIC_PATTERN, connector_of, lane_of
 from services.throttler.lanes.arrivals import Arrivals
+from services.throttler.now import steady_ms, this_moment
 from services.throttler.restore.takeover import Takeover
 from shared.kafka.client import group_options, make_consumer, poll
 from shared.kafka.errors import FatalKafkaError, KafkaUnavailable
@@ -30,7 +32,7 @@ from shared.kafka.records import Out
 from shared.kafka.seam import position_of, rebalancing
 from shared.kafka.tables import TableReader
 from shared.membership.member import Assignment, Member
-from shared.process.clock import monotonic_s, now_ms
+from shared.process.clock import monotonic_s
 from shared.process.service import Service
 from shared.process.telemetry import BATCH_SECONDS, RECORDS_IN, count_records_out
 
@@ -59,7 +61,7 @@ class Throttler:
         self._service = service
         self._dispatchers: dict[str, ConnectorDispatcher] = {}
         self._due_ms: dict[str, int | None] = {}
-        """When each dispatcher has something to do although nothing came."""
+        """When each dispatcher has something to do although nothing came, by the own clock."""
         self._leases: dict[tuple[str, int], ConnectorState] = {}
         self._config_hash = ""
         self._cycle = asyncio.Lock()
@@ -165,7 +167,7 @@ class Throttler:
 
     def _wait_ms(self) -> int:
         """How long until the next cycle; 0 = now."""
-        at_ms = now_ms()
+        at_ms = steady_ms()
         came, otp = self._came()
         due_ms = min((due for due in self._due_ms.values() if due is not None), default=at_ms + IDLE_MS)
         if not came and due_ms > at_ms:
@@ -196,16 +198,16 @@ class Throttler:
     async def _work(self) -> None:
         """One cycle. Where the dispatchers were given away meanwhile there are none, and nothing is done."""
         started_s = monotonic_s()
-        at_ms = now_ms()
-        came: dict[str, list[TopicPartition]] = {name: [] for name in self._due(at_ms)}
+        now = this_moment()
+        came: dict[str, list[TopicPartition]] = {name: [] for name in self._due(now.steady_ms)}
         for tp in self._arrivals.waiting():
             came.setdefault(connector_of(tp.topic) or "", []).append(tp)
         outs: list[Out] = []
         for connector_id, places in came.items():
             dispatcher = self._dispatchers[connector_id]
-            self._feed(dispatcher, places, at_ms)
-            outs += dispatcher.work(at_ms)
-            self._due_ms[connector_id] = dispatcher.wake_at_ms(at_ms)
+            self._feed(dispatcher, places, now)
+            outs += dispatcher.work(now)
+            self._due_ms[connector_id] = dispatcher.wake_at_ms(now)
         await self._commit(outs)
         self._ended_at_s = monotonic_s()
         BATCH_SECONDS.labels(THROTTLER_GROUP).observe(self._ended_at_s - started_s)
@@ -213,16 +215,16 @@ class Throttler:
     def _due(self, at_ms: int) -> list[str]:
         return [name for name, due_ms in self._due_ms.items() if due_ms is not None and due_ms <= at_ms]
 
-    def _feed(self, dispatcher: ConnectorDispatcher, places: list[TopicPartition], at_ms: int) -> None:
+    def _feed(self, dispatcher: ConnectorDispatcher, places: list[TopicPartition], now: Moment) -> None:
         for tp in places:
             if lane_of(tp.topic) is None:
                 for record in self._take(tp, FEEDBACK_MAX):
-                    dispatcher.take_feedback(record, at_ms)
-        dispatcher.begin_cycle(at_ms)
+                    dispatcher.take_feedback(record, now)
+        dispatcher.begin_cycle(now)
         for tp in places:
             lane = lane_of(tp.topic)
             if lane is not None:
-                dispatcher.read_lane(lane, self._take(tp, dispatcher.wants(lane)), at_ms)
+                dispatcher.read_lane(lane, self._take(tp, dispatcher.wants(lane)), now)
 
     def _take(self, tp: TopicPartition, most: int) -> list[ConsumerRecord]:
         taken = self._arrivals.take(tp, most)

@@ -11,6 +11,7 @@ import time
 from schemas.feedback import Answer, Feedback
 from schemas.topics import feedback_topic, segments_topic
 from services.throttler.connector.dispatcher import ConnectorDispatcher
+from services.throttler.connector.moment import Moment
 from shared.messages.events import EventMaker
 from tests.unit.throttler.world import CONNECTOR, START_MS, Rec, message, policy
 
@@ -42,7 +43,9 @@ def feedback_record(offset: int, ids: list[str], first: int, at_ms: int) -> Rec:
 
 def run(count: int) -> tuple[float, int]:
     """CPU seconds of `count` messages, and how many records were written."""
-    dispatcher = ConnectorDispatcher(policy(tps=100_000, window=10_000), EventMaker("throttler", "0"), "0|1", START_MS)
+    dispatcher = ConnectorDispatcher(
+        policy(tps=100_000, window=10_000), EventMaker("throttler", "0"), "0|1", Moment(START_MS, START_MS)
+    )
     dispatcher.lease(0, "bound")
     records = lane_records(count)
     now_ms = START_MS + 1_000
@@ -52,14 +55,15 @@ def run(count: int) -> tuple[float, int]:
         batch = records[first : first + PER_CYCLE]
         ids = [f"{message(n, lane='bulk').context.message_id}/0/1/1" for n in range(first, first + len(batch))]
         answers = feedback_record(cycle, ids, first, now_ms)
+        now = Moment(now_ms, now_ms)
         began = time.process_time()
-        dispatcher.begin_cycle(now_ms)
-        dispatcher.read_lane("bulk", batch, now_ms)
-        outs = dispatcher.work(now_ms)
+        dispatcher.begin_cycle(now)
+        dispatcher.read_lane("bulk", batch, now)
+        outs = dispatcher.work(now)
         dispatcher.placed({0: first})
         dispatcher.commits()
-        dispatcher.take_feedback(answers, now_ms)
-        outs += dispatcher.work(now_ms)
+        dispatcher.take_feedback(answers, now)
+        outs += dispatcher.work(now)
         dispatcher.commits()
         spent += time.process_time() - began
         written += len(outs)

@@ -189,7 +189,7 @@ class ThrottlerMachine(RuleBasedStateMachine):
             world.cycle()
             world.answer_all()
             world.now_ms += 250
-            if world.dispatcher.wake_at_ms(world.now_ms) is None and self._all_read():
+            if world.dispatcher.wake_at_ms(world.moment) is None and self._all_read():
                 break
         world.crash()
         assert world.dispatcher.binds.unanswered == 0

@@ -44,7 +44,7 @@ class Bind:
 
 
 class Binds:
-    """All binds of a connector, by partition number.
+    """All binds of a connector, by partition number. Times are milliseconds of the throttler's own clock.
 
     A bind may be dispatched to while it is announced as bound, is one of the first `max_binds` and holds a share. It
     is *live*, and keeps its share, until it has answered everything or is released: it may still be submitting.

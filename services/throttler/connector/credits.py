@@ -10,6 +10,9 @@ FIRST_GUESS_MS: Final = 200
 HOP_MAX_MS: Final = 500
 """More than this between answer and feedback is a pause or two clocks that differ, not a hop."""
 
+TOOK_MAX_MS: Final = 60_000
+"""More than this between submit and answer is a clock that was set in between."""
+
 
 class AnswerTime:
     """Smoothed time from the first octet on the socket to the answer being known here, milliseconds.
@@ -29,7 +32,8 @@ class AnswerTime:
 
     def sample(self, submitted_at_ms: int, answered_at_ms: int, seen_at_ms: int) -> None:
         hop = min(max(0, seen_at_ms - answered_at_ms), HOP_MAX_MS)
-        self._eighths += max(0, answered_at_ms - submitted_at_ms) + hop - self._eighths // 8
+        took = min(max(0, answered_at_ms - submitted_at_ms), TOOK_MAX_MS)
+        self._eighths += took + hop - self._eighths // 8
 
 
 def credit_limit(tps: int, window: int, shares: Mapping[int, int], answer_ms: int) -> int:

@@ -15,6 +15,7 @@ from services.throttler.connector import outputs
 from services.throttler.connector.answers import CONNECTOR_REMOVED, VALIDITY_PASSED, SegmentEnd
 from services.throttler.connector.binds import Binds
 from services.throttler.connector.endings import follow, segment_event, settle, stop
+from services.throttler.connector.moment import Moment
 from services.throttler.connector.pacing import TokenBucket
 from services.throttler.connector.policy import Policy
 from services.throttler.connector.stay import Stay
@@ -31,6 +32,9 @@ THROTTLED_PAUSE_MS: Final = 1_000
 SWEEP_MS: Final = 1_000
 """How often stays under way are looked through for those that may not be dispatched any more."""
 
+LOOK_AGAIN_MS: Final = 60_000
+"""How often it is looked at least whether a validity is over."""
+
 DISPATCHES_MAX: Final = 2_000
 """Per cycle: more would hold up the answers of other connectors."""
 
@@ -45,7 +49,7 @@ class ConnectorDispatcher:
     """Decides everything for one connector. The bucket is empty at first."""
 
     def __init__(
-        self, policy: Policy, events: EventMaker, owner: str, now_ms: int, ledger: Ledger | None = None
+        self, policy: Policy, events: EventMaker, owner: str, now: Moment, ledger: Ledger | None = None
     ) -> None:
         self.connector_id: Final = policy.connector_id
         self.policy = policy
@@ -56,16 +60,17 @@ class ConnectorDispatcher:
         self._owner = owner
         self._lanes = {lane: LaneQueue() for lane in SEGMENT_LANES}
         self._picker = LanePicker()
-        self._bucket = TokenBucket(policy.tps, now_ms)
+        self._bucket = TokenBucket(policy.tps, now.steady_ms)
+        # These, and whatever else paces or waits here, count by `Moment.steady_ms`.
         self._paused_until_ms = 0
-        self._swept_at_ms = now_ms
+        self._swept_at_ms = now.steady_ms
         self._budget = 0
         self._credit = 0
         self._credit_limit = 0
         self._by_window = False
         self._answers = 0
         self._answers_per_s = 0
-        self._cycle_at_ms = now_ms
+        self._cycle_at_ms = now.steady_ms
         self._room: dict[int, int] = {}
         self._ending: set[str] = set()
         self._outs: list[Out] = []
@@ -73,10 +78,10 @@ class ConnectorDispatcher:
 
     # -- what comes in
 
-    def configure(self, policy: Policy, now_ms: int) -> None:
+    def configure(self, policy: Policy, now: Moment) -> None:
         """The configuration as it is now; rate, window and binds count at once."""
         if policy.tps != self.policy.tps:
-            self._bucket.set_rate(policy.tps, now_ms)
+            self._bucket.set_rate(policy.tps, now.steady_ms)
         self.policy = policy
 
     def lease(self, partition: int, state: BindState) -> None:
@@ -94,53 +99,62 @@ class ConnectorDispatcher:
                     self.binds.dispatched(partition, segment.share)
             self._enqueue(stay, first=False)
 
-    def read_lane(self, lane: str, records: Iterable[In], now_ms: int) -> None:
+    def read_lane(self, lane: str, records: Iterable[In], now: Moment) -> None:
         """Records of a lane, in order. Repeats are dropped, what cannot be read goes to the dead letters."""
         queue = self._lanes[lane]
         for record in records:
-            stay, outs = take_in(record, self.ledger, self._events, now_ms)
+            stay, outs = take_in(record, self.ledger, self._events, now.at_ms)
             if stay is not None:
                 stay.lane = lane
+                stay.due_steady_ms = self._due(stay, record.timestamp, now)
             self._outs += outs
             queue.read(record.partition, record.offset, stay)
 
-    def take_feedback(self, record: In, now_ms: int) -> None:
+    def _due(self, stay: Stay, written_at_ms: int, now: Moment) -> int:
+        """When, by the own clock, a stay of the retry lane may be tried: never later than its delay from now."""
+        if not stay.message.due_at_ms:
+            return now.steady_ms
+        delay_ms = self.policy.retry_delay_ms
+        due_at_ms = min(stay.message.due_at_ms, written_at_ms + delay_ms, now.at_ms + delay_ms)
+        return now.steady_of(due_at_ms)
+
+    def take_feedback(self, record: In, now: Moment) -> None:
         """One record of the connector's feedback, next in its partition."""
         log = self.under_way.log(record.partition)
         log.position = record.offset + 1
         try:
             feedback = Feedback.from_json(record.value or b"", self.policy.join_id_of)
         except ValueError as error:
-            self._outs.append(dead_letter_of_error(record, error, at_ms=now_ms, service=SERVICE))
+            self._outs.append(dead_letter_of_error(record, error, at_ms=now.at_ms, service=SERVICE))
             return
         if feedback.kind == "closed" or feedback.epoch < log.epoch:
             return
         log.epoch = feedback.epoch
         again: list[Stay] = []
         for answer in feedback.answers:
-            self._answered(record.partition, answer, again, now_ms)
+            self._answered(record, answer, again, now)
         for stay in reversed(again):
             self._enqueue(stay, first=True)
 
-    def _answered(self, partition: int, answer: Answer, again: list[Stay], now_ms: int) -> None:
-        found = self.under_way.take(partition, answer)
+    def _answered(self, record: In, answer: Answer, again: list[Stay], now: Moment) -> None:
+        found = self.under_way.take(record.partition, answer)
         if found is None:
             return
         stay, segment = found
         self._answers += 1
-        self.binds.answered(partition, segment.share, now_ms)
+        self.binds.answered(record.partition, segment.share, now.steady_ms)
         kind = stay.answered(segment, answer)
         if answer.submitted_at_ms is not None and kind.timed:
-            self.binds.answer_time.sample(answer.submitted_at_ms, answer.answered_at_ms, now_ms)
+            self.binds.answer_time.sample(answer.submitted_at_ms, answer.answered_at_ms, now.at_ms)
         if kind.pauses:
-            self._paused_until_ms = max(self._paused_until_ms, answer.answered_at_ms + THROTTLED_PAUSE_MS)
+            self._paused_until_ms = now.steady_ms + THROTTLED_PAUSE_MS
         if stay.queued and not stay.dispatchable:
             self._lanes[stay.lane].begun.remove(stay)
             stay.queued = False
-        self._outs.extend(follow(self.policy, self._events, stay, segment, kind, answer))
+        self._outs.extend(follow(self.policy, self._events, stay, segment, kind, answer, record.timestamp))
         if stay.over:
             self.under_way.end(stay, unanswered=False)
-            self._outs.extend(settle(self.policy, self._events, stay, answer.answered_at_ms))
+            self._outs.extend(settle(self.policy, self._events, stay, now.at_ms))
         elif kind.again_now:
             again.append(stay)
 
@@ -156,8 +170,9 @@ class ConnectorDispatcher:
 
     # -- one cycle
 
-    def begin_cycle(self, now_ms: int) -> None:
+    def begin_cycle(self, now: Moment) -> None:
         """Work out how much may be dispatched now."""
+        now_ms = now.steady_ms
         if now_ms > self._cycle_at_ms:
             self._answers_per_s = self._answers * 1000 // (now_ms - self._cycle_at_ms)
             self._answers, self._cycle_at_ms = 0, now_ms
@@ -175,16 +190,16 @@ class ConnectorDispatcher:
         most = ENDINGS_READ if lane in self._ending else max(1, self._budget)
         return max(0, most - heads)
 
-    def work(self, now_ms: int) -> list[Out]:
+    def work(self, now: Moment) -> list[Out]:
         """Dispatch and end what may be; returns everything that this cycle writes, in order within a partition."""
         self._ending.clear()
-        if now_ms - self._swept_at_ms >= SWEEP_MS:
-            self._swept_at_ms = now_ms
-            self._sweep(now_ms)
-        self._dispatch(now_ms)
+        if now.steady_ms - self._swept_at_ms >= SWEEP_MS:
+            self._swept_at_ms = now.steady_ms
+            self._sweep(now)
+        self._dispatch(now)
         for lane, queue in self._lanes.items():
             if queue.heads:
-                self._front(lane, queue, now_ms)
+                self._front(lane, queue, now)
         for partition, log in self.under_way.logs.items():
             if log.closed:
                 self._outs.append(
@@ -194,12 +209,12 @@ class ConnectorDispatcher:
         outs, self._outs = self._outs, []
         return outs
 
-    def _dispatch(self, now_ms: int) -> None:
+    def _dispatch(self, now: Moment) -> None:
         ready: dict[str, tuple[Stay, int]] = {}
         stale = list(self._lanes)
         while self._budget > 0:
             for lane in stale:
-                found = self._next(lane, now_ms)
+                found = self._next(lane, now)
                 if found is not None:
                     ready[lane] = found
                 else:
@@ -208,22 +223,22 @@ class ConnectorDispatcher:
                 return
             lane = self._picker.pick(ready)
             stay, bind = ready[lane]
-            self._send(self._lanes[lane], stay, bind, now_ms)
+            self._send(self._lanes[lane], stay, bind, now)
             # What other lanes were about to dispatch still holds, until the bind is full.
             stale = [lane] if self._room[bind] > 0 else list(self._lanes)
 
-    def _next(self, lane: str, now_ms: int) -> tuple[Stay, int] | None:
+    def _next(self, lane: str, now: Moment) -> tuple[Stay, int] | None:
         """What the lane would dispatch now, and to which bind."""
         queue = self._lanes[lane]
-        found = self._next_begun(queue, now_ms) if queue.begun else None
-        return found or (self._next_head(lane, queue, now_ms) if queue.heads else None)
+        found = self._next_begun(queue, now) if queue.begun else None
+        return found or (self._next_head(lane, queue, now) if queue.heads else None)
 
-    def _next_begun(self, queue: LaneQueue, now_ms: int) -> tuple[Stay, int] | None:
+    def _next_begun(self, queue: LaneQueue, now: Moment) -> tuple[Stay, int] | None:
         begun = queue.begun
         for _ in range(len(begun)):
             stay = begun[0]
             bind = self._bind_for(stay)
-            if bind is not None and stay.message.expires_at_ms > now_ms:
+            if bind is not None and stay.message.expires_at_ms > now.at_ms:
                 return stay, bind
             begun.rotate(-1)
         return None
@@ -234,33 +249,33 @@ class ConnectorDispatcher:
             return stay.partition if self._room[stay.partition] > 0 else None
         return None if stay.in_flight else self.binds.freest(self._room)
 
-    def _next_head(self, lane: str, queue: LaneQueue, now_ms: int) -> tuple[Stay, int] | None:
-        stay = self._front(lane, queue, now_ms)
-        if stay is None or stay.message.due_at_ms > now_ms:
+    def _next_head(self, lane: str, queue: LaneQueue, now: Moment) -> tuple[Stay, int] | None:
+        stay = self._front(lane, queue, now)
+        if stay is None or stay.due_steady_ms > now.steady_ms:
             return None
         bind = self.binds.freest(self._room)
         return None if bind is None else (stay, bind)
 
-    def _front(self, lane: str, queue: LaneQueue, now_ms: int) -> Stay | None:
+    def _front(self, lane: str, queue: LaneQueue, now: Moment) -> Stay | None:
         """The head of the lane, after ending those before it that may not be dispatched any more."""
         while queue.heads:
             stay = queue.heads[0].stay
-            end = self._end_of(stay, now_ms)
+            end = self._end_of(stay, now)
             if end is None:
                 return stay
             queue.pop_head()
             self._ending.add(lane)
-            self._outs.extend(stop(self._events, stay, end, now_ms))
+            self._outs.extend(stop(self._events, stay, end, now.at_ms))
         return None
 
-    def _end_of(self, stay: Stay, now_ms: int) -> SegmentEnd | None:
-        if stay.message.expires_at_ms <= now_ms:
+    def _end_of(self, stay: Stay, now: Moment) -> SegmentEnd | None:
+        if stay.message.expires_at_ms <= now.at_ms:
             return VALIDITY_PASSED
         if self.policy.draining and not stay.bound_to_route:
             return CONNECTOR_REMOVED
         return None
 
-    def _send(self, queue: LaneQueue, stay: Stay, bind: int, now_ms: int) -> None:
+    def _send(self, queue: LaneQueue, stay: Stay, bind: int, now: Moment) -> None:
         first = stay.partition != bind
         if stay.partition is None:
             queue.pop_head()
@@ -282,7 +297,7 @@ class ConnectorDispatcher:
             stay.queued = False
         self._enqueue(stay, first=True)
         self._outs.append(outputs.dispatch(self.policy, stay, segment, bind, with_message=first))
-        self._outs.append(segment_event(self._events, stay, segment, "dispatched", now_ms))
+        self._outs.append(segment_event(self._events, stay, segment, "dispatched", now.at_ms))
 
     def _move(self, queue: LaneQueue, stay: Stay) -> Stay:
         """Another stay for a stay whose bind is out of use: a stay never lies in two partitions."""
@@ -293,15 +308,15 @@ class ConnectorDispatcher:
         moved.lane = stay.lane
         return moved
 
-    def _sweep(self, now_ms: int) -> None:
+    def _sweep(self, now: Moment) -> None:
         """End begun stays with nothing in flight that may not be dispatched any more."""
         for queue in self._lanes.values():
             for stay in [one for one in queue.begun if one.in_flight == 0]:
-                end = self._end_of(stay, now_ms)
+                end = self._end_of(stay, now)
                 if end is not None:
                     queue.begun.remove(stay)
                     self.under_way.end(stay, unanswered=True)
-                    self._outs.extend(stop(self._events, stay, end, now_ms))
+                    self._outs.extend(stop(self._events, stay, end, now.at_ms))
 
     # -- what to commit, and when to come back
 
@@ -345,21 +360,29 @@ class ConnectorDispatcher:
         """Whether it wants to see what has come in a lane: nothing of it is in memory."""
         return not self._lanes[lane].heads
 
-    def wake_at_ms(self, now_ms: int) -> int | None:
-        """When there may be something to do although nothing comes in; None = never. Call it after `work`."""
+    def wake_at_ms(self, now: Moment) -> int | None:
+        """When, by the own clock, there may be something to do although nothing comes in; None = never. Call it after
+        `work`.
+        """
+        now_ms = now.steady_ms
         times: list[int] = [now_ms] if self._ending else []
         ready = False
         for queue in self._lanes.values():
             for stay in queue.begun:
                 ready = True
-                times.append(max(stay.message.expires_at_ms, self._swept_at_ms + SWEEP_MS))
+                times.append(max(self._expiry(stay, now), self._swept_at_ms + SWEEP_MS))
             if queue.heads:
-                message = queue.heads[0].stay.message
-                times.append(message.expires_at_ms)
-                if message.due_at_ms > now_ms:
-                    times.append(message.due_at_ms)
+                stay = queue.heads[0].stay
+                times.append(self._expiry(stay, now))
+                if stay.due_steady_ms > now_ms:
+                    times.append(stay.due_steady_ms)
                 else:
                     ready = True
         if ready and self._credit > 0 and any(left > 0 for left in self._room.values()):
             times.append(max(self._bucket.next_token_ms(now_ms), self._paused_until_ms))
         return max(now_ms, min(times)) if times else None
+
+    @staticmethod
+    def _expiry(stay: Stay, now: Moment) -> int:
+        """When to look whether its validity is over. Kafka's clock may be set meanwhile, so not too late."""
+        return min(now.steady_of(stay.message.expires_at_ms), now.steady_ms + LOOK_AGAIN_MS)

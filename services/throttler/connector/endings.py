@@ -47,12 +47,22 @@ def segment_event(
 
 
 def follow(
-    policy: Policy, events: EventMaker, stay: Stay, segment: SegmentProgress, kind: AnswerKind, answer: Answer
+    policy: Policy,
+    events: EventMaker,
+    stay: Stay,
+    segment: SegmentProgress,
+    kind: AnswerKind,
+    answer: Answer,
+    told_at_ms: int,
 ) -> Iterator[Out]:
-    """What follows at once from one answer, whatever becomes of the rest of the message."""
+    """What follows at once from one answer, whatever becomes of the rest of the message.
+
+    `told_at_ms`: when Kafka had it. The receipt's deadline counts from there, for Kafka's time of the receipt decides.
+    """
     at_ms = answer.answered_at_ms
     if kind.accepted:
-        yield outputs.submit_result(policy, stay, segment, answer)
+        deadline_at_ms = told_at_ms + policy.receipt_deadline_ms
+        yield outputs.submit_result(policy, stay, segment, answer, deadline_at_ms)
         yield segment_event(
             events,
             stay,
@@ -61,7 +71,7 @@ def follow(
             at_ms,
             smsc_message_id=first_id(answer),
             latency_ms=max(0, (answer.submitted_at_ms or at_ms) - stay.message.context.accepted_at_ms),
-            deadline_at_ms=0 if stay.message.context.receipt == "none" else at_ms + policy.receipt_deadline_ms,
+            deadline_at_ms=0 if stay.message.context.receipt == "none" else deadline_at_ms,
         )
         return
     if kind.ends_at_once:
@@ -79,7 +89,7 @@ def follow(
 
 
 def settle(policy: Policy, events: EventMaker, stay: Stay, at_ms: int) -> Iterator[Out]:
-    """What becomes of a stay that is over; `at_ms` is the time of the answer that made it so.
+    """What becomes of a stay that is over; `at_ms` is now, by Kafka's clock.
 
     A segment that failed takes along all that were not accepted; else what was delayed goes to the retry lane, unless
     its tries or its validity are used up.

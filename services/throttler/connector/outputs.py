@@ -70,7 +70,7 @@ def dispatch(policy: Policy, stay: Stay, segment: SegmentProgress, partition: in
     )
 
 
-def submit_result(policy: Policy, stay: Stay, segment: SegmentProgress, answer: Answer) -> Out:
+def submit_result(policy: Policy, stay: Stay, segment: SegmentProgress, answer: Answer, deadline_at_ms: int) -> Out:
     """An accepted segment, for the join with its receipt."""
     record = {
         "provider": policy.provider,
@@ -79,7 +79,7 @@ def submit_result(policy: Policy, stay: Stay, segment: SegmentProgress, answer: 
         "smsc_message_id": first_id(answer),
         "submitted_at_ms": answer.submitted_at_ms or answer.answered_at_ms,
         "answered_at_ms": answer.answered_at_ms,
-        "deadline_at_ms": answer.answered_at_ms + policy.receipt_deadline_ms,
+        "deadline_at_ms": deadline_at_ms,
     }
     return Out(SUBMIT_RESULTS, join_key(policy, stay, segment, answer), _result(stay, record), stay.headers)
 

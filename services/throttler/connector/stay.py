@@ -53,6 +53,7 @@ class Stay:
     __slots__ = (
         "_event_members",
         "_result_members",
+        "due_steady_ms",
         "feedback_epoch",
         "feedback_from",
         "first_offset",
@@ -75,6 +76,8 @@ class Stay:
         self.headers = headers
         self.key = f"{message.context.message_id}/{message.route_no}/{message.run}"
         self.lane: str = RETRY_LANE if message.due_at_ms else message.context.lane
+        self.due_steady_ms = 0
+        """Not to be dispatched before, by the own clock of whoever read it."""
         self.partition: int | None = None
         self.first_offset = -1
         self.feedback_from = 0

@@ -8,10 +8,10 @@ from aiokafka.errors import IllegalStateError
 
 from services.throttler.connector.dispatcher import ConnectorDispatcher
 from services.throttler.connector.policy import Policy
+from services.throttler.now import this_moment
 from services.throttler.restore.remains import Owned, Remains, owned_connectors
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.replay import LogReader
-from shared.process.clock import now_ms
 from shared.process.service import Service
 
 log = logging.getLogger(__name__)
@@ -47,7 +47,7 @@ class Takeover:
             if dispatcher is None:
                 self._new.append(owned)
             else:
-                dispatcher.configure(policy, now_ms())
+                dispatcher.configure(policy, this_moment())
                 found[owned.connector_id] = dispatcher
         if self._new:
             async with LogReader(self._service.settings, partial(self._service.progress, self._group)) as reader:
@@ -85,7 +85,7 @@ class Takeover:
     def _dispatcher(self, connector_id: str, policies: dict[str, Policy], remains: Remains) -> ConnectorDispatcher:
         ledger = remains.ledger(connector_id)
         dispatcher = ConnectorDispatcher(
-            policies[connector_id], self._service.events, self._service.owner, now_ms(), ledger
+            policies[connector_id], self._service.events, self._service.owner, this_moment(), ledger
         )
         remains.restore(dispatcher)
         log.info("%s: %d segments in flight, ledger of %d", connector_id, dispatcher.binds.unanswered, len(ledger))

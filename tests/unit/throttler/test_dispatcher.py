@@ -382,19 +382,19 @@ def test_traceparent_is_passed_on(world: World) -> None:
 
 
 def test_it_sleeps_until_there_is_something_to_do(world: World) -> None:
-    assert world.dispatcher.wake_at_ms(world.now_ms) is None
+    assert world.dispatcher.wake_at_ms(world.moment) is None
     world.configure(policy(tps=1))
     world.publish(message(1), message(2, validity_ms=60_000))
     world.cycle()
     assert len(world.dispatches()) == 1
     world.answer_all()
     world.cycle()
-    wake = world.dispatcher.wake_at_ms(world.now_ms)
+    wake = world.dispatcher.wake_at_ms(world.moment)
     assert wake is not None
     assert world.now_ms < wake <= world.now_ms + 1_000
     world.lease(0, "unbound")
     world.cycle()
-    assert world.dispatcher.wake_at_ms(world.now_ms) == START_MS + 60_000
+    assert world.dispatcher.wake_at_ms(world.moment) == START_MS + 60_000
 
 
 def test_an_answer_of_the_previous_version_still_meets_its_receipt() -> None:

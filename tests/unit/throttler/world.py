@@ -21,6 +21,7 @@ from schemas.submissions import Content
 from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
 from schemas.wire import Lane, ReceiptWish
 from services.throttler.connector.dispatcher import ConnectorDispatcher
+from services.throttler.connector.moment import Moment
 from services.throttler.connector.policy import Policy
 from services.throttler.lanes.ledger import Ledger
 from services.throttler.restore.rebuild import rebuild
@@ -110,11 +111,26 @@ def message(
 
 @dataclass
 class World:
-    """One connector. `now_ms` only moves when a test moves it."""
+    """One connector. `now_ms`, Kafka's time, only moves when a test moves it.
+
+    `binder_ahead_ms`: how far the clock of the binds is ahead of Kafka's. The throttler's own clock goes on with
+    Kafka's, unless a test sets Kafka's with `step`.
+    """
 
     policy: Policy = field(default_factory=policy)
     now_ms: int = START_MS
     ledger_size: int = 100_000
+    binder_ahead_ms: int = 0
+    stepped_ms: int = 0
+
+    @property
+    def moment(self) -> Moment:
+        return Moment(self.now_ms, self.now_ms - self.stepped_ms)
+
+    def step(self, by_ms: int) -> None:
+        """Somebody sets Kafka's clock."""
+        self.now_ms += by_ms
+        self.stepped_ms += by_ms
 
     def __post_init__(self) -> None:
         self.logs: dict[tuple[str, int], list[Rec]] = defaultdict(list)
@@ -148,14 +164,14 @@ class World:
 
     def _new_dispatcher(self) -> ConnectorDispatcher:
         dispatcher = ConnectorDispatcher(
-            self.policy, EventMaker("throttler", "0"), "0|1", self.now_ms, Ledger(self.ledger_size)
+            self.policy, EventMaker("throttler", "0"), "0|1", self.moment, Ledger(self.ledger_size)
         )
         self.positions = {place: mark[0] for place, mark in self.committed.items()}
         return dispatcher
 
     def configure(self, changed: Policy) -> None:
         self.policy = changed
-        self.dispatcher.configure(changed, self.now_ms)
+        self.dispatcher.configure(changed, self.moment)
 
     def lease(self, partition: int, state: Any) -> None:
         self.leases[partition] = state
@@ -168,7 +184,7 @@ class World:
     def cycle(self, *, commit: bool = True) -> list[Out]:
         """One cycle, as the loop does it. `commit` False: the transaction is aborted, so the process must end."""
         moved = self._feed()
-        outs = self.dispatcher.work(self.now_ms)
+        outs = self.dispatcher.work(self.moment)
         if not commit:
             return outs
         first: dict[int, int] = {}
@@ -186,14 +202,14 @@ class World:
         for (topic, partition), log in list(self.logs.items()):
             if topic == feedback_topic(CONNECTOR):
                 for record in log[positions.get((topic, partition), 0) :]:
-                    self.dispatcher.take_feedback(record, self.now_ms)
+                    self.dispatcher.take_feedback(record, self.moment)
                 positions[topic, partition] = len(log)
-        self.dispatcher.begin_cycle(self.now_ms)
+        self.dispatcher.begin_cycle(self.moment)
         for lane in SEGMENT_LANES:
             place = (segments_topic(CONNECTOR, lane), 0)
             start = positions.get(place, 0)
             found = self.logs[place][start : start + self.dispatcher.wants(lane)]
-            self.dispatcher.read_lane(lane, found, self.now_ms)
+            self.dispatcher.read_lane(lane, found, self.moment)
             positions[place] = start + len(found)
         return positions
 
@@ -250,6 +266,7 @@ class World:
     ) -> None:
         """The bind answers the dispatches at `offsets` in one feedback record; `submitted_at_ms` by offset."""
         dispatches = self.dispatches(partition)
+        at_ms = self.now_ms + self.binder_ahead_ms
         answers = []
         for offset in offsets:
             self.answered.add((partition, offset))
@@ -265,8 +282,8 @@ class World:
                     error_code=error_code,
                     smsc_message_ids=(accepted_id,) if outcome == "accepted" else (),
                     join_ids=(self.policy.join_id_of(accepted_id),) if outcome == "accepted" else (),
-                    submitted_at_ms=(submitted_at_ms or {}).get(offset, self.now_ms - 5) if sent else None,
-                    answered_at_ms=self.now_ms,
+                    submitted_at_ms=(submitted_at_ms or {}).get(offset, at_ms - 5) if sent else None,
+                    answered_at_ms=at_ms,
                 )
             )
         self.write_feedback("answers", partition, answers)
