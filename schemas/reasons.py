@@ -19,7 +19,7 @@ REASONS: Final[dict[str, str]] = {
     "schedule_out_of_range": "`send_at` is in the past or too far ahead.",
     "unsupported": "This version does not do that yet (for instance a higher schema_version).",
     # after the first dispatch
-    "smsc_undelivered": "The receipt says UNDELIV or DELETED.",
+    "smsc_undelivered": "The receipt says UNDELIV, DELETED or SKIPPED.",
     "smsc_rejected": "The receipt says REJECTD.",
     "smsc_expired": "The receipt says EXPIRED.",
     "smsc_refused": "The SMSC refused the submit_sm for good; `smsc_error` has its error, for SMPP the command_status.",

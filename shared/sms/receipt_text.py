@@ -7,42 +7,20 @@ win over the text (Q8); where both speak and differ, `Receipt.conflicts` names t
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from shared.sms import tlv_tags
+from shared.sms.receipt_octets import receipt_characters
 from shared.sms.receipt_time import epoch_ms
+from shared.sms.receipt_words import decisive, stat_word, state_word
 from shared.sms.smsc_message_id import same_number
-
-UNKNOWN: Final = "UNKNOWN"
-
-STATE_WORDS: Final = {
-    0: "ENROUTE",  # SCHEDULED, of SMPP 5.0
-    1: "ENROUTE",
-    2: "DELIVRD",
-    3: "EXPIRED",
-    4: "DELETED",
-    5: "UNDELIV",
-    6: "ACCEPTD",
-    7: UNKNOWN,
-    8: "REJECTD",
-    9: UNKNOWN,  # SKIPPED, of SMPP 5.0
-}
-_SPELLINGS: Final = {
-    **{word: word for word in STATE_WORDS.values()},
-    **dict.fromkeys(("DELIVERED", "DELIVERD", "DELIVRED"), "DELIVRD"),
-    **dict.fromkeys(("UNDELIVERABLE", "UNDELIVERED", "UNDELIVRD", "UNDLVRD"), "UNDELIV"),
-    **dict.fromkeys(("REJECTED", "REJECT"), "REJECTD"),
-    **dict.fromkeys(("ACCEPTED",), "ACCEPTD"),
-    **dict.fromkeys(("EN_ROUTE", "SCHEDULED", "BUFFERED", "BUFFRED"), "ENROUTE"),
-    **dict.fromkeys(("EXPIRD",), "EXPIRED"),
-    **dict.fromkeys(("DELETD",), "DELETED"),
-}
 
 _KNOWN_KEYS: Final = "id|sub|dlvrd|submit[ _]?date|done[ _]?date|status|stat|err|text"
 _KEY: Final = re.compile(
     rf"(?:(?<![0-9A-Za-z_:.-])(?P<known>{_KNOWN_KEYS})|(?:^|(?<=[\s,;|]))(?P<other>[A-Za-z][A-Za-z0-9_.-]*))\s*:",
     re.IGNORECASE | re.ASCII,
 )
+_WORD: Final = re.compile(r"[^\s\0,;|]+", re.ASCII)
 _CODE: Final = re.compile(r"[0-9A-Fa-f]{1,4}")
 
 
@@ -58,10 +36,9 @@ class NetworkErrorCode:
 class Receipt:
     """A receipt as read. Strings are "" and numbers None when absent.
 
-    `smsc_message_id` is the one to go by: `id_in_tlv`, else `id_in_text`. `word` is one of the words of appendix B, by
-    TLV, else by `stat` and the connector's `receipt_map`; UNKNOWN when neither says anything known. `err` is kept as
-    written, `err_number` only where that is decimal. `unknown` are (key, value) pairs nobody defined, `raw` is the
-    whole text.
+    `smsc_message_id` is the one to go by: `id_in_tlv`, else `id_in_text`. `word` is one of `receipt_words`, by TLV and
+    by `stat`, a final one first; UNKNOWN when neither says anything known. `err` is kept as written, `err_number` only
+    where that is decimal. `unknown` are (key, value) pairs nobody defined, `raw` is the whole text.
     """
 
     smsc_message_id: str
@@ -102,21 +79,23 @@ def parse_receipt(
 ) -> Receipt:
     """Text and TLVs of one receipt. message_payload replaces short_message where it is there (Q34).
 
-    `receipt_map` is the connector option: the carrier's word for `stat`, in capitals, to a word of appendix B (Q11).
+    `receipt_map` is the connector option, its words in capitals: the carrier's word, or the word of a message_state,
+    to a word of `receipt_words` (Q11).
     """
+    words = receipt_map or {}
     by_tag = tlv_tags.first_values(tlvs)
-    raw = _text(by_tag.get(tlv_tags.MESSAGE_PAYLOAD, short_message), data_coding)
+    raw = receipt_characters(by_tag.get(tlv_tags.MESSAGE_PAYLOAD, short_message), data_coding)
     fields, unknown = _fields(raw)
-    id_in_tlv = _c_string(by_tag.get(tlv_tags.RECEIPTED_MESSAGE_ID, b""))
+    id_in_tlv = c_string(by_tag.get(tlv_tags.RECEIPTED_MESSAGE_ID, b""))
     id_in_text = _first_word(fields.get("id", ""))
     stat = _first_word(fields.get("stat", ""))
     state = _message_state(by_tag.get(tlv_tags.MESSAGE_STATE, b""))
-    word = _stat_word(stat, receipt_map or {})
-    state_word = STATE_WORDS.get(state, UNKNOWN) if state is not None else ""
+    of_stat = stat_word(stat, words) if stat else ""
+    of_state = state_word(state, words) if state is not None else ""
     err = _err(fields.get("err", ""))
     return Receipt(
         smsc_message_id=id_in_tlv or id_in_text,
-        word=state_word if state_word not in ("", UNKNOWN) else word,
+        word=decisive(of_state, of_stat),
         id_in_text=id_in_text,
         id_in_tlv=id_in_tlv,
         stat=stat,
@@ -130,19 +109,35 @@ def parse_receipt(
         done_date=fields.get("done_date", ""),
         text=fields.get("text", "").strip(),
         unknown=unknown,
-        conflicts=_conflicts(id_in_text, id_in_tlv, word if stat else "", state_word),
+        conflicts=_conflicts(id_in_text, id_in_tlv, of_stat, of_state),
         raw=raw,
     )
 
 
-def _text(octets: bytes, data_coding: int) -> str:
-    """Receipts are ASCII in practice; some come in UCS-2. A trailing NUL is surplus here, and only here (Q29)."""
-    encoding = "utf-16-be" if data_coding == 8 else "latin-1"
-    return octets.decode(encoding, "replace").rstrip("\0")
+_ID_FIRST: Final = re.compile(r"id:([^\s\0:,;|]+)(?:\s|$)", re.IGNORECASE | re.ASCII)
+
+
+class Mentioned(NamedTuple):
+    """What makes a text a receipt: the id that it names, "" without one, and whether it has a `stat`."""
+
+    smsc_message_id: str
+    has_stat: bool
+
+
+def named_id(raw: str) -> str:
+    """The id that the text of a receipt names, by the rule of `parse_receipt`; "" where there is none."""
+    first = _ID_FIRST.match(raw)
+    return first[1] if first else _first_word(_fields(raw)[0].get("id", ""))
+
+
+def mentioned(raw: str) -> Mentioned:
+    """What any text says that may be a receipt or a message of a handset."""
+    fields = _fields(raw)[0]
+    return Mentioned(_first_word(fields.get("id", "")), bool(_first_word(fields.get("stat", ""))))
 
 
 _USUAL: Final = re.compile(
-    r"id:(?P<id>[^\s:,;|]+) sub:(?P<sub>\d*) dlvrd:(?P<dlvrd>\d*) submit date:(?P<submit_date>\d*)"
+    r"id:(?P<id>[^\s\0:,;|]+) sub:(?P<sub>\d*) dlvrd:(?P<dlvrd>\d*) submit date:(?P<submit_date>\d*)"
     r" done date:(?P<done_date>\d*) stat:(?P<stat>\w+) err:(?P<err>[0-9A-Fa-f]{1,4})(?: [Tt]ext:(?P<text>.*))?",
     re.ASCII | re.DOTALL,
 )
@@ -182,8 +177,8 @@ def _searched(raw: str) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
 
 
 def _first_word(value: str) -> str:
-    words = value.split(maxsplit=1)
-    return words[0] if words else ""
+    found = _WORD.search(value)
+    return found[0] if found else ""
 
 
 def _err(value: str) -> str:
@@ -196,7 +191,8 @@ def _number(value: str) -> int | None:
     return int(value) if value.isascii() and value.isdigit() and len(value) <= 18 else None
 
 
-def _c_string(octets: bytes) -> str:
+def c_string(octets: bytes) -> str:
+    """Up to the first NUL, without blanks around it; Latin-1 keeps every octet."""
     return octets.split(b"\0", 1)[0].decode("latin-1").strip()
 
 
@@ -215,11 +211,6 @@ def _network_error_code(octets: bytes) -> NetworkErrorCode | None:
     if octets.isdigit():
         return NetworkErrorCode(None, int(octets))
     return NetworkErrorCode(octets[0], int.from_bytes(octets[1:], "big"))
-
-
-def _stat_word(stat: str, receipt_map: Mapping[str, str]) -> str:
-    upper = stat.upper()
-    return receipt_map.get(stat) or receipt_map.get(upper) or _SPELLINGS.get(upper, UNKNOWN)
 
 
 def _conflicts(id_in_text: str, id_in_tlv: str, word: str, state_word: str) -> tuple[str, ...]:

@@ -3,11 +3,15 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.binder.smpp.classify import DeliveredReceipt, classify
+from shared.smpp.pdu import DeliverSm
+from shared.smpp.tlv import Tlv
 from shared.sms import receipt_text
 from shared.sms.inbound import read_inbound
 from shared.sms.message import ConnectorProfile
 from shared.sms.receipt_text import parse_receipt
 from shared.sms.receipt_time import epoch_ms
+from shared.sms.receipt_words import STATE_WORDS
 from shared.sms.smsc_message_id import candidates, normalised, receipt_key, receipt_key_of, response_key
 
 tags = st.sampled_from([0x001E, 0x0423, 0x0424, 0x0427, 0x020C, 0x020E, 0x020F, 0x1401])
@@ -26,10 +30,26 @@ ids = st.from_regex(r"[0-9A-Za-z-]{1,20}", fullmatch=True)
 def test_any_octets_are_a_receipt_and_the_text_is_kept(text: bytes, tlvs: list[tuple[int, bytes]], coding: int) -> None:
     receipt = parse_receipt(text, tlvs, data_coding=coding)
     source = next((value for tag, value in tlvs if tag == 0x0424), text)
-    if coding != 8:
-        assert receipt.raw == source.decode("latin-1").rstrip("\0")
+    if source[:1] >= b" " and b"\0" not in source and coding != 8:
+        assert receipt.raw == source.decode("latin-1")
     assert receipt.smsc_message_id == (receipt.id_in_tlv or receipt.id_in_text)
-    assert receipt.word in receipt_text.STATE_WORDS.values()
+    assert receipt.word in STATE_WORDS.values()
+
+
+@given(octets, tlv_lists, st.integers(0, 255))
+def test_binder_and_correlator_read_the_same_ids(text: bytes, tlvs: list[tuple[int, bytes]], coding: int) -> None:
+    pdu = DeliverSm(
+        esm_class=4, data_coding=coding, short_message=text, tlvs=tuple(Tlv(tag, value) for tag, value in tlvs)
+    )
+    filed = classify(pdu, dlr_by_text=False)
+    assert isinstance(filed, DeliveredReceipt)
+    receipt = parse_receipt(text, tlvs, data_coding=coding)
+    assert (filed.id_in_tlv, filed.id_in_text) == (receipt.id_in_tlv, receipt.id_in_text)
+
+
+@given(st.text("id:42 ,;|satDELIVRD\r\n\0", max_size=40))
+def test_the_quick_way_to_the_id_is_the_long_one(text: str) -> None:
+    assert receipt_text.named_id(text) == receipt_text.mentioned(text).smsc_message_id
 
 
 @given(receipt_like)
@@ -63,7 +83,7 @@ def test_known_fields_are_found_in_any_order_case_and_spacing(
 ) -> None:
     values = {"id": smsc_id, "stat": "UNDELIV", "err": "04b", "sub": "003", "done date": "2401021200"}
     colon = data.draw(st.sampled_from([":", ": ", " :", " : "]))
-    separator = data.draw(st.sampled_from([" ", "  ", ", ", "; ", "\r\n"]))
+    separator = data.draw(st.sampled_from([" ", "  ", ", ", "; ", "\r\n", ",", ";", "|"]))
     upper = data.draw(st.booleans())
     text = separator.join(f"{name.upper() if upper else name}{colon}{values[name]}" for name in names)
     in_payload = data.draw(st.booleans())

@@ -8,8 +8,8 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 from schemas.gateway.connectors.common import CommonConnector, CommonOptions, OptionPath, read_by
 from schemas.gateway.values import Number, Octet, SecretRef, Strict, Whole, one_or_more
 
-ReceiptWord = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"]
-"""States of a receipt, SMPP 3.4 appendix B."""
+ReceiptWord = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD", "SKIPPED"]
+"""States of a receipt, SMPP 3.4 appendix B; SKIPPED since 5.0."""
 
 TlvTag = Annotated[str, Field(pattern=r"^(0[xX][0-9a-fA-F]{1,4}|[1-9][0-9]{0,4})$")]
 Pin = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}$")]
@@ -156,8 +156,8 @@ class SmppOptions(CommonOptions):
     )
     receipt_map: dict[str, ReceiptWord] = Field(
         default_factory=dict,
-        description="The carrier's own words for `stat` in receipts, in any case; the words of the specification and "
-        "their usual misspellings are known",
+        description="The carrier's own words for `stat` in receipts, in any case; a word of the specification is "
+        "replaced in the TLV message_state too. What is known without it is in docs/receipts.md",
         json_schema_extra=read_by("correlator"),
     )
     response_timeout_s: Number = Field(

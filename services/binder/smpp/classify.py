@@ -1,20 +1,18 @@
 """Pure: a received deliver_sm or data_sm -> receipt or message of a handset, and the id that a receipt names (Q6, Q8).
 
-No more than that is read here: the record must be safe in Kafka before anybody tries to understand it (the tolerant
-parser runs in the correlator), and what cannot be understood must not stop a bind.
+No more than that is read here: the record must be safe in Kafka before anybody tries to understand it (what else it
+says is read in the correlator), and what cannot be understood must not stop a bind. How octets become text, and which
+id a text names, is one rule for both: `shared.sms.receipt_octets` and `shared.sms.receipt_text`.
 """
 
-import re
 from typing import Final, NamedTuple
 
 from shared.smpp.constants import RECEIPT_BITS
 from shared.smpp.pdu import DataSm, DeliverSm
 from shared.smpp.tlv import Tag, Tlv
+from shared.sms.receipt_octets import receipt_characters
+from shared.sms.receipt_text import c_string, mentioned, named_id
 
-UCS2: Final = 8
-_TEXT_LOOKED_AT: Final = 512
-_ID: Final = re.compile(rb"(?<![a-z])id:\s*([^\s\0]{1,128})", re.IGNORECASE)
-_STATE: Final = re.compile(rb"(?<![a-z])stat(?:us)?:\s*[a-z0-9]", re.IGNORECASE)
 _PAYLOAD: Final = Tag.MESSAGE_PAYLOAD.value
 _RECEIPTED_MESSAGE_ID: Final = Tag.RECEIPTED_MESSAGE_ID.value
 _MESSAGE_STATE: Final = Tag.MESSAGE_STATE.value
@@ -59,11 +57,13 @@ def _by_text(
 ) -> DeliveredReceipt | DeliveredMessage:
     if not marked and not dlr_by_text:
         return DeliveredMessage(octets)
-    text = _as_ascii(octets, pdu.data_coding)
-    found = _ID.search(text)
-    if not marked and not (found and _STATE.search(text)):
-        return DeliveredMessage(octets)
-    return DeliveredReceipt(_trimmed(tlv_id) if tlv_id else "", _trimmed(found[1]) if found else "", octets)
+    text = receipt_characters(octets, pdu.data_coding)
+    if not marked:
+        found = mentioned(text)
+        if not (found.smsc_message_id and found.has_stat):
+            return DeliveredMessage(octets)
+        return DeliveredReceipt("", found.smsc_message_id, octets)
+    return DeliveredReceipt(c_string(tlv_id) if tlv_id else "", named_id(text), octets)
 
 
 def _first_values(tlvs: tuple[Tlv, ...]) -> dict[int, bytes]:
@@ -71,16 +71,3 @@ def _first_values(tlvs: tuple[Tlv, ...]) -> dict[int, bytes]:
     for tlv in tlvs:
         found.setdefault(tlv.tag, tlv.value)
     return found
-
-
-def _trimmed(octets: bytes) -> str:
-    """Up to the first NUL, without blanks around it; Latin-1 keeps every octet."""
-    return octets.partition(b"\0")[0].decode("latin-1").strip()
-
-
-def _as_ascii(octets: bytes, data_coding: int) -> bytes:
-    """The beginning of the text with one octet a character, good enough to find `id:` in it."""
-    head = octets[:_TEXT_LOOKED_AT]
-    if data_coding == UCS2 or head[:2] == b"\0i":
-        return head[: len(head) & ~1].decode("utf-16-be", "replace").encode("latin-1", "replace")
-    return head

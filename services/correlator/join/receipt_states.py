@@ -1,6 +1,6 @@
 """Pure: what the state word of a receipt means for a segment: the status table of docs/contracts.md.
 
-The words are those of SMPP 3.4 appendix B, as `shared.sms.receipt_text` reads them. A word that is not in the table
+The words are those of `shared.sms.receipt_words`. A word that is not in the table
 (ENROUTE, ACCEPTD, UNKNOWN, or anything else) leaves the segment open.
 """
 
@@ -21,6 +21,7 @@ ENDS: Final[Mapping[str, ReceiptEnd]] = {
     "DELIVRD": ReceiptEnd("delivered", ""),
     "UNDELIV": ReceiptEnd("undeliverable", "smsc_undelivered"),
     "DELETED": ReceiptEnd("undeliverable", "smsc_undelivered"),
+    "SKIPPED": ReceiptEnd("undeliverable", "smsc_undelivered"),
     "REJECTD": ReceiptEnd("undeliverable", "smsc_rejected"),
     "EXPIRED": ReceiptEnd("expired", "smsc_expired"),
 }

@@ -55,10 +55,23 @@ def test_q8_an_empty_parameter_leaves_it_to_the_text(value: bytes) -> None:
         (b"", ""),
         ("id:9f stat:EXPIRED".encode("utf-16-be"), "9f"),
         (b"\x05\x00\x03\x01\x02\x01id:5 stat:DELIVRD", "5"),
+        (b"id : 42 stat:DELIVRD", "42"),
+        (b"id:42,sub:001,stat:DELIVRD", "42"),
+        (b"id:42; stat:DELIVRD", "42"),
+        (b"id:42", "42"),
+        (b"text:id:7 id:42", "42"),
+        (b"\x06\x08\x04\x00\x01\x02\x01" + "id:9f stat:EXPIRED".encode("utf-16-be"), "9f"),
     ],
 )
 def test_q7_the_id_is_found_however_it_is_written(text: bytes, named: str) -> None:
     assert classify(DeliverSm(esm_class=4, short_message=text), dlr_by_text=False) == DeliveredReceipt("", named, text)
+
+
+@pytest.mark.parametrize("data_coding", [0, 8])
+@pytest.mark.parametrize("encoding", ["ascii", "utf-16-be", "utf-16-le"])
+def test_q7_the_octets_say_whether_it_is_ascii(encoding: str, data_coding: int) -> None:
+    pdu = DeliverSm(esm_class=4, data_coding=data_coding, short_message=TEXT.decode().encode(encoding))
+    assert classify(pdu, dlr_by_text=False).smsc_message_id == "0123ABC"  # type: ignore[union-attr]
 
 
 def test_q34_the_payload_is_the_text_also_where_there_is_a_short_message() -> None:

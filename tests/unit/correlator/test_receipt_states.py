@@ -3,7 +3,7 @@
 import pytest
 
 from services.correlator.join.receipt_states import ENDS, STAYS_OPEN, end_of, upper_map
-from shared.sms.receipt_text import STATE_WORDS
+from shared.sms.receipt_words import FINAL_WORDS
 
 
 @pytest.mark.parametrize(
@@ -12,6 +12,7 @@ from shared.sms.receipt_text import STATE_WORDS
         ("DELIVRD", "delivered", ""),
         ("UNDELIV", "undeliverable", "smsc_undelivered"),
         ("DELETED", "undeliverable", "smsc_undelivered"),
+        ("SKIPPED", "undeliverable", "smsc_undelivered"),
         ("REJECTD", "undeliverable", "smsc_rejected"),
         ("EXPIRED", "expired", "smsc_expired"),
     ],
@@ -26,7 +27,7 @@ def test_any_other_word_leaves_it_open(word: str) -> None:
 
 
 def test_the_table_has_words_that_the_receipt_parser_gives() -> None:
-    assert set(ENDS) == set(STATE_WORDS.values()) - {"ENROUTE", "ACCEPTD", "UNKNOWN"}
+    assert set(ENDS) == FINAL_WORDS
 
 
 def test_a_receipt_map_is_read_without_regard_to_case() -> None:
