@@ -7,7 +7,7 @@ REASONS: Final[dict[str, str]] = {
     "missing_field": "A required field is absent or null.",
     "invalid_field": "A field has the wrong type or an impossible value.",
     "body_conflict": "Neither or both of text and data are given, or options of one with the other.",
-    "invalid_destination": "`to` is not an E.164 number.",
+    "invalid_destination": "`to` is not an E.164 number, nor a short code where the account may send to those.",
     "invalid_sender": "`from` is absent, not 3-15 digits nor 1-11 GSM-7 characters with a letter, or no SMPP address.",
     "unknown_account": "No such account is configured.",
     "unknown_connector": "The pinned connector is not configured, or is being removed.",

@@ -31,7 +31,8 @@ GSM7_CHARACTERS: Final = (
 )
 """What a sender may be made of: the default alphabet and its extension (3GPP TS 23.038, 6.2.1), line ends left out."""
 
-_E164: Final = re.compile(r"\+?[1-9][0-9]{6,14}")
+_DESTINATION: Final = re.compile(r"\+?[1-9][0-9]{6,14}|[0-9]{3,6}")
+SHORT_CODE_DIGITS_MAX: Final = 6
 _LETTERS: Final = "".join(c for c in GSM7_CHARACTERS if c.isalpha())
 _SENDER: Final = re.compile(rf"\+?[0-9]{{3,15}}|(?=.*[{_LETTERS}])[{re.escape(GSM7_CHARACTERS)}]{{1,11}}")
 _RFC3339: Final = re.compile(
@@ -42,8 +43,14 @@ _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
 
 def is_destination(value: str) -> bool:
-    """Whether `value` is an E.164 number, with or without its plus sign. No numbering plan is consulted."""
-    return _E164.fullmatch(value) is not None
+    """Whether `value` is an E.164 number, with or without its plus sign, or 3-6 digits. No numbering plan is consulted;
+    whether the account may send to short codes is ingress's question."""
+    return _DESTINATION.fullmatch(value) is not None
+
+
+def is_short_code(to: str) -> bool:
+    """Whether a destination is one."""
+    return len(to) <= SHORT_CODE_DIGITS_MAX
 
 
 def is_sender(value: str) -> bool:
@@ -131,7 +138,10 @@ class Request(Wire):
         max_length=IDEMPOTENCY_KEY_MAX,
         description="Same account + same key = same message, for 24 h",
     )
-    to: str = Field(pattern=r"^\+?[1-9][0-9]{6,14}$", description="Destination, E.164")
+    to: str = Field(
+        pattern=r"^(\+?[1-9][0-9]{6,14}|[0-9]{3,6})$",
+        description="Destination, E.164; 3-6 digits are a short code, for accounts with `short_codes: true`",
+    )
     sender: Sender | None = Field(
         default=None,
         alias="from",

@@ -45,6 +45,7 @@ class SegmentedMessage(Submission):
     data_coding: Int64
     registered_delivery: Int64
     send_validity: bool = Field(default=True, description="Pass the remaining validity on to the SMSC")
+    absolute_validity: bool = Field(default=False, description="As a time, not as a span")
     segments: list[SegmentState]
 
     @classmethod

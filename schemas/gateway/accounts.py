@@ -19,6 +19,10 @@ class Account(Strict):
     transliterate: bool = Field(default=False, description="Default of the request's field of that name")
     lookalikes: bool = Field(
         default=False,
-        description="Transliteration may also put Latin letters in place of Cyrillic and Greek ones of the same shape; "
-        "nothing without `transliterate`, the account's or the request's",
+        description="Transliteration may also put Latin letters in place of Cyrillic and Greek ones of the same shape, "
+        "and Greek capitals for small letters, as GSM-7 has them; nothing without `transliterate`, the account's or "
+        "the request's",
+    )
+    short_codes: bool = Field(
+        default=False, description="`to` may also be a short code, 3-6 digits; else that is `invalid_destination`"
     )

@@ -25,6 +25,7 @@ class SmppPayload(BaseModel):
     data_coding: Int64
     registered_delivery: Int64
     send_validity: bool = Field(default=True, description="Pass the remaining validity on to the SMSC")
+    absolute_validity: bool = Field(default=False, description="As a time, not as a span")
     octets: str = Field(description="base64")
     tlvs: list[tuple[Int64, str]] = Field(default_factory=list, description="(tag, base64 value)")
 
@@ -44,6 +45,8 @@ def smpp_payload(message: SegmentedMessage, octets: str, tlvs: list[tuple[int, s
         "send_validity": message.send_validity,
         "octets": octets,
     }
+    if message.absolute_validity:
+        payload["absolute_validity"] = True
     if message.protocol_id:
         payload["protocol_id"] = message.protocol_id
     if message.priority_flag:

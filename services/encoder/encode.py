@@ -224,6 +224,7 @@ def _segmented(
         encoded.esm_class,
         encoded.data_coding,
         plan.send_validity,
+        plan.absolute_validity,
     )
     return Out(plan.lane_topics[context.lane], context.account_id.encode(), orjson.dumps(own)[:-1] + shared, headers)
 
@@ -241,6 +242,7 @@ def _shared_members(
     esm_class: int,
     data_coding: int,
     send_validity: bool,
+    absolute_validity: bool,
 ) -> bytes:
     """How a lane record goes on after its own members and ends: alike for thousands of messages, and half the work of
     writing one."""
@@ -258,6 +260,8 @@ def _shared_members(
         "registered_delivery": REGISTERED_DELIVERY[receipt],
         "send_validity": send_validity,
     }
+    if absolute_validity:
+        record["absolute_validity"] = True
     return b"," + orjson.dumps(record)[1:]
 
 

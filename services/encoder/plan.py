@@ -1,5 +1,6 @@
 """Pure: what the encoder must know of one connector, worked out once per configuration."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -7,7 +8,7 @@ from schemas.gateway.connectors.kinds import Connector
 from schemas.topics import segments_topic
 from schemas.wire import LANES
 from shared.messages.connector_profile import map_problem, profile_of
-from shared.sms.addresses import Address, destination_address, source_address
+from shared.sms.addresses import Address, NumberKind, destination_address, number_kind, source_address
 from shared.sms.message import ConnectorProfile
 
 
@@ -20,6 +21,8 @@ class ConnectorPlan:
     profile: ConnectorProfile
     lane_topics: dict[str, str]
     send_validity: bool
+    absolute_validity: bool
+    ton_npi: Mapping[NumberKind, tuple[int, int]]
     source_ton: int | None
     source_npi: int | None
     dest_ton: int | None
@@ -28,7 +31,8 @@ class ConnectorPlan:
 
     def source(self, sender: str) -> Address:
         """The sender as this connector wants it."""
-        return _source(sender, self.source_ton, self.source_npi)
+        ton, npi = self.ton_npi.get(number_kind(sender), (self.source_ton, self.source_npi))
+        return _source(sender, ton, npi)
 
     def destination(self, to: str) -> Address:
         """The destination as this connector wants it."""
@@ -47,10 +51,17 @@ def plan_of(connector: Connector) -> ConnectorPlan:
         connector_id=connector.id,
         profile=profile_of(options),
         lane_topics={lane: segments_topic(connector.id, lane) for lane in LANES},
-        send_validity=options.validity == "relative",
+        send_validity=options.validity != "none",
+        absolute_validity=options.validity == "absolute",
+        ton_npi={kind: _two_numbers(written) for kind, written in options.ton_npi.items()},
         source_ton=options.source_ton,
         source_npi=options.source_npi,
         dest_ton=options.dest_ton,
         dest_npi=options.dest_npi,
         problem=problem and f"connector {connector.id}: {problem}",
     )
+
+
+def _two_numbers(written: str) -> tuple[int, int]:
+    ton, _, npi = written.partition("/")
+    return int(ton), int(npi)

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from schemas.gateway.accounts import Account
 from schemas.message_context import MessageContext
-from schemas.requests import sender_as_sent
+from schemas.requests import is_short_code, sender_as_sent
 from schemas.topics import MT_REQUESTS_OTP
 from schemas.wire import Lane
 from services.ingress.admission import Admitted, NotAnObject, Rejected, admit
@@ -159,6 +159,9 @@ class RequestDecider:
         account = self.view.accounts.get(request.account_id)
         if account is None:
             return self._refuse_request(arrival, request, _Refusal("unknown_account", "account_id"))
+        if is_short_code(request.to) and not account.short_codes:
+            detail = f"{request.to} is a short code, and account {account.id} has no short_codes: true"
+            return self._refuse_request(arrival, request, _Refusal("invalid_destination", "to", detail))
         if request.sender is None and not account.default_sender:
             detail = f"account {account.id} has no default_sender"
             return self._refuse_request(arrival, request, _Refusal("invalid_sender", "from", detail))
@@ -232,7 +235,7 @@ class RequestDecider:
         return [*status, rejected_event(self._events, context, reason, field, detail, at_ms, headers)]
 
     def _context(self, arrival: _Arrival, request: Admitted, sender: str) -> MessageContext:
-        country = self._countries.of(request.to)
+        country = "" if is_short_code(request.to) else self._countries.of(request.to)
         return request.context(arrival.message_id, arrival.place.timestamp_ms, sender, country)
 
 

@@ -16,15 +16,16 @@ KeepAliveAction: TypeAlias = Literal["none", "enquire_link"] | LinkFailure
 class KeepAlive:
     """The silence of one bound session.
 
-    `jitter` in [-1, 1] moves the interval by up to 10 %, so that links of one process do not ask in step; it is drawn
-    outside. With both times given, enquire_link comes at half of inactivity_s at the latest. 0 switches a time off.
+    `jitter` in [0, 1] shortens the interval by up to 10 %, so that links of one process do not ask in step; it is
+    drawn outside. It is never longer than asked for: that is the peer's limit. With both times given, enquire_link
+    comes at half of inactivity_s at the latest. 0 switches a time off.
     """
 
     def __init__(self, enquire_link_s: float, timeout_s: float, inactivity_s: float, jitter: float, now: float) -> None:
         interval = enquire_link_s
         if enquire_link_s > 0 and inactivity_s > 0:
             interval = min(enquire_link_s, inactivity_s / 2)
-        self._interval = interval * (1 + JITTER_SHARE * jitter)
+        self._interval = interval * (1 - JITTER_SHARE * jitter)
         self._timeout = timeout_s
         self._inactivity = inactivity_s
         self._heard_at = now

@@ -49,7 +49,7 @@ class PduSink(Protocol):
 class SessionCore(ABC, Generic[ConfigT]):
     """The common part of `EsmeSession` and `SmscSession`; see the promises in `events`.
 
-    jitter: a random number in [-1, 1] drawn by the owner, one per session.
+    jitter: a random number in [0, 1] drawn by the owner, one per session.
     trace: gets every PDU; None costs nothing.
     """
 

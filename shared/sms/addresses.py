@@ -5,7 +5,7 @@ that the SMSC converts by itself. An '@' is dropped, since it becomes 0x00 there
 has and Latin-1 has not (the euro sign, Greek capitals) is spelt in letters; what cannot be spelt is not sent.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 TON_INTERNATIONAL: Final = 1
 TON_NETWORK_SPECIFIC: Final = 3
@@ -20,6 +20,15 @@ SHORT_CODE_DIGITS_MAX: Final = 6
 
 ALPHANUMERIC_MAX: Final = 11
 """Characters of an alphanumeric address on a handset (3GPP TS 23.040, 9.1.2.5: 10 octets of packed septets)."""
+
+NumberKind: TypeAlias = Literal["alphanumeric", "short_code", "international"]
+
+_TYPES: Final[dict[NumberKind, tuple[int, int]]] = {
+    "alphanumeric": (TON_ALPHANUMERIC, NPI_UNKNOWN),
+    "short_code": (TON_NETWORK_SPECIFIC, NPI_UNKNOWN),
+    "international": (TON_INTERNATIONAL, NPI_ISDN),
+}
+"""Type of number and numbering plan, unless options say otherwise (SMPP 3.4, 5.2.5, 5.2.6; quirk Q41)."""
 
 _SPELT: Final = {
     "€": "EUR",
@@ -55,27 +64,32 @@ class Address(NamedTuple):
         return self.octets.decode("latin-1")
 
 
-def source_address(sender: str, ton: int | None = None, npi: int | None = None) -> Address:
-    """The sender: up to 6 digits a short code (3/0), more digits E.164 (1/1), anything else alphanumeric (5/0).
-
-    `ton` and `npi` are the connector options `source_ton` and `source_npi`, which override what is derived.
-    """
-    digits = sender.removeprefix("+")
+def number_kind(written: str) -> NumberKind:
+    """Up to 6 digits a short code, more digits E.164, anything else alphanumeric."""
+    digits = written.removeprefix("+")
     if not (digits.isascii() and digits.isdigit()):
+        return "alphanumeric"
+    return "short_code" if len(digits) <= SHORT_CODE_DIGITS_MAX else "international"
+
+
+def source_address(sender: str, ton: int | None = None, npi: int | None = None) -> Address:
+    """The sender; `ton` and `npi` override what is derived from its kind."""
+    kind = number_kind(sender)
+    derived = _TYPES[kind]
+    if kind == "alphanumeric":
         octets, changes, problem = _alphanumeric(sender)
-        derived = (TON_ALPHANUMERIC, NPI_UNKNOWN)
     else:
-        octets, changes = _capped(digits.encode("ascii"), [])
+        octets, changes = _capped(sender.removeprefix("+").encode("ascii"), [])
         problem = ""
-        short_code = len(digits) <= SHORT_CODE_DIGITS_MAX
-        derived = (TON_NETWORK_SPECIFIC, NPI_UNKNOWN) if short_code else (TON_INTERNATIONAL, NPI_ISDN)
     return Address(derived[0] if ton is None else ton, derived[1] if npi is None else npi, octets, changes, problem)
 
 
 def destination_address(to: str, ton: int | None = None, npi: int | None = None) -> Address:
-    """The destination, 1/1 unless overridden by `dest_ton` and `dest_npi`; a leading '+' is not sent (Q43)."""
+    """The destination, a number or a short code, unless overridden by `dest_ton` and `dest_npi`; a leading '+' is not
+    sent (Q43)."""
     octets, changes = _capped(to.removeprefix("+").encode("latin-1", "replace"), [])
-    return Address(TON_INTERNATIONAL if ton is None else ton, NPI_ISDN if npi is None else npi, octets, changes)
+    derived = _TYPES["short_code" if number_kind(to) == "short_code" else "international"]
+    return Address(derived[0] if ton is None else ton, derived[1] if npi is None else npi, octets, changes)
 
 
 def _alphanumeric(sender: str) -> tuple[bytes, tuple[str, ...], str]:

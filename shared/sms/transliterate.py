@@ -29,6 +29,7 @@ _CURRENCY: Final = "currency sign as its code"
 _COMPATIBLE: Final = "plain form of the same character"
 _COMPOSED: Final = "letter and mark as one character"
 _LOOKALIKE: Final = "Latin letter of the same shape"
+_GREEK_CAPITAL: Final = "Greek capital as GSM 7-bit has it"
 
 _BY_REASON: Final[dict[str, dict[str, str]]] = {
     _QUOTE: {
@@ -183,7 +184,9 @@ _BY_REASON: Final[dict[str, dict[str, str]]] = {
 _LATIN_WITH_MARKS: Final = (*range(0x00C0, 0x0250), *range(0x1E00, 0x1F00))
 
 _CYRILLIC: Final = ("АВЕЅІӀЈКМНОРСТУХЗаеѕіӏјорсухԁԛԝһ", "ABESIIJKMHOPCTYX3aesiljopcyxdqwh")
-_GREEK: Final = ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧοϲϳ", "ABEZHIKMNOPTYXocj")
+_GREEK: Final = ("ΑΒΕΖΗΙΚΜΝΟΡΤΥΧϲϳ", "ABEZHIKMNOPTYXcj")
+_GREEK_SMALL: Final = ("αβγδεζηθικλμνξοπρσςτυφχψω", "ABΓΔEZHΘIKΛMNΞOΠPΣΣTYΦXΨΩ")
+"""As Greeks write an SMS: in capitals, ten of which GSM 7-bit has, and the others look like Latin ones."""
 
 _MARKABLE: Final = "A-Za-zÀ-ɏḀ-ỿͰ-ϿЀ-ӿ"
 _MARKS: Final = "\u0300-\u036f"
@@ -216,13 +219,14 @@ def table() -> dict[str, tuple[str, str]]:
 
 @cache
 def lookalikes() -> dict[str, tuple[str, str]]:
-    """Character → (Latin letter, reason) for Cyrillic and Greek letters that look the same but for an accent."""
-    pairs = dict((*zip(*_CYRILLIC, strict=True), *zip(*_GREEK, strict=True)))
+    """Character → (letter of GSM 7-bit, reason) for Cyrillic and Greek letters that look the same but for an accent,
+    and for small Greek letters, whose capitals do."""
+    pairs = dict((*zip(*_CYRILLIC, strict=True), *zip(*_GREEK, strict=True), *zip(*_GREEK_SMALL, strict=True)))
     for code in _ACCENTED_LOOKALIKES:
         bare = unicodedata.normalize("NFD", chr(code))[0]
         if bare in pairs and bare != chr(code) and chr(code) not in table():
             pairs[chr(code)] = pairs[bare]
-    return {character: (latin, _LOOKALIKE) for character, latin in pairs.items()}
+    return {character: (latin, _LOOKALIKE if latin.isascii() else _GREEK_CAPITAL) for character, latin in pairs.items()}
 
 
 @cache

@@ -228,7 +228,7 @@ def test_the_binder_reads_the_dispatches(file: Path) -> None:
     segment = read_dispatch(Record(value_of(file)))
     assert isinstance(segment, DispatchedSegment)
     payload = Dispatch.from_json(value_of(file)).payload
-    assert segment.payload.submit_sm(1).destination_addr == payload["destination_addr"]
+    assert segment.payload.submit_sm(1, 0).destination_addr == payload["destination_addr"]
 
 
 @pytest.mark.parametrize("value", of(dispatch_topic("<connector>")))

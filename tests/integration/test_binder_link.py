@@ -77,7 +77,7 @@ def submit(link: EsmeLink, *offsets: int) -> None:
     for offset in offsets:
         segment = read_dispatch(Record(offset, dispatch_record(offset).to_json()))
         assert isinstance(segment, DispatchedSegment)
-        assert link.submit(segment, segment.payload.submit_sm(1))
+        assert link.submit(segment, segment.payload.submit_sm(1, 0))
     link.flush(lambda: True)
 
 

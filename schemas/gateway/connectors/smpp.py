@@ -12,6 +12,9 @@ ReceiptWord = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "AC
 """States of a receipt, SMPP 3.4 appendix B; SKIPPED since 5.0."""
 
 TlvTag = Annotated[str, Field(pattern=r"^(0[xX][0-9a-fA-F]{1,4}|[1-9][0-9]{0,4})$")]
+_OCTET: Final = "(0|[1-9][0-9]?|1[0-9]{2}|2[0-4][0-9]|25[0-5])"
+TonNpi = Annotated[str, Field(pattern=f"^{_OCTET}/{_OCTET}$")]
+
 Pin = Annotated[str, Field(pattern=r"^([0-9a-fA-F]{2}:?){31}[0-9a-fA-F]{2}$")]
 
 _ADDRESS: Final = re.compile(
@@ -147,11 +150,12 @@ class SmppOptions(CommonOptions):
         description="A deliver_sm whose esm_class says nothing is a receipt if its text looks like one",
         json_schema_extra=read_by("binder"),
     )
-    status_map: dict[str, Literal["accepted", "temporary", "permanent"]] = Field(
+    status_map: dict[str, Literal["accepted", "throttled", "temporary", "permanent"]] = Field(
         default_factory=dict,
         description="What a command_status of submit_sm_resp means. Keys: a number (`0x14`) or a name "
-        "(`ESME_RMSGQFUL`). Unless it is said here, RTHROTTLED, RMSGQFUL, RSYSERR and RX_T_APPN are temporary, all "
-        "other errors permanent",
+        "(`ESME_RMSGQFUL`). `throttled`: the whole connector pauses and the segment is next; `temporary`: this message "
+        "waits and others pass it. Unless it is said here, RTHROTTLED is throttled, RMSGQFUL, RSYSERR and RX_T_APPN "
+        "are temporary, all other errors permanent",
         json_schema_extra=read_by("binder"),
     )
     receipt_map: dict[str, ReceiptWord] = Field(
@@ -184,15 +188,23 @@ class SmppOptions(CommonOptions):
         description="After so long without anything from the SMSC the link is given up",
         json_schema_extra=read_by("binder"),
     )
+    ton_npi: dict[Literal["alphanumeric", "short_code", "international"], TonNpi] = Field(
+        default_factory=dict,
+        description="Type of number and numbering plan of senders by their kind, as `5/0`: `alphanumeric` (unless "
+        "given 5/0), `short_code` (up to 6 digits, 3/0), `international` (1/1). Not beside `source_ton` and "
+        "`source_npi`, which are for every sender",
+        json_schema_extra=read_by("encoder"),
+    )
     source_ton: Octet | None = _octet(
         "Type of number of every sender; unless given 5 for letters, 3 for short codes, else 1"
     )
     source_npi: Octet | None = _octet("Numbering plan of every sender; unless given 1 for long numbers, else 0")
-    dest_ton: Octet | None = _octet("Type of number of every destination; unless given 1")
-    dest_npi: Octet | None = _octet("Numbering plan of every destination; unless given 1")
-    validity: Literal["relative", "none"] = Field(
+    dest_ton: Octet | None = _octet("Type of number of every destination; unless given 3 for short codes, else 1")
+    dest_npi: Octet | None = _octet("Numbering plan of every destination; unless given 0 for short codes, else 1")
+    validity: Literal["relative", "absolute", "none"] = Field(
         default="relative",
-        description="Whether the validity that is left is passed on in validity_period",
+        description="How the validity that is left is passed on in validity_period: as a span, as a time (UTC), or not "
+        "at all",
         json_schema_extra=read_by("encoder"),
     )
     vendor_tlvs: dict[TlvTag, str] = Field(

@@ -177,7 +177,8 @@ class SmppChannel:
             return False
         try:
             left_ms = segment.expires_at_ms - at_ms
-            return self._link.submit(segment, segment.payload.submit_sm(left_ms, self._vendor_tlvs, self._service_type))
+            submit_sm = segment.payload.submit_sm(left_ms, at_ms, self._vendor_tlvs, self._service_type)
+            return self._link.submit(segment, submit_sm)
         except UnencodablePdu as error:
             raise Unsendable(str(error)) from error
 

@@ -123,7 +123,7 @@ class EsmeLink:
             encode_body(bind_request(config), 1)
         except UnencodablePdu as error:
             return NotBound(None, str(error), unusable=True)
-        jitter = random.uniform(-1, 1)
+        jitter = random.random()
         begun_s = asyncio.get_running_loop().time()
         try:
             connection = await connect_client(

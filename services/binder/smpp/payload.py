@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from schemas.payloads.smpp import SmppPayload
 from shared.smpp.pdu import SubmitSm
-from shared.smpp.smpp_time import relative
+from shared.smpp.smpp_time import absolute, relative
 from shared.smpp.tlv import Tlv
 
 _NEEDED: Final = itemgetter(
@@ -38,10 +38,13 @@ class SubmitParts(NamedTuple):
     protocol_id: int
     priority_flag: int
     send_validity: bool
+    absolute_validity: bool
 
-    def submit_sm(self, left_ms: int, vendor_tlvs: tuple[Tlv, ...] = (), service_type: str = "") -> SubmitSm:
-        """The submit_sm to write now: the octets as the encoder made them, and what is left of the validity."""
-        validity = _relative(max(1, -(-left_ms // 1000))) if self.send_validity else ""
+    def submit_sm(
+        self, left_ms: int, at_ms: int, vendor_tlvs: tuple[Tlv, ...] = (), service_type: str = ""
+    ) -> SubmitSm:
+        """The submit_sm to write at `at_ms`: the octets as the encoder made them, and what is left of the validity."""
+        validity = self._validity(max(1000, left_ms), at_ms) if self.send_validity else ""
         source_ton, source_npi, source, dest_ton, dest_npi, dest, esm_class, registered_delivery, data_coding = (
             self.parts
         )
@@ -65,6 +68,9 @@ class SubmitParts(NamedTuple):
             self.octets,
             tlvs=self.tlvs + _others(vendor_tlvs, self.tlvs) if self.tlvs else vendor_tlvs,
         )
+
+    def _validity(self, left_ms: int, at_ms: int) -> str:
+        return absolute(at_ms + left_ms) if self.absolute_validity else _relative(-(-left_ms // 1000))
 
 
 def _others(vendor_tlvs: tuple[Tlv, ...], own: tuple[Tlv, ...]) -> tuple[Tlv, ...]:
@@ -94,4 +100,5 @@ def _submit_parts(fields: dict[str, Any], needed: tuple[Any, ...]) -> SubmitPart
         fields.get("protocol_id", 0),
         fields.get("priority_flag", 0),
         fields.get("send_validity", True) is not False,
+        fields.get("absolute_validity") is True,
     )

@@ -9,19 +9,18 @@ from services.binder.submit.feedback_record import Said
 from shared.smpp.constants import SmppCommandStatus, status_number
 from shared.sms.smsc_message_id import MessageIdFormat, response_key
 
-SubmitWord: TypeAlias = Literal["accepted", "temporary", "permanent"]
+SubmitWord: TypeAlias = Literal["accepted", "throttled", "temporary", "permanent"]
 """What the option `status_map` may say of a command_status."""
 
 DEFAULT_TABLE: Final[Mapping[int, SubmitWord]] = {
     SmppCommandStatus.ESME_ROK.value: "accepted",
     SmppCommandStatus.ESME_RSYSERR.value: "temporary",
     SmppCommandStatus.ESME_RMSGQFUL.value: "temporary",
-    SmppCommandStatus.ESME_RTHROTTLED.value: "temporary",
+    SmppCommandStatus.ESME_RTHROTTLED.value: "throttled",
     SmppCommandStatus.ESME_RX_T_APPN.value: "temporary",
 }
 """What is not in the table, vendors' statuses included, is permanent."""
 
-_RTHROTTLED: Final = SmppCommandStatus.ESME_RTHROTTLED.value
 _WORDS: Final = frozenset(get_args(SubmitWord))
 
 
@@ -34,10 +33,8 @@ class StatusPolicy:
     message_id_format: MessageIdFormat = "raw"
 
     def word(self, command_status: int) -> AnswerWord:
-        """What `command_status`, any 32-bit number, says of the segment. ESME_RTHROTTLED, where it is temporary, is
-        about the connector's rate and not about the segment."""
-        word = self.table.get(command_status, "permanent")
-        return "throttled" if command_status == _RTHROTTLED and word == "temporary" else word
+        """What `command_status`, any 32-bit number, says of the segment; `throttled` is about the connector's rate."""
+        return self.table.get(command_status, "permanent")
 
     def said(self, command_status: int, smsc_message_id: str | None) -> Said:
         """What a submit_sm_resp says. The error is written as the specification writes a command_status."""

@@ -31,6 +31,7 @@ def connector_problems(connector: Connector) -> Iterator[ConfigProblem]:
         *_data_codings(options.data_coding_map),
         *_statuses(options.status_map),
         *_receipt_words(options.receipt_map),
+        *_number_types(options),
         *_vendor_tlvs(options.vendor_tlvs),
         *_tls(options.tls),
         *_sendable(("system_type",), options.system_type),
@@ -81,6 +82,12 @@ def _receipt_words(written: Mapping[str, str]) -> Iterator[ConfigProblem]:
     for key in written:
         if not key or len(key.split()) != 1:
             yield ("receipt_map", key), "can never come: the word after stat: has no blanks in it"
+
+
+def _number_types(options: SmppOptions) -> Iterator[ConfigProblem]:
+    given = [name for name in ("source_ton", "source_npi") if getattr(options, name) is not None]
+    if options.ton_npi and given:
+        yield ("ton_npi",), f"says it by kind of sender, and {given[0]} for every sender; give one of the two"
 
 
 def _vendor_tlvs(written: Mapping[str, str]) -> Iterator[ConfigProblem]:

@@ -30,7 +30,7 @@ def test_a_dispatch_becomes_its_submit_sm() -> None:
         expires_at_ms=90_061_000,
         tlvs=[(0x020C, base64.b64encode(b"\1\2").decode())],
     )
-    pdu = found.payload.submit_sm(90_061_000, (Tlv(0x1401, b"v"),))
+    pdu = found.payload.submit_sm(90_061_000, 0, (Tlv(0x1401, b"v"),))
     assert (found.offset, found.otp, found.spacing_us) == (9, True, 500)
     assert (pdu.source_addr, pdu.source_addr_ton, pdu.source_addr_npi) == ("SHOP", 5, 0)
     assert (pdu.destination_addr, pdu.dest_addr_ton, pdu.dest_addr_npi) == ("490000000001", 1, 1)
@@ -40,7 +40,7 @@ def test_a_dispatch_becomes_its_submit_sm() -> None:
 
 def test_a_parameter_of_the_message_stands_for_the_connectors_with_the_same_tag() -> None:
     found = segment(tlvs=[(0x1401, base64.b64encode(b"mine").decode())])
-    pdu = found.payload.submit_sm(1, (Tlv(0x1401, b"ours"), Tlv(0x1402, b"x")))
+    pdu = found.payload.submit_sm(1, 0, (Tlv(0x1401, b"ours"), Tlv(0x1402, b"x")))
     assert pdu.tlvs == (Tlv(0x1401, b"mine"), Tlv(0x1402, b"x"))
 
 
@@ -49,15 +49,23 @@ def test_a_parameter_of_the_message_stands_for_the_connectors_with_the_same_tag(
     [(90_061_000, "000001010101000R"), (1, "000000000001000R"), (1001, "000000000002000R"), (-5, "000000000001000R")],
 )
 def test_q44_validity_is_what_is_left_relative(left_ms: int, period: str) -> None:
-    assert segment().payload.submit_sm(left_ms).validity_period == period
+    assert segment().payload.submit_sm(left_ms, 0).validity_period == period
+
+
+@pytest.mark.parametrize(
+    ("left_ms", "period"), [(90_061_000, "231115231421000+"), (1, "231114221321000+"), (1_250, "231114221321200+")]
+)
+def test_q44_validity_as_a_time(left_ms: int, period: str) -> None:
+    found = segment(absolute_validity=True).payload.submit_sm(left_ms, 1_700_000_000_000)
+    assert found.validity_period == period
 
 
 def test_q44_none_leaves_it_out() -> None:
-    assert segment(send_validity=False).payload.submit_sm(1).validity_period == ""
+    assert segment(send_validity=False).payload.submit_sm(1, 0).validity_period == ""
 
 
 def test_q46_service_type_is_blank() -> None:
-    assert segment().payload.submit_sm(1).service_type == ""
+    assert segment().payload.submit_sm(1, 0).service_type == ""
 
 
 @pytest.mark.parametrize(
@@ -90,7 +98,7 @@ def test_a_payload_that_nobody_reads_makes_it_unreadable(changes: dict[str, obje
 
 
 def test_protocol_id_and_priority_flag_are_passed_on() -> None:
-    pdu = segment(protocol_id=0x41, priority_flag=3).payload.submit_sm(1)
+    pdu = segment(protocol_id=0x41, priority_flag=3).payload.submit_sm(1, 0)
     assert (pdu.protocol_id, pdu.priority_flag) == (0x41, 3)
 
 

@@ -31,7 +31,9 @@ def test_q18_only_these_are_temporary() -> None:
 
 
 def test_q16_rthrottled_is_about_the_rate_unless_the_option_says_otherwise() -> None:
-    assert status_policy({"RTHROTTLED": "temporary"}).word(0x58) == "throttled"
+    assert status_policy({}).word(0x58) == "throttled"
+    assert status_policy({"RTHROTTLED": "temporary"}).word(0x58) == "temporary"
+    assert status_policy({"0x14": "throttled", "0x401": "throttled"}).word(0x14) == "throttled"
     assert status_policy({"RTHROTTLED": "permanent"}).word(0x58) == "permanent"
 
 

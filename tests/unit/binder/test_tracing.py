@@ -99,7 +99,7 @@ class Scene:
             Record(self.serial, dispatch_record(self.serial, destination_addr=to, octets=text).to_json())
         )
         assert isinstance(segment, DispatchedSegment)
-        assert session.submit(segment, segment.payload.submit_sm(1), asyncio.get_running_loop().time())
+        assert session.submit(segment, segment.payload.submit_sm(1, 0), asyncio.get_running_loop().time())
         return segment.id.split("/")[0]
 
     async def lines(self) -> list[TraceLine]:

@@ -89,6 +89,8 @@ def test_flash_and_the_connectors_options_are_applied() -> None:
     assert _message(submission(flash=True)).data_coding == 0x10
     assert _message(submission(), data_coding_map={"gsm7": 241}, validity="none").data_coding == 241
     assert not _message(submission(), validity="none").send_validity
+    assert not _message(submission()).absolute_validity
+    assert _message(submission(), validity="absolute").absolute_validity
     sar = _message(submission(text="x" * 200), long_message="sar")
     assert sar.esm_class == 0
     assert [tag for tag, _ in sar.segments[1].tlvs] == [0x020C, 0x020E, 0x020F]

@@ -38,6 +38,18 @@ def test_addresses_are_derived_unless_the_connector_says_otherwise() -> None:
     assert (given.destination("447700900123").ton, given.destination("447700900123").npi) == (0, 9)
 
 
+def test_types_of_number_by_kind_of_sender() -> None:
+    plan = plan_of(connector(ton_npi={"alphanumeric": "0/0", "short_code": "0/1"}))
+    for sender, ton_npi in (("SHOP", (0, 0)), ("12345", (0, 1)), ("447700900123", (1, 1))):
+        assert (plan.source(sender).ton, plan.source(sender).npi) == ton_npi
+    assert (plan.destination("12345").ton, plan.destination("12345").npi) == (3, 0)
+
+
+def test_validity_is_a_span_a_time_or_nothing() -> None:
+    plans = [plan_of(connector(validity=word)) for word in ("relative", "absolute", "none")]
+    assert [(p.send_validity, p.absolute_validity) for p in plans] == [(True, False), (True, True), (False, False)]
+
+
 def test_a_wrong_map_is_reported_and_counts_as_absent() -> None:
     plan = plan_of(connector(data_coding_map={"klingon": 1}))
     assert plan.profile.data_coding_map == {}

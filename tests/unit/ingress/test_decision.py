@@ -107,6 +107,16 @@ def test_receipt_all_also_gets_the_status_accepted() -> None:
     assert event(outs, "status")["status"] == "accepted"
 
 
+def test_short_codes_are_destinations_of_accounts_that_say_so() -> None:
+    accounts = (Account(id="shop", default_sender="SHOP", short_codes=True), Account(id="bank", default_sender="B"))
+    made = decider(applied(accounts=accounts))
+    taken = made.decide(Record(request(to="44123")), NOW_MS)
+    context = only(taken, "mt.submissions")["context"]
+    assert context[3:6] == ["44123", "SHOP", ""], "in no country"
+    refused = only(made.decide(Record(request(to="44123", account_id="bank"), offset=8), NOW_MS), "mt.statuses")
+    assert (refused["status"], refused["reason"], refused["field"]) == ("rejected", "invalid_destination", "to")
+
+
 @pytest.mark.parametrize(
     ("fields", "reason", "field"),
     [

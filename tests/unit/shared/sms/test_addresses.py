@@ -30,6 +30,8 @@ def test_digits_of_other_scripts_are_no_number() -> None:
 def test_options_override_what_is_derived() -> None:
     assert source_address("SHOP", ton=0, npi=1) == Address(0, 1, b"SHOP")
     assert destination_address("4915112345678", ton=2, npi=8) == Address(2, 8, b"4915112345678")
+    assert destination_address("12345") == Address(3, 0, b"12345")
+    assert destination_address("12345", ton=0, npi=1) == Address(0, 1, b"12345")
 
 
 @pytest.mark.parametrize(

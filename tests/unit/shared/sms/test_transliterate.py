@@ -61,6 +61,17 @@ def test_accents_on_look_alikes_and_on_what_is_no_latin_letter() -> None:
     assert replaced("ΌΧΙ Її Ё", with_lookalikes=True) == "OXI Ii E"
 
 
+def test_small_greek_letters_are_the_capitals_that_gsm_has_or_latin_ones_like_them() -> None:
+    text, changes = transliterate("Καλημέρα, ψήφος ΐ", KEPT, with_lookalikes=True)
+    assert text == "KAΛHMEPA, ΨHΦOΣ I"
+    assert {change.reason for change in changes} == {
+        "Latin letter of the same shape",
+        "Greek capital as GSM 7-bit has it",
+    }
+    assert replaced("αβγδεζηθικλμνξοπρσςτυφχψω", with_lookalikes=True) == "ABΓΔEZHΘIKΛMNΞOΠPΣΣTYΦXΨΩ"
+    assert replaced("λόγος") == "λόγος", "only where the account says so"
+
+
 def test_what_the_alphabet_holds_decides_how_much_is_changed() -> None:
     turkish = alphabet(1, 1).characters
     assert transliterate("“şık”", turkish, with_lookalikes=False)[0] == '"şık"'
