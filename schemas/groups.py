@@ -26,6 +26,9 @@ GROUPS_OF: Final = {
 CONSUMER_GROUPS: Final = tuple(chain.from_iterable(GROUPS_OF.values()))
 """Every group, in flow order."""
 
+CONFIG_WRITER: Final = "config.gateway"
+"""The one `transactional.id` of everybody who changes `config.gateway`: who starts with it fences all others."""
+
 
 def static_member(group: str, instance: str) -> str:
     """The `group.instance.id` of a process: its partitions wait for it while it restarts."""

@@ -113,10 +113,17 @@ class Draining(Strict):
 
 
 class AppliedConfig(Wire):
-    """`config.gateway`: the whole configuration as one record, key `gateway`; `hash` covers gateway and draining."""
+    """`config.gateway`: the whole configuration as one record, key `gateway`.
+
+    `hash` covers gateway, draining and pruning: records with the same hash mean the same.
+    """
 
     hash: str
     applied_at_ms: int
+    applied_by: str = Field(default="", description="Who changed it last: user@host; empty in earlier records")
     gateway: Gateway
     draining: tuple[Draining, ...] = ()
+    pruning: tuple[str, ...] = Field(
+        default=(), description="Removed connectors whose topics are being deleted; none of them may be defined again"
+    )
     partitions: int = Field(default=4, description="The installation's partition count, for whoever creates topics")

@@ -23,11 +23,11 @@ from services.binder.kinds import Channels
 from services.binder.lease.accounts import Accounts
 from services.binder.lease.board import StateBoard
 from services.binder.lease.doubt_judgement import mark_of_unknown
+from services.binder.lease.gateway_follower import GatewayFollower
 from services.binder.lease.inheritance import JournalTakeover
 from services.binder.lease.leases import Leases, connector_of
 from services.binder.lease.machine import LeaseEvent
 from services.binder.lease.owners import OwnerTables
-from services.binder.lease.wanted import next_end_ms
 from services.binder.lease.watch import Watch
 from services.binder.lease.worker import LeaseWorker
 from services.binder.outbox import Outbox
@@ -42,7 +42,7 @@ from shared.kafka.errors import FatalKafkaError
 from shared.kafka.produce import BatchProducer
 from shared.kafka.tables import TableReader
 from shared.membership.member import Assignment, Member
-from shared.process.clock import monotonic_s, now_ms
+from shared.process.clock import monotonic_s
 from shared.process.service import Service
 from shared.process.telemetry import RECORDS_IN
 
@@ -81,6 +81,7 @@ class Binder:
         self._tracing = Tracing(self._outbox, service.owner, TraceFiles(service.settings.data_dir))
         self._watch = Watch(service.owner, monotonic_s())
         self._leases = Leases(service.gateway, self._context())
+        self._follower = GatewayFollower(service.settings, service.gateway, self._leases)
         owners = OwnerTables(self._watch, self._board, self._leases)
         self._tables = TableReader(
             service.settings,
@@ -118,7 +119,7 @@ class Binder:
             await self._consumer.start()
             self._member.attach(self._consumer)
             self._consumer.subscribe(pattern=DISPATCH_PATTERN, listener=self._member.listener)
-            for work in (self._outbox.run(), self._committer.run(), self._follow_gateway(), self._consume()):
+            for work in (self._outbox.run(), self._committer.run(), self._follower.run(), self._consume()):
                 self._spawn(work)
             await self._first(self._service.stopping.wait())
             if not self._member.ended.done():
@@ -202,19 +203,6 @@ class Binder:
         elif queued < QUEUE_HIGH // 2 and tp in self._paused:
             self._consumer.resume(tp)
             self._paused.discard(tp)
-
-    async def _follow_gateway(self) -> None:
-        """Adopt every configuration; also look again when a draining connector's time is over."""
-        gateway = self._service.gateway
-        while True:
-            draining = [found for id_ in gateway.connectors if (found := gateway.draining(id_)) is not None]
-            end_ms = next_end_ms(draining, now_ms())
-            try:
-                async with asyncio.timeout(None if end_ms is None else (end_ms - now_ms()) / 1000 + 0.1):
-                    await gateway.changed()
-            except TimeoutError:
-                log.info("a draining connector's receipts are overdue")
-            self._leases.configure()
 
     # -- what leases ask (BinderProcess) -----------------------------------------------------------------------------
 

@@ -266,10 +266,13 @@ def config_apply_command(
     data_dir: DataDir = None,
     no_wait: Annotated[bool, typer.Option("--no-wait", help="Do not wait until every service uses it")] = False,
     now: Annotated[bool, typer.Option("--now", help="Drop removed connectors at once, receipts or not")] = False,
+    expect: Annotated[
+        str | None, typer.Option(help="Only if this is applied now: a hash of `config show` \\[what is found first]")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Validate the file and make it the configuration of every service."""
-    finish(config.apply(file, data_dir, wait=not no_wait, drop_now=now, as_json=as_json))
+    """Validate the file and make it the configuration of every service, unless somebody else changes it meanwhile."""
+    finish(config.apply(file, data_dir, wait=not no_wait, drop_now=now, expected=expect, as_json=as_json))
 
 
 @config_app.command("show")

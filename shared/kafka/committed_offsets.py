@@ -7,11 +7,12 @@ takes over with them reads records again that were worked off. Version 7 (Kafka 
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     Boolean,
@@ -111,9 +112,10 @@ async def stable_offsets(admin: AIOKafkaAdminClient, group: str, timeout_s: floa
     try:
         async with asyncio.timeout(timeout_s):
             while True:
-                answer = await seam.ask_coordinator(admin, group, _StableOffsets(group))
-                if (found := _read(answer)) is not None:
-                    return found
+                with suppress(GroupCoordinatorNotAvailableError):  # the first group of a cluster: it is being made
+                    answer = await seam.ask_coordinator(admin, group, _StableOffsets(group))
+                    if (found := _read(answer)) is not None:
+                        return found
                 await asyncio.sleep(_RETRY_S)
     except TimeoutError:
         raise UnstableOffsets(f"the offsets of group {group} were not settled within {timeout_s:.0f} s") from None

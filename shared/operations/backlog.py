@@ -11,9 +11,10 @@ from typing import Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from schemas.commit_marks import BinderMark
+from schemas.gateway.file import Draining
 from schemas.groups import BINDER_GROUP, THROTTLER_GROUP
 from schemas.topics import SEGMENT_LANES, dispatch_topic, feedback_topic, segments_topic
-from shared.kafka.client import consuming
+from shared.kafka.client import consuming, partitions_of
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.operations.kafka_access import kafka_errors, ranges_of
 from shared.process.settings import Settings
@@ -59,6 +60,34 @@ async def waiting_messages(settings: Settings, connector_ids: Iterable[str]) -> 
             if lanes:
                 found[connector_id] = await _left(consumer, lanes, committed)
         return found
+
+
+async def left_of_removed(settings: Settings, removed: Iterable[Draining], at_ms: int) -> dict[str, str]:
+    """What keeps each removed connector from being finished, in words; one of which nothing is left is not in it.
+
+    Beside its backlog that is what was dispatched within its receipt deadline: receipts may come, unless it does not
+    wait for them. Raises `Unreachable`.
+    """
+    found = {}
+    for one in removed:
+        connector_id = one.connector.id
+        left = (await backlog_of(settings, connector_id)).sentence()
+        since_ms = at_ms - one.connector.receipt_deadline_s * 1000
+        if not left and not one.now and await _dispatched_since(settings, connector_id, since_ms):
+            left = "segments that were dispatched within its receipt deadline"
+        if left:
+            found[connector_id] = left
+    return found
+
+
+async def _dispatched_since(settings: Settings, connector_id: str, since_ms: int) -> bool:
+    """Whether anything was dispatched at `since_ms` or later, by the time that its records have."""
+    async with kafka_errors(settings), consuming(settings) as consumer:
+        topic = dispatch_topic(connector_id)
+        if topic not in await consumer.topics():
+            return False
+        found = await consumer.offsets_for_times(dict.fromkeys(await partitions_of(consumer, topic), since_ms))
+        return any(place is not None for place in found.values())
 
 
 async def backlog_of(settings: Settings, connector_id: str) -> Backlog:

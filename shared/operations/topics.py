@@ -1,25 +1,30 @@
 """Edge: the topics: what there is, what is missing, and what removed connectors left behind."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.gateway.file import AppliedConfig
+from schemas.gateway.file import AppliedConfig, Draining
 from schemas.topics import TOPICS, Topic, connector_topics, dispatch_topic
 from shared.kafka.client import administering, consuming
-from shared.operations.backlog import backlog_of
-from shared.operations.config.apply import create_topics, forget_drained, read_applied, wait_until_used
-from shared.operations.config.plan import is_over, receipts_until_ms
+from shared.operations.backlog import backlog_of, left_of_removed
+from shared.operations.config.apply import create_topics, read_applied, wait_until_used
+from shared.operations.config.compare_and_set import ConfigurationChanged, change_config, who_i_am
+from shared.operations.config.plan import begin_pruning, end_pruning, is_over, receipts_until_ms
 from shared.operations.errors import NotFound, Refused
 from shared.operations.kafka_access import kafka_errors, no_topics, ranges_of
 from shared.operations.spans import span
 from shared.operations.topic_creation import partition_counts
-from shared.process.clock import now_ms
+from shared.process.clock import monotonic_s, now_ms
 from shared.process.settings import Settings
 
 FORGET_S: Final = 15.0
 """How long services may take to read that a connector is gone, before its topics go too."""
+
+LOOKED_FOR_S: Final = 10.0
+"""How old what was read may be when topics are deleted by it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,33 +104,56 @@ async def removed_connectors(settings: Settings) -> list[str]:
     prefix = dispatch_topic("")
     names = filter(registered, await partition_counts(settings))
     with_topics = {name.removeprefix(prefix) for name in names if name.startswith(prefix)}
-    remembered = {draining.connector.id for draining in applied.draining}
+    remembered = {draining.connector.id for draining in applied.draining} | set(applied.pruning)
     return sorted((with_topics | remembered) - {connector.id for connector in applied.gateway.connectors})
 
 
 async def prune(settings: Settings, connector_id: str) -> list[str]:
     """Delete a removed connector's topics, and forget the connector; returns the topics.
 
-    Raises `Refused` while anything hangs on it, `NotFound` where it has none, `Unreachable`.
+    While it goes on the configuration says so, and no apply defines that connector again. One that was broken off is
+    finished by the next. Raises `Refused` while anything hangs on the connector, or where somebody changes the
+    configuration meanwhile (`ConfigurationChanged`; nothing was deleted); `NotFound` where it has no topics;
+    `Unreachable`.
     """
     applied = await read_applied(settings)
-    if applied is not None:
-        _refuse_while_used(applied, connector_id, now_ms())
-    names = [topic.name for topic in connector_topics(connector_id, 1)]
+    if applied is None:
+        raise Refused("no configuration was ever applied, so nothing says which connectors were removed")
+    _refuse_while_used(applied, connector_id, now_ms())
     counts = await partition_counts(settings)
-    existing = [name for name in names if name in counts]
-    remembered = applied is not None and any(d.connector.id == connector_id for d in applied.draining)
-    if not existing and not remembered:
+    existing = [topic.name for topic in connector_topics(connector_id, 1) if topic.name in counts]
+    remembered = [d for d in applied.draining if d.connector.id == connector_id]
+    if not existing and not remembered and connector_id not in applied.pruning:
         raise NotFound(f"there are no topics of a connector {connector_id}")
-    if waiting := (await backlog_of(settings, connector_id)).sentence():
-        raise Refused(f"connector {connector_id} still has {waiting}; nothing was deleted")
-    if applied is not None and remembered:
-        forgotten = await forget_drained(settings, applied, connector_id)
-        await wait_until_used(settings, forgotten.hash, FORGET_S)
+    if left := await _left(settings, connector_id, remembered):
+        raise Refused(f"connector {connector_id} still has {left}; nothing was deleted")
+    marked = begin_pruning(applied, connector_id, now_ms(), who_i_am())
+    await change_config(settings, applied.hash, marked)
+    if remembered:
+        await wait_until_used(settings, marked.hash, FORGET_S)
     if existing:
-        async with kafka_errors(settings), administering(settings) as admin:
-            await admin.delete_topics(existing)
+        await _delete(settings, connector_id, existing)
+    with suppress(ConfigurationChanged):  # the next change finds that the topics are gone
+        await change_config(settings, marked.hash, end_pruning(marked, connector_id, now_ms(), who_i_am()))
     return existing
+
+
+async def _left(settings: Settings, connector_id: str, remembered: Sequence[Draining]) -> str:
+    if remembered:
+        return (await left_of_removed(settings, remembered, now_ms())).get(connector_id, "")
+    return (await backlog_of(settings, connector_id)).sentence()
+
+
+async def _delete(settings: Settings, connector_id: str, names: list[str]) -> None:
+    """Delete the topics if the configuration says even now that they are to be; not after a sleep."""
+    looked_s = monotonic_s()
+    applied = await read_applied(settings)
+    if applied is None or connector_id not in applied.pruning:
+        raise Refused(f"somebody else has pruned connector {connector_id} meanwhile; nothing was deleted here")
+    async with kafka_errors(settings), administering(settings) as admin:
+        if monotonic_s() - looked_s > LOOKED_FOR_S:
+            raise Refused("this process was stopped for too long; nothing was deleted", "prune again")
+        await admin.delete_topics(names)
 
 
 def _refuse_while_used(applied: AppliedConfig, connector_id: str, at_ms: int) -> None:

@@ -24,10 +24,12 @@ from schemas.topics import (
     TRACE_REQUESTS,
     TRACES,
     dispatch_topic,
+    feedback_topic,
+    segments_topic,
 )
 from schemas.trace_requests import TraceRequest
 from schemas.traces import TraceLine
-from services.binder.lease import watch
+from services.binder.lease import gateway_follower, watch
 from services.binder.lease.backoff import AccountBackoff
 from services.binder.submit import submitter
 from shared.kafka.records import Out
@@ -36,6 +38,7 @@ from shared.process.clock import monotonic_s, now_ms
 from shared.smpp.pdu import DeliverSm
 from tests.integration.binder_rig import Rig, RunningBinder, connector
 from tests.integration.smsc_double import Answered, SmscDouble
+from tests.integration.test_cli_kafka import commit
 
 pytestmark = pytest.mark.kafka
 
@@ -397,6 +400,11 @@ async def test_configuration_counts_at_once(
     await other.stop()
 
 
+async def feedback_was_read(rig: Rig, connector_id: str) -> None:
+    """By the throttler, which these tests do without."""
+    await commit(rig.settings, "throttler", feedback_topic(connector_id), len(await rig.feedback(connector_id)))
+
+
 async def test_a_removed_connector_stays_bound_for_receipts_until_its_time_is_over(
     rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
 ) -> None:
@@ -408,7 +416,28 @@ async def test_a_removed_connector_stays_bound_for_receipts_until_its_time_is_ov
     assert smsc.deliver(DeliverSm(esm_class=4, short_message=b"id:1 stat:DELIVRD", destination_addr=connector_id), 1)
     await smsc.until(lambda: smsc.delivered == [(1, 0)])
     assert len(smsc.bound) == 1
+    await feedback_was_read(rig, connector_id)
     await rig.apply(draining=[Draining(connector=made, removed_at_ms=now_ms() - 3_600_000)])
+    await rig.state(connector_id, "released")
+    assert smsc.bound == []
+
+
+async def test_a_removed_connector_whose_time_is_over_stays_bound_while_messages_wait_in_its_lanes(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The rest of a message that has begun there can go nowhere else, and may be valid for days."""
+    monkeypatch.setattr(gateway_follower, "REMOVED_LOOK_S", 0.5)
+    made = connector(connector_id, smsc.port, receipt_deadline_s=1)
+    await rig.apply(made)
+    await run_binder()
+    await rig.state(connector_id, "bound")
+    lane = segments_topic(connector_id, "retry")
+    await rig.producer.send_all([Out(lane, b"key", b"{}", partition=0)])
+    await rig.apply(draining=[Draining(connector=made, removed_at_ms=now_ms() - 3_600_000)])
+    await feedback_was_read(rig, connector_id)
+    await asyncio.sleep(2)  # looks
+    assert len(smsc.bound) == 1
+    await commit(rig.settings, "throttler", lane, 1)
     await rig.state(connector_id, "released")
     assert smsc.bound == []
 

@@ -26,13 +26,16 @@ def connector_of(tp: TopicPartition) -> str:
 
 
 class Leases:
-    """`held`: by partition, what this process owns."""
+    """`held`: by partition, what this process owns. `unfinished`: removed connectors whose time is over, and of which
+    something is left.
+    """
 
     def __init__(self, gateway: GatewayTable, context: BinderContext) -> None:
         self._gateway = gateway
         self._context = context
         self._ending: list[LeaseWorker] = []
         self.held: dict[TopicPartition, LeaseWorker] = {}
+        self.unfinished: frozenset[str] = frozenset()
 
     @property
     def all(self) -> tuple[LeaseWorker, ...]:
@@ -88,7 +91,7 @@ class Leases:
     # -- what may have changed ---------------------------------------------------------------------------------------
 
     def configure(self) -> None:
-        """The configuration was applied anew, or the time of a removed connector is over."""
+        """The configuration was applied anew, or what is left of a removed connector is known anew."""
         for tp, worker in list(self.held.items()):
             connector = self._gateway.connector(connector_of(tp))
             if connector is None:  # it is not known any more
@@ -97,7 +100,8 @@ class Leases:
                 worker.configure(connector, wanted=self._wanted(tp, connector))
 
     def _wanted(self, tp: TopicPartition, connector: Connector | None) -> bool:
-        return is_wanted(connector, self._gateway.draining(connector_of(tp)), tp.partition, now_ms())
+        draining = self._gateway.draining(connector_of(tp))
+        return is_wanted(connector, draining, tp.partition, now_ms(), unfinished=self.unfinished)
 
     def check_free(self, place: BindPlace | None = None) -> None:
         """Something may have changed about who holds the bind of `place`, or any bind."""

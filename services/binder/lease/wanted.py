@@ -1,20 +1,32 @@
 """Pure: for which dispatch partitions the configuration wants a bind now."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from schemas.gateway.connectors.common import CommonConnector
 from schemas.gateway.file import Draining
 
 
-def is_wanted(connector: CommonConnector | None, draining: Draining | None, partition: int, now_ms: int) -> bool:
+def is_wanted(
+    connector: CommonConnector | None,
+    draining: Draining | None,
+    partition: int,
+    now_ms: int,
+    *,
+    unfinished: Collection[str] = (),
+) -> bool:
     """Whether a bind is wanted for `partition`: one of the first max_binds of a connector in use, or of a removed one
-    (`draining`) that still waits for receipts.
+    (`draining`) that still waits for receipts, or is among the `unfinished`.
     """
     if connector is None or partition >= connector.max_binds:
         return False
     if draining is None:
         return True
-    return not draining.now and now_ms < _end_ms(draining)
+    return not draining.now and (now_ms < _end_ms(draining) or connector.id in unfinished)
+
+
+def overdue(draining: Iterable[Draining], now_ms: int) -> list[Draining]:
+    """Those whose time is over, unless they have no binds anyway: it depends on what is left of them."""
+    return [one for one in draining if not one.now and now_ms >= _end_ms(one)]
 
 
 def next_end_ms(draining: Iterable[Draining], now_ms: int) -> int | None:

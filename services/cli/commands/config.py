@@ -1,5 +1,6 @@
 """Edge: `smsgw config`."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import yaml
@@ -15,11 +16,17 @@ from shared.operations.config.gateway_yaml import parse_gateway
 WAIT_S = 30.0
 
 
-async def apply(file: Path, data_dir: Path | None, *, wait: bool, drop_now: bool, as_json: bool) -> int:
-    """0 when it is applied and in use by every live service; 1 when some do not use it within 30 s."""
+async def apply(
+    file: Path, data_dir: Path | None, *, wait: bool, drop_now: bool, expected: str | None, as_json: bool
+) -> int:
+    """0 when it is applied and in use by every live service; 1 when some do not use it within 30 s.
+
+    Raises `ConfigurationChanged` (1 too) when another configuration than `expected` (the hash; None: what is applied
+    when this begins) is applied, or somebody else was faster.
+    """
     text = read_gateway_file(file)
     settings = find_runtime(data_dir).settings
-    applied = await apply_gateway(settings, parse_gateway(text), text, drop_now=drop_now)
+    applied = await apply_gateway(settings, parse_gateway(text), text, drop_now=drop_now, expected=expected)
     behind = await wait_until_used(settings, applied.hash, WAIT_S) if wait else []
     waiting = [f"{s.service} {s.instance}" for s in behind]
     draining = [d.connector.id for d in applied.draining]
@@ -48,7 +55,9 @@ async def show(data_dir: Path | None, *, as_json: bool) -> int:
     if as_json:
         print_json({"applied": True, **applied.to_dict()})
         return 0
-    console.print(f"# hash {applied.hash}")
+    who = f" by {applied.applied_by}" if applied.applied_by else ""
+    at = datetime.fromtimestamp(applied.applied_at_ms / 1000, UTC).isoformat(sep=" ", timespec="seconds")
+    console.print(f"# hash {applied.hash}, applied at {at}{who}", markup=False)
     for draining in applied.draining:
         console.print(f"# draining: {draining.connector.id}")
     plain = applied.gateway.model_dump(mode="json", exclude_defaults=True)

@@ -23,6 +23,7 @@ from shared.local.ports import LOOPBACK, port_problem
 from shared.local.supervisor import Supervisor
 from shared.operations.clickhouse_access import clickhouse
 from shared.operations.config.apply import apply_gateway, create_topics, read_applied
+from shared.operations.config.compare_and_set import hash_of
 from shared.operations.config.gateway_advice import advice
 from shared.operations.config.gateway_yaml import parse_gateway
 from shared.operations.errors import Invalid, ManyInvalid, Unreachable
@@ -321,7 +322,7 @@ class Stack:
                 self._config_hash = running.hash
                 return
             text = text if text is not None else self.demo_gateway_text()
-            applied = await apply_gateway(settings, parse_gateway(text), text)
+            applied = await apply_gateway(settings, parse_gateway(text), text, expected=hash_of(running))
         self._config_hash = applied.hash
         self._say(f"Configuration {applied.hash}: applied")
         for sentence in advice(applied.gateway):

@@ -1,4 +1,5 @@
-"""Edge: `smsgw config apply`: topics first, then the whole configuration as one record, then the wait for its use."""
+"""Edge: `smsgw config apply`: topics first, then the whole configuration as one record (by compare-and-set, see
+`compare_and_set.py`), then the wait for its use."""
 
 import asyncio
 from typing import Final
@@ -10,17 +11,17 @@ from schemas.gateway.connectors.kinds import Connector
 from schemas.gateway.file import AppliedConfig, Gateway
 from schemas.service_states import ServiceState
 from schemas.topics import CONFIG_GATEWAY
-from shared.kafka.records import Out
 from shared.messages.events import EventMaker
-from shared.operations.config.plan import Plan, config_hash, plan_of
-from shared.operations.kafka_access import ANSWER_S, kafka_errors, producing, read_tables
+from shared.operations.backlog import left_of_removed
+from shared.operations.config.compare_and_set import change_config, changed_by_other, who_i_am
+from shared.operations.config.plan import ApplyContext, Plan, plan_of, receipts_until_ms
+from shared.operations.kafka_access import ANSWER_S, kafka_errors, read_tables
 from shared.operations.topic_changes import topic_changes
 from shared.operations.topic_creation import make_topics, partition_counts
 from shared.process.clock import now_ms
 from shared.process.service import BEAT_FRESH_MS, read_service_states
 from shared.process.settings import Settings
 
-CONFIG_KEY: Final = b"gateway"
 POLL_S: Final = 0.5
 
 
@@ -45,41 +46,36 @@ async def create_topics(settings: Settings, connectors: tuple[Connector, ...] = 
 
 
 async def plan_apply(settings: Settings, gateway: Gateway, *, drop_now: bool = False) -> Plan:
-    """What `apply_gateway` would make now. Raises `Unreachable`."""
+    """What `apply_gateway` would make now. Raises `Refused`, `Unreachable`."""
     existing = await partition_counts(settings)
     running = await read_applied(settings) if CONFIG_GATEWAY in existing else None
-    return plan_of(gateway, running, existing, now_ms(), drop_now=drop_now)
+    at_ms = now_ms()
+    overdue = [d for d in running.draining if at_ms >= receipts_until_ms(d)] if running else []
+    left = await left_of_removed(settings, overdue, at_ms)
+    return plan_of(gateway, running, ApplyContext(at_ms, who_i_am(), existing, left), drop_now=drop_now)
 
 
-async def apply_gateway(settings: Settings, gateway: Gateway, text: str, *, drop_now: bool = False) -> AppliedConfig:
+async def apply_gateway(
+    settings: Settings, gateway: Gateway, text: str, *, drop_now: bool = False, expected: str | None = None
+) -> AppliedConfig:
     """Create the topics, publish, and write the event `config_applied` with the file. Returns what is applied now.
 
-    Publishes also when nothing differs: a repeated apply is how a person makes sure. Raises `Unreachable`.
+    Publishes also when nothing differs: a repeated apply is how a person makes sure. `expected` is the hash that must
+    be applied before (None: the one that is, when this begins). Raises `ConfigurationChanged` where another one is, or
+    somebody applies meanwhile; `Refused` while topics of a connector of it are being deleted; `Unreachable`.
     """
     plan = await plan_apply(settings, gateway, drop_now=drop_now)
+    if expected is not None and plan.expected != expected:
+        raise changed_by_other(expected, await read_applied(settings))
     await make_topics(settings, plan.topics)
-    if plan.topics.names:  # which takes a while: what others did meanwhile counts
-        plan = await plan_apply(settings, gateway, drop_now=drop_now)
-    applied = plan.config
     event = EventMaker("cli", "").out(
         "config_applied",
-        occurred_at_ms=applied.applied_at_ms,
-        identity=(applied.hash,),
-        detail=applied_detail(applied, text),
+        occurred_at_ms=plan.config.applied_at_ms,
+        identity=(plan.config.hash,),
+        detail=applied_detail(plan.config, text),
     )
-    async with kafka_errors(settings), producing(settings) as producer:
-        await producer.send_all([Out(CONFIG_GATEWAY, CONFIG_KEY, applied.to_json()), event])
-    return applied
-
-
-async def forget_drained(settings: Settings, applied: AppliedConfig, connector_id: str) -> AppliedConfig:
-    """Publish `applied` without a removed connector that has been drained; returns what is applied now."""
-    draining = [d for d in applied.draining if d.connector.id != connector_id]
-    changed = {"draining": tuple(draining), "hash": config_hash(applied.gateway, draining), "applied_at_ms": now_ms()}
-    forgotten = applied.model_copy(update=changed)
-    async with kafka_errors(settings), producing(settings) as producer:
-        await producer.send_all([Out(CONFIG_GATEWAY, CONFIG_KEY, forgotten.to_json())])
-    return forgotten
+    await change_config(settings, plan.expected, plan.config, [event])
+    return plan.config
 
 
 def applied_detail(applied: AppliedConfig, text: str) -> str:

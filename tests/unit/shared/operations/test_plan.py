@@ -7,7 +7,8 @@ import pytest
 from schemas.gateway.connectors.smpp import SmppConnector
 from schemas.gateway.file import AppliedConfig, Gateway
 from schemas.gateway.values import SecretRef
-from shared.operations.config.plan import config_hash, next_config, plan_of
+from shared.operations.config.plan import ApplyContext, begin_pruning, config_hash, end_pruning, next_config, plan_of
+from shared.operations.errors import Refused
 from shared.operations.topic_changes import topic_changes
 
 AT_MS = 1_790_000_000_000
@@ -31,9 +32,16 @@ def gateway(*connectors: SmppConnector) -> Gateway:
 
 
 def applied(
-    new: Gateway, running: AppliedConfig | None = None, at_ms: int = AT_MS, *, drop_now: bool = False
+    new: Gateway,
+    running: AppliedConfig | None = None,
+    at_ms: int = AT_MS,
+    *,
+    drop_now: bool = False,
+    unfinished: tuple[str, ...] = (),
+    topics: tuple[str, ...] = (),
 ) -> AppliedConfig:
-    return next_config(new, running, at_ms, partitions=4, drop_now=drop_now)
+    around = ApplyContext(at_ms, "me@here", dict.fromkeys(topics, 1), unfinished)
+    return next_config(new, running, around, drop_now=drop_now)
 
 
 BOTH = gateway(connector("a"), connector("b"))
@@ -61,6 +69,33 @@ def test_it_keeps_its_time_until_its_receipts_deadline_and_is_then_forgotten() -
     later = applied(ONLY_A, removed, AT_MS + DEADLINE_S * 1000 - 1)
     assert draining(later) == [("b", AT_MS, False)]
     assert draining(applied(ONLY_A, later, AT_MS + DEADLINE_S * 1000)) == []
+
+
+def test_it_is_carried_on_while_anything_of_it_is_left_whatever_its_time() -> None:
+    removed = applied(ONLY_A, applied(BOTH))
+    long_after = AT_MS + 99 * DEADLINE_S * 1000
+    assert draining(applied(ONLY_A, removed, long_after, unfinished=("b",))) == [("b", AT_MS, False)]
+    dropped = applied(ONLY_A, removed, drop_now=True)
+    assert draining(applied(ONLY_A, dropped, long_after, unfinished=("b",))) == [("b", AT_MS, True)]
+    assert draining(applied(ONLY_A, removed, long_after)) == []
+
+
+def test_who_is_written_beside_when() -> None:
+    assert (applied(BOTH).applied_by, applied(BOTH).applied_at_ms) == ("me@here", AT_MS)
+
+
+def test_a_connector_whose_topics_are_being_deleted_cannot_come_back_before_they_are_gone() -> None:
+    removed = applied(ONLY_A, applied(BOTH), drop_now=True)
+    marked = begin_pruning(removed, "b", AT_MS + 1, "you@there")
+    assert (draining(marked), marked.pruning, marked.applied_by) == ([], ("b",), "you@there")
+    with pytest.raises(Refused, match="topics of connector b are being deleted; nothing applied"):
+        applied(BOTH, marked, topics=("mt.dispatch.b",))
+    still = applied(ONLY_A, marked, topics=("mt.dispatch.b",))
+    assert still.pruning == ("b",), "another apply knows of it too"
+    assert applied(BOTH, still, topics=("mt.dispatch.a",)).pruning == ()
+    ended = end_pruning(marked, "b", AT_MS + 2, "you@there")
+    assert (ended.pruning, ended.hash) == ((), applied(ONLY_A).hash)
+    assert len({removed.hash, marked.hash, ended.hash}) == 3, "who compares hashes sees each step"
 
 
 def test_it_can_be_dropped_at_once_also_afterwards() -> None:
@@ -115,7 +150,8 @@ def test_the_hash_covers_what_drains() -> None:
 
 def test_a_plan_has_the_record_and_the_topics_that_must_be_there_before() -> None:
     existing = {"mt.requests": 7}
-    plan = plan_of(ONLY_A, None, existing, AT_MS, drop_now=False)
+    plan = plan_of(ONLY_A, None, ApplyContext(AT_MS, "", existing), drop_now=False)
+    assert plan.expected == ""
     assert (plan.config.gateway, plan.config.partitions) == (ONLY_A, 7)
     assert {"config.gateway", "mt.dispatch.a"} <= set(plan.topics.names)
     made = {topic.name: topic.partitions for topic in plan.topics.missing}
