@@ -16,7 +16,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test lint bench bench-smpp explore fuzz lock clean
+.PHONY: help setup jars demo test lint bench bench-smpp chaos explore fuzz lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -59,6 +59,11 @@ bench: setup jars ## end-to-end benchmark: messages/s, latency, CPU by process
 bench-smpp: setup ## the SMPP core against its aims: codec, one bind on loopback, other sessions beside it
 	@$(BIN)/python -m tests.bench.bench_smpp_codec
 	@exec $(BIN)/python -m tests.bench.bench_smpp_session --peers ours,smpplib,aiosmpplib $(ARGS)
+
+ROUNDS ?= 10
+SEED ?= 1
+chaos: setup jars ## the gateway under load while its parts die, sleep and lose their links (ROUNDS=n SEED=s)
+	@exec $(BIN)/python -m tests.chaos --rounds $(ROUNDS) --seed $(SEED) $(ARGS)
 
 explore: setup ## property and stateful tests with other examples than the fixed ones of make test
 	@exec $(BIN)/python -m pytest -q --numprocesses 2 --hypothesis-profile explore tests/unit tests/contract tests/property tests/stateful $(ARGS)

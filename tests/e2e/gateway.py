@@ -69,9 +69,9 @@ class Gateway:
         done = self.cli("status", "--wait", str(START_S), "--json", timeout_s=START_S + 10)
         assert done.returncode == 0, f"not healthy: {done.stdout}\n{done.stderr}\n{self.log_tails()}"
 
-    def up(self, *options: str, instance: str | None = None) -> subprocess.Popen[bytes]:
-        """One more `smsgw up` on this data directory."""
-        environment = self.environment | ({"SMSGW_INSTANCE": instance} if instance else {})
+    def up(self, *options: str, instance: str | None = None, **variables: str) -> subprocess.Popen[bytes]:
+        """One more `smsgw up` on this data directory, with further variables in its environment."""
+        environment = self.environment | ({"SMSGW_INSTANCE": instance} if instance else {}) | variables
         with (self.data_dir / "up.log").open("ab") as log:
             process = subprocess.Popen(
                 [*CLI, "up", "--data-dir", str(self.data_dir), *options],

@@ -24,11 +24,20 @@ REQUEST_DLQS: Final = frozenset({dlq_of(MT_REQUESTS), dlq_of(MT_REQUESTS_OTP)})
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """One request as it was acknowledged by Kafka. `to` is None where no submit_sm may follow from it."""
+    """One request as it was acknowledged by Kafka. `to` is None where no submit_sm may follow from it.
+
+    `copies`: ids of further records with the same idempotency key. At most one of all these is taken and sent; each of
+    the others is a repeat without a status, or was `rejected` before the key was taken.
+    """
 
     message_id: str
     to: str | None
     receipt: str = "final"
+    copies: tuple[str, ...] = ()
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        return (self.message_id, *self.copies)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,22 +108,31 @@ def reconcile(
     lost: list[str] = []
     duplicates: list[str] = []
     for message in sent:
-        ends = finals.get(message.message_id, [])
         parts = accepted.get(message.to or "", Counter())
-        duplicates += _duplicates(message, ends, parts)
+        duplicates += _accepted_again(message, parts)
+        ends = {one: found for one in message.ids if (found := finals.get(one))}
+        for one, found in ends.items():
+            duplicates += _ended_again(one, found)
         if not ends:
             lost.append(f"{message.message_id} has no final status")
             continue
-        contradictions += _contradictions(message, ends[0], parts, stored.get(message.message_id))
-        steps = {one.status for one in told[message.message_id] if not one.final}
-        contradictions += _wrong_steps(message, ends[0], steps)
+        taken = [found[0] for found in ends.values() if found[0].status != "rejected"]
+        if len(taken) > 1:
+            names = " and ".join(f"{end.message_id} ({end.status})" for end in taken)
+            duplicates.append(f"{names} have one idempotency key")
+        end = taken[0] if taken else next(iter(ends.values()))[0]
+        contradictions += _contradictions(end, parts)
+        for found in ends.values():
+            contradictions += _stored_otherwise(found[0], stored.get(found[0].message_id))
+        steps = {one.status for message_id in message.ids for one in told.get(message_id, []) if not one.final}
+        contradictions += _wrong_steps(message, end, steps)
     contradictions += _strangers(sent, told, accepted)
-    expected, found = dead_letters
-    contradictions += _dead_letters(expected, found)
+    expected, dead = dead_letters
+    contradictions += _dead_letters(expected, dead)
     ended = [end for ends in finals.values() for end in ends]
     return Reconciliation(
         published=len(sent),
-        dead_letters=sum(count for topic, count in found.items() if topic in REQUEST_DLQS),
+        dead_letters=sum(count for topic, count in dead.items() if topic in REQUEST_DLQS),
         finals=Counter(end.status for end in ended),
         submits=sum(sum(parts.values()) for parts in accepted.values()),
         stored=len(stored),
@@ -136,27 +154,31 @@ def _by_message(statuses: Iterable[Told]) -> tuple[dict[str, list[Told]], list[s
     return {message_id: list(found.values()) for message_id, found in known.items()}, differ
 
 
-def _duplicates(message: Published, ends: list[Told], parts: Counter[int]) -> Iterable[str]:
+def _ended_again(message_id: str, ends: list[Told]) -> Iterable[str]:
     if len(ends) > 1:
         words = ", ".join(sorted(end.status for end in ends))
-        yield f"{message.message_id} has {len(ends)} final statuses: {words}"
+        yield f"{message_id} has {len(ends)} final statuses: {words}"
+
+
+def _accepted_again(message: Published, parts: Counter[int]) -> Iterable[str]:
     for part, times in parts.items():
         if times > 1:
             yield f"{message.message_id} segment {part} was accepted {times} times"
 
 
-def _contradictions(
-    message: Published, end: Told, parts: Counter[int], stored: tuple[str, bool] | None
-) -> Iterable[str]:
+def _contradictions(end: Told, parts: Counter[int]) -> Iterable[str]:
     needed = end.segments if end.status in COMPLETE else end.segments_delivered
     if len(parts) < needed:
-        yield f"{message.message_id} is {end.status}, needs {needed} segments, and the SMSC accepted {len(parts)}"
+        yield f"{end.message_id} is {end.status}, needs {needed} segments, and the SMSC accepted {len(parts)}"
     if end.status == "rejected" and parts:
-        yield f"{message.message_id} is rejected and yet was submitted"
+        yield f"{end.message_id} is rejected and yet was submitted"
+
+
+def _stored_otherwise(end: Told, stored: tuple[str, bool] | None) -> Iterable[str]:
     if stored is None:
-        yield f"{message.message_id} is not in ClickHouse"
+        yield f"{end.message_id} is not in ClickHouse"
     elif stored != (end.status, True):
-        yield f"{message.message_id} is {end.status}, but {stored[0]}{'' if stored[1] else ' (open)'} in ClickHouse"
+        yield f"{end.message_id} is {end.status}, but {stored[0]}{'' if stored[1] else ' (open)'} in ClickHouse"
 
 
 def _wrong_steps(message: Published, end: Told, steps: set[str]) -> Iterable[str]:
@@ -171,7 +193,7 @@ def _wrong_steps(message: Published, end: Told, steps: set[str]) -> Iterable[str
 
 def _strangers(sent: list[Published], told: Collection[str], accepted: Collection[str]) -> Iterable[str]:
     """Whatever was told or submitted without having been published."""
-    known = {message.message_id for message in sent}
+    known = {message_id for message in sent for message_id in message.ids}
     numbers = {message.to for message in sent}
     yield from (f"{message_id} was never published" for message_id in told if message_id not in known)
     yield from (f"a submit_sm to {to} belongs to no published message" for to in accepted if to not in numbers)

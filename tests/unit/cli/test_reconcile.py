@@ -144,3 +144,28 @@ def test_an_end_that_was_not_asked_for(receipt: str, status: str) -> None:
     finals = (*steps, final(ONE, "s1", status, None, 2, 2), FINALS[1])
     found = result(asked, finals=finals, stored={**STORED, ONE: (status, True)})
     assert problems(found)[2] == [f"{ONE} asked for receipt {receipt} and ended as {status}"]
+
+
+KEYED = (Published(ONE, "441", copies=(TWO,)),)
+
+
+def test_copies_under_one_key_end_once_and_the_others_are_repeats() -> None:
+    assert result(KEYED, finals=FINALS[:1], stored={ONE: ("delivered", True)}).ok
+    second = final(TWO, "s2", "delivered", None, 2, 2)
+    assert result(KEYED, finals=[second], stored={TWO: ("delivered", True)}).ok
+    assert problems(result(KEYED, finals=(), stored={})) == ([f"{ONE} has no final status"], [], [])
+
+
+def test_a_copy_may_have_been_rejected_before_another_was_taken() -> None:
+    assert result(KEYED, finals=FINALS, stored=STORED).ok
+    assert problems(result(KEYED, finals=FINALS, stored={ONE: STORED[ONE]}))[2] == [f"{TWO} is not in ClickHouse"]
+    rejected = (final(ONE, "s1", "rejected", "unknown_account", 0, 0), FINALS[1])
+    both = result(KEYED, finals=rejected, stored={ONE: ("rejected", True), TWO: ("rejected", True)})
+    assert problems(both)[2] == [f"{ONE} is rejected and yet was submitted"]
+
+
+def test_two_copies_that_were_both_taken() -> None:
+    second = final(TWO, "s2", "outcome_unknown", "in_doubt", 2, 0)
+    found = result(KEYED, finals=(FINALS[0], second), stored={ONE: STORED[ONE], TWO: ("outcome_unknown", True)})
+    expected = f"{ONE} (delivered) and {TWO} (outcome_unknown) have one idempotency key"
+    assert problems(found) == ([], [expected], [])

@@ -1,0 +1,155 @@
+"""Pure: what is done to whom, when and for how long, as a function of the seed.
+
+Every combination of kind and process stands in a deck; rounds draw from it, and it is shuffled anew when it is used up.
+So no combination comes twice before each came once, and a round of a seed is always the same, however many follow it.
+"""
+
+import random
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any, Final, Literal
+
+Kind = Literal[
+    "kill",
+    "stop",
+    "stop with supervisor",
+    "late write",
+    "stall",
+    "cut",
+    "delay",
+    "clock ahead",
+    "clock behind",
+    "disk full",
+    "config",
+]
+
+SERVICES: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
+KAFKA: Final = "kafka"
+CLICKHOUSE: Final = "clickhouse"
+SMSC: Final = "simulator"
+PUBLISHER: Final = "publisher"
+INSTANCES: Final = ("0", "1")
+CHANGES: Final = ("account", "route", "opt-out", "connector")
+"""What is changed by `config`: removed or turned, and put back after `seconds`."""
+
+LINKS: Final = (
+    *((service, KAFKA) for service in SERVICES),
+    (PUBLISHER, KAFKA),
+    ("recorder", CLICKHOUSE),
+    ("binder", SMSC),
+)
+"""Two parts that talk over TCP, in the order of who connects."""
+
+SESSION_S: Final = 10.0
+"""The session timeout of our consumer groups: who sleeps longer is replaced."""
+
+TAKE_OVER_S: Final = 1.0
+CLOCK_OFF_S: Final = 3600
+AFTER_MIN, AFTER_MAX = 30, 200
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`after`: it begins when so many messages of its round have been published. `seconds`: how long it lasts.
+
+    `peer` is the other end of a link; `instance` whose process it is, where there are two.
+    """
+
+    kind: Kind
+    process: str
+    peer: str = ""
+    instance: str = ""
+    after: int = 0
+    seconds: float = 0.0
+
+    @property
+    def row(self) -> tuple[str, str]:
+        """Kind and process as the table of results names them."""
+        return self.kind, f"{self.process} to {self.peer}" if self.peer else self.process
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    number: int
+    faults: tuple[Fault, ...]
+
+
+def choices() -> tuple[Fault, ...]:
+    """Every combination of kind and process, without its time."""
+    everything = (*SERVICES, KAFKA, CLICKHOUSE, SMSC)
+    return (
+        *(Fault("kill", process) for process in everything),
+        *(Fault("stop", process) for process in everything),
+        *(Fault("stop with supervisor", service) for service in SERVICES),
+        *(Fault("late write", service) for service in SERVICES),
+        *(Fault("stall", one, other) for one, other in LINKS),
+        *(Fault("cut", one, other) for one, other in LINKS),
+        *(Fault("delay", one, other) for one, other in LINKS),
+        *(Fault("clock ahead", service) for service in SERVICES),
+        *(Fault("clock behind", service) for service in SERVICES),
+        *(Fault("disk full", process) for process in (KAFKA, CLICKHOUSE)),
+        *(Fault("config", change) for change in CHANGES),
+    )
+
+
+def plan(seed: int, rounds: int, faults: int = 2, longest_s: float = 30.0) -> list[Round]:
+    """The first `rounds` rounds of a seed, each of `faults` faults at least.
+
+    A write that arrives late shows something only where its successor decides otherwise, so a change of the
+    configuration goes with it; to other rounds one is added half of the time. `longest_s` bounds how long a process
+    sleeps, 1.5 times that where its supervisor sleeps too, which is then longer than the supervisor's patience.
+    """
+    return list(islice(_rounds(random.Random(f"chaos {seed}"), faults, longest_s), rounds))
+
+
+def _rounds(chance: random.Random, faults: int, longest_s: float) -> Iterator[Round]:
+    deck = _deck(chance)
+    number = 0
+    while True:
+        drawn = [next(deck) for _ in range(faults)]
+        is_late = any(fault.kind == "late write" for fault in drawn)
+        if all(fault.kind != "config" for fault in drawn) and (is_late or chance.random() < 0.5):
+            drawn.append(Fault("config", chance.choice(CHANGES[:1] + CHANGES[2:3] if is_late else CHANGES)))
+        yield Round(number, tuple(_timed(fault, chance, longest_s) for fault in drawn))
+        number += 1
+
+
+def _deck(chance: random.Random) -> Iterator[Fault]:
+    while True:
+        cards = list(choices())
+        chance.shuffle(cards)
+        yield from cards
+
+
+def _timed(fault: Fault, chance: random.Random, longest_s: float) -> Fault:
+    instance = chance.choice(INSTANCES) if fault.process in SERVICES else ""
+    after = chance.randrange(AFTER_MIN, AFTER_MAX)
+    return Fault(fault.kind, fault.process, fault.peer, instance, after, round(_seconds(fault, chance, longest_s), 1))
+
+
+def _seconds(fault: Fault, chance: random.Random, longest_s: float) -> float:
+    """Short enough to be overslept by the group, or long enough for a successor to have begun."""
+    over = chance.uniform(SESSION_S + TAKE_OVER_S, max(longest_s, SESSION_S + 2 * TAKE_OVER_S))
+    match fault.kind:
+        case "kill":
+            return 0.0
+        case "stop":
+            return over if chance.random() < 0.6 else chance.uniform(1.0, 5.0)
+        case "stop with supervisor":
+            return over * 1.5
+        case "late write":
+            return over + 2 * TAKE_OVER_S
+        case "stall":
+            return over if chance.random() < 0.5 else chance.uniform(1.0, 5.0)
+        case "cut":
+            return 0.0
+        case "disk full":
+            return chance.uniform(4.0, 12.0)
+        case "config":
+            return chance.uniform(3.0, 14.0)
+        case _:
+            return chance.uniform(5.0, 12.0)
