@@ -32,8 +32,8 @@ _MISSED_IN_TIME: Final = """
 SELECT toString(message_id), segment_index FROM sms.event_log
 WHERE event IN ('late_receipt', 'receipt_missing') AND accepted_at >= fromUnixTimestamp64Milli({since_ms:Int64})
 GROUP BY message_id, segment_index, route_no, attempt
-HAVING maxIf(deadline_at, event = 'receipt_missing') > minIf(occurred_at, event = 'late_receipt') + INTERVAL 5500 MILLISECOND
-   AND countIf(event = 'late_receipt') > 0
+HAVING countIf(event = 'late_receipt') > 0
+   AND maxIf(deadline_at, event = 'receipt_missing') > minIf(occurred_at, event = 'late_receipt') + INTERVAL 6 SECOND
 """
 """A binder gives Kafka 5 s for a receipt before it refuses it: what it received before that was in Kafka in time."""
 
