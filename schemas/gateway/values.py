@@ -1,6 +1,6 @@
 """Pure: the kinds of values in gateway.yaml, and the base of its models."""
 
-from typing import Annotated, Self
+from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
@@ -38,6 +38,20 @@ class Strict(BaseModel):
 def one_or_more(value: object) -> object:
     """One text as a list of one; nothing as an empty list."""
     return () if value is None else (value,) if isinstance(value, str) else value
+
+
+SECRET_PREFIX: Final = "SMSGW_SECRET_"  # noqa: S105  # of names
+SECRET_ENV_VARIABLE: Final = f"{SECRET_PREFIX}ENV"
+SECRET_DIR_VARIABLE: Final = f"{SECRET_PREFIX}DIR"
+
+
+def is_secret_name(name: str, listed: str = "") -> bool:
+    """Whether a configuration may name this environment variable: by its prefix, or because it is in the list of
+    SMSGW_SECRET_ENV (names with commas between).
+    """
+    if name in {SECRET_ENV_VARIABLE, SECRET_DIR_VARIABLE}:
+        return False
+    return name.startswith(SECRET_PREFIX) or name in {one.strip() for one in listed.split(",")}
 
 
 class SecretRef(Strict):

@@ -16,6 +16,7 @@ import orjson
 from services.simulator.account import SimulatedAccount
 from services.simulator.control_requests import Disconnect, SendMo, read_request
 from services.simulator.server import Simulator
+from shared.process.http_guard import guard_of_environment
 from shared.smpp.constants import status_name
 
 LOOPBACK = "127.0.0.1"
@@ -92,6 +93,7 @@ class ControlServer:
 
     def __init__(self, simulator: Simulator, port: int) -> None:
         self._simulator = simulator
+        self._guard = guard_of_environment()
         self._loop = asyncio.get_running_loop()
         self._server: WSGIServer = make_server(LOOPBACK, port, self._application, handler_class=_QuietControlHandler)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True, name="control")
@@ -113,6 +115,9 @@ class ControlServer:
         return [orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)]
 
     def _ask(self, environ: dict[str, Any]) -> ControlAnswer:
+        asked = [environ.get(name) for name in ("HTTP_HOST", "HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE")]
+        if why := self._guard.refusal(*asked):
+            return HTTPStatus.FORBIDDEN, {"error": why}
         try:
             length = int(environ.get("CONTENT_LENGTH") or 0)
         except ValueError:

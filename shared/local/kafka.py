@@ -26,6 +26,7 @@ from shared.local.kafka_properties import BrokerPlace, render_properties, server
 from shared.local.log_files import open_log
 from shared.local.orphans import OrphanGuard
 from shared.local.ports import LOOPBACK, free_port, port_problem
+from shared.local.private import UMASK, make_private_folder, open_private
 
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 30.0
@@ -130,7 +131,8 @@ class EmbeddedKafka:
             ]
             self._java_command = [str(find_java()), *options, "-cp", classpath]
             place = BrokerPlace(LOOPBACK, self.port, self._controller_port or free_port(self.port), self._log_dir)
-            self._properties_file.write_text(render_properties(server_properties(place)), encoding="ascii")
+            with open(self._properties_file, "w", encoding="ascii", opener=open_private) as file:
+                file.write(render_properties(server_properties(place)))
             if self._cluster_id() is None:
                 self._format()
         except (JavaMissingError, JarsUnavailableError, ValueError) as error:
@@ -170,6 +172,7 @@ class EmbeddedKafka:
                 stdout=log,
                 stderr=log,
                 start_new_session=True,
+                umask=UMASK,
             )
         self._process = process
         self._guard = OrphanGuard()
@@ -225,14 +228,15 @@ class EmbeddedKafka:
 
         The lock is the broker's own (`.lock` in its log directory), looked at, not kept.
         """
-        self._log_dir.mkdir(parents=True, exist_ok=True)
-        with (self._log_dir / ".lock").open("ab") as lock:
+        make_private_folder(self.data_dir)
+        self._log_dir.mkdir(mode=0o700, exist_ok=True)
+        with open(self._log_dir / ".lock", "ab", opener=open_private) as lock:
             try:
                 fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise EmbeddedKafkaError(f"Another Kafka is using {self.data_dir}: stop it first.") from error
         shutil.rmtree(self._tmp_dir, ignore_errors=True)
-        self._tmp_dir.mkdir()
+        self._tmp_dir.mkdir(mode=0o700)
         with open_log(self.log_file) as log:
             self._log_mark = log.seek(0, os.SEEK_END)
 
@@ -243,7 +247,13 @@ class EmbeddedKafka:
         command = [*self._java_command, *tool, "-c", str(self._properties_file)]
         with open_log(self.log_file) as log:
             done = subprocess.run(  # noqa: S603 - the Java and the jars that prepare() has checked
-                command, cwd=self.data_dir, stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False
+                command,
+                cwd=self.data_dir,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                check=False,
+                umask=UMASK,
             )
         if done.returncode != 0:
             raise EmbeddedKafkaError(f"Kafka could not format {self._log_dir}: {self.last_error()}")

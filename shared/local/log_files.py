@@ -5,14 +5,16 @@ import shutil
 from pathlib import Path
 from typing import BinaryIO
 
+from shared.local.private import open_private
+
 LIMIT_BYTES = 10 * 1024 * 1024
 
 
 def open_log(path: Path) -> BinaryIO:
-    """Open for appending, for a child's stdout and stderr; folders are created. Raises OSError."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    """Open for appending, for a child's stdout and stderr; what is made is its owner's alone. Raises OSError."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     trim_log(path)
-    return path.open("ab")
+    return open(path, "ab", opener=open_private)
 
 
 def trim_log(path: Path, limit_bytes: int = LIMIT_BYTES) -> bool:

@@ -23,6 +23,7 @@ from shared.local.child import ChildEvent, ChildPhase, ChildSpec, ChildState
 from shared.local.log_files import open_log, trim_log
 from shared.local.niceness import give_way
 from shared.local.orphans import OrphanGuard
+from shared.local.private import UMASK
 
 log = logging.getLogger(__name__)
 
@@ -242,6 +243,7 @@ class _Keeper:
                 stdout=log,
                 stderr=STDOUT,
                 start_new_session=True,
+                umask=UMASK,
             )
         self._process = process
         self._start_error = ""

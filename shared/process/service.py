@@ -10,6 +10,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -24,6 +25,7 @@ from shared.kafka.errors import FatalKafkaError, KafkaUnavailable, MissingTopics
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.tables import TableReader
+from shared.local.private import UMASK, make_private_folder
 from shared.messages.events import EventMaker
 from shared.process.clock import ago_s, learn_kafka_time, monotonic_s, now_ms
 from shared.process.gateway import GatewayTable
@@ -360,9 +362,25 @@ def run_service(name: str, job: Callable[[Service], Awaitable[None]]) -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
     configure_logging(name, settings.log_level)
+    os.umask(UMASK)
+    if problem := _data_dir_problem(settings.data_dir):
+        log.error("%s", problem)
+        return EXIT_FAILED
     seam.install()
     with asyncio.Runner(loop_factory=loop_factory()) as runner:
         return runner.run(_run(name, settings, job))
+
+
+def _data_dir_problem(folder: Path) -> str:
+    """What is in the data folder is for nobody else; empty when that is so, or there is none yet."""
+    if not folder.exists():
+        return ""
+    try:
+        if make_private_folder(folder):
+            log.warning("%s could be read by others: now only its owner may", folder)
+    except OSError as error:
+        return f"cannot use {folder}: {error.strerror}"
+    return ""
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

@@ -10,6 +10,7 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
 
+from shared.process.http_guard import guard_of_environment
 from shared.process.log_lines import LogLines
 
 REGISTRY = CollectorRegistry()
@@ -56,16 +57,24 @@ class _QuietHandler(WSGIRequestHandler):
 
 
 class HealthServer:
-    """`/health` (200 or 503, with a sentence) and `/metrics`, on a thread of its own: a stuck loop still answers."""
+    """`/health` (200 or 503, with a sentence) and `/metrics`, on a thread of its own: a stuck loop still answers.
+
+    Whoever asks gets the health; metrics only by a name of ours, and no page of a browser (`http_guard`).
+    """
 
     def __init__(self, host: str, port: int, health: Callable[[], tuple[bool, str]]) -> None:
         metrics = make_wsgi_app(REGISTRY)
+        guard = guard_of_environment()
 
         def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
             if environ.get("PATH_INFO") in {"/health", "/healthz", "/ready"}:
                 ok, sentence = health()
                 start_response("200 OK" if ok else "503 Service Unavailable", [("Content-Type", "text/plain")])
                 return [sentence.encode() + b"\n"]
+            asked = [environ.get(name) for name in ("HTTP_HOST", "HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE")]
+            if why := guard.refusal(*asked):
+                start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
+                return [why.encode() + b"\n"]
             served: Iterable[bytes] = metrics(environ, start_response)
             return served
 

@@ -64,7 +64,7 @@ async def _load(rig: Rig, connector_id: str, rate: int, binds: int, seconds: flo
 
 
 async def _measure(bootstrap: str, rate: int, seconds: float, binds: int) -> None:
-    os.environ["SMSC_PASSWORD"] = "x"
+    os.environ["SMSGW_SECRET_SMSC"] = "x"
     rig = await Rig(bootstrap).start()
     smsc = EchoSmsc()
     await smsc.start()

@@ -29,7 +29,7 @@ CONNECTOR = """\
     host: 127.0.0.1
     port: {port}
     system_id: quick
-    password: {{env: SMSGW_SIMULATOR_PASSWORD}}
+    password: {{env: SMSGW_SECRET_SIMULATOR}}
     tps: 200
 """
 

@@ -13,7 +13,7 @@ GONE = """\
     host: 127.0.0.1
     port: 2775
     system_id: quick
-    password: {env: SMSGW_SIMULATOR_PASSWORD}
+    password: {env: SMSGW_SECRET_SIMULATOR}
     tps: 50
 """
 

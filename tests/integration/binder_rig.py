@@ -254,7 +254,7 @@ def connector(connector_id: str, port: int, **changes: Any) -> SmppConnector:
         "host": "127.0.0.1",
         "port": port,
         "system_id": "shop",
-        "password": {"env": "SMSC_PASSWORD"},
+        "password": {"env": "SMSGW_SECRET_SMSC"},
     }
     return SmppConnector.model_validate(base | {"options": options} | changes)
 

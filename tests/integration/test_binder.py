@@ -45,7 +45,7 @@ pytestmark = pytest.mark.kafka
 
 @pytest.fixture
 async def rig(kafka_bootstrap: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> AsyncIterator[Rig]:
-    monkeypatch.setenv("SMSC_PASSWORD", "secret")
+    monkeypatch.setenv("SMSGW_SECRET_SMSC", "secret")
     monkeypatch.setenv("SMSGW_DATA_DIR", str(tmp_path))
     rig = await Rig(kafka_bootstrap).start()
     yield rig
@@ -450,7 +450,7 @@ async def test_q19_wrong_credentials_wait_and_a_new_configuration_tries_at_once(
     await run_binder()
     assert "0x0000000e" in (await rig.state(connector_id, "auth_failed")).reason
     assert smsc.refused == 1
-    monkeypatch.setenv("SMSC_PASSWORD", "right")
+    monkeypatch.setenv("SMSGW_SECRET_SMSC", "right")
     await rig.apply(connector(connector_id, smsc.port))
     await rig.state(connector_id, "bound")
     assert smsc.refused == 1

@@ -296,7 +296,7 @@ class SmppConnector(CommonConnector):
     port: Whole = Field(ge=1, le=65_535, description="Its TCP port", json_schema_extra=read_by("binder"))
     system_id: str = Field(description="Who binds", json_schema_extra=read_by("binder"))
     password: SecretRef = Field(
-        description="Where the password is: `{env: NAME}` or `{file: /path}`, never itself",
+        description="Where the password is: `{env: SMSGW_SECRET_…}`, or `{file: NAME}` below SMSGW_SECRET_DIR",
         json_schema_extra=read_by("binder"),
     )
     bind: Literal["transceiver", "transmitter+receiver"] = Field(

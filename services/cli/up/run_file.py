@@ -8,6 +8,8 @@ from pathlib import Path
 
 import psutil
 
+from shared.local.private import open_private
+
 NAME = "run.json"
 _CLOCKS_DIFFER_MS = 1000
 
@@ -40,7 +42,8 @@ class RunFile:
 def write_run_file(data_dir: Path, run: RunFile) -> None:
     """Replace run.json in one step, so that a reader never sees half of it. Raises OSError."""
     temporary = data_dir / f".{NAME}.{os.getpid()}"
-    temporary.write_text(json.dumps(asdict(run), indent=2) + "\n", encoding="utf-8")
+    with open(temporary, "w", encoding="utf-8", opener=open_private) as file:
+        file.write(json.dumps(asdict(run), indent=2) + "\n")
     temporary.replace(data_dir / NAME)
 
 

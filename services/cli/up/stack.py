@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from schemas.gateway.values import SECRET_DIR_VARIABLE, SECRET_ENV_VARIABLE
 from schemas.topics import EVERY_SERVICE
 from services.cli.errors import EXIT_INSTANCE_IN_USE, CliError, without_hint
 from services.cli.gateway_file import read_gateway_file
@@ -20,6 +21,7 @@ from shared.local.kafka import EmbeddedKafka, EmbeddedKafkaError
 from shared.local.kafka_jars import KAFKA_VERSION
 from shared.local.platforms import embedded_problem
 from shared.local.ports import LOOPBACK, port_problem
+from shared.local.private import make_private_folder
 from shared.local.supervisor import Supervisor
 from shared.operations.clickhouse_access import clickhouse
 from shared.operations.config.apply import apply_gateway, create_topics, read_applied
@@ -35,7 +37,12 @@ KAFKA, CLICKHOUSE, SIMULATOR, RECORDER = "kafka", "clickhouse", "simulator", "re
 ALL: tuple[str, ...] = (KAFKA, CLICKHOUSE, SIMULATOR, *EVERY_SERVICE)
 KAFKA_PORT, CLICKHOUSE_PORT, SIMULATOR_PORT = 9092, 8123, 2775
 _VARIABLES = {KAFKA: KAFKA_VARIABLE, CLICKHOUSE: CLICKHOUSE_VARIABLE}
-SIMULATOR_PASSWORD = "SMSGW_SIMULATOR_PASSWORD"  # noqa: S105  # the name of a variable
+SIMULATOR_PASSWORD = "SMSGW_SECRET_SIMULATOR"  # noqa: S105  # the name of a variable
+SIMULATOR_PASSWORD_BEFORE = "SMSGW_SIMULATOR_PASSWORD"  # noqa: S105
+"""What it was called before secrets had a prefix: a configuration that was applied then still names it."""
+
+SECRETS = "secrets"
+"""The folder below the data folder for files that gateway.yaml names, unless SMSGW_SECRET_DIR names another."""
 
 NICE = {CLICKHOUSE: 10, RECORDER: 10, "correlator": 5}
 """Who gives way on a machine that all share: nobody waits for a receipt or a report as one does for a password."""
@@ -145,8 +152,10 @@ class Stack:
 
     async def __aenter__(self) -> "Stack":
         try:
-            self.options.data_dir.mkdir(parents=True, exist_ok=True)
-            (self.options.data_dir / "logs").mkdir(exist_ok=True)
+            if make_private_folder(self.options.data_dir):
+                self._say(f"{self.options.data_dir}: could be read by others; now only its owner may")
+            for name in ("logs", SECRETS):
+                make_private_folder(self.options.data_dir / name)
         except OSError as error:
             raise CliError(f"cannot use {self.options.data_dir}: {error.strerror}") from error
         await self._supervisor.__aenter__()
@@ -335,7 +344,7 @@ class Stack:
 
     async def _start_simulator(self) -> None:
         try:
-            self.submit_log.parent.mkdir(exist_ok=True)
+            make_private_folder(self.submit_log.parent)
         except OSError as error:
             raise CliError(f"cannot use {self.submit_log.parent}: {error.strerror}") from error
         argv = [sys.executable, "-m", "services", SIMULATOR, "--scenario", str(self.options.scenario)]
@@ -358,7 +367,12 @@ class Stack:
             "SMSGW_HTTP_PORT": "0",
             "PYTHONUNBUFFERED": "1",
         }
-        environment.setdefault(SIMULATOR_PASSWORD, "simulate")  # 8 octets: all that the specification allows
+        environment.setdefault(SECRET_DIR_VARIABLE, str(self.options.data_dir / SECRETS))
+        password = environment.get(SIMULATOR_PASSWORD_BEFORE) or "simulate"  # 8 octets: all that SMPP allows
+        environment.setdefault(SIMULATOR_PASSWORD, password)
+        environment.setdefault(SIMULATOR_PASSWORD_BEFORE, password)
+        listed = [environment.get(SECRET_ENV_VARIABLE, ""), SIMULATOR_PASSWORD_BEFORE]
+        environment[SECRET_ENV_VARIABLE] = ",".join(filter(None, listed))
         if self.options.surplus:
             environment["SMSGW_LEAVE_GROUPS"] = "true"
         return ChildSpec(

@@ -13,6 +13,7 @@ from shared.local.clickhouse.exchange import ClientGoneError, Exchange, Receive,
 from shared.local.clickhouse.execution import Execution
 from shared.local.clickhouse.requests import HttpAccount, authenticate, parse_request
 from shared.local.clickhouse.sessions import Sessions
+from shared.process.http_guard import guard_of_environment
 
 Scope = dict[str, Any]
 
@@ -20,6 +21,7 @@ log = logging.getLogger(__name__)
 
 _THREADS = 16
 _HEALTH_PATHS = frozenset({"/ping", "/replicas_status"})
+_REFUSED = ((b"content-type", b"text/plain; charset=UTF-8"), (b"x-content-type-options", b"nosniff"))
 _METHODS = frozenset({"GET", "HEAD", "POST"})
 
 
@@ -30,6 +32,7 @@ class App:
         """Serve an open engine to one account; the engine is closed when the server stops."""
         self._engine = engine
         self._account = account
+        self._guard = guard_of_environment()
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="chdb")
         self._sessions = Sessions(engine, self._pool, time.monotonic)
         self._execution = Execution(engine, self._sessions, self._pool)
@@ -58,9 +61,12 @@ class App:
         """Return what is to be answered; None when there is nobody or nothing more to answer."""
         if scope["path"] in _HEALTH_PATHS:
             return HttpAnswer(200, [], b"Ok.\n")
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        asked = [headers.get(name) for name in ("host", "origin", "sec-fetch-site")]
+        if why := self._guard.refusal(*asked):
+            return HttpAnswer(403, list(_REFUSED), why.encode() + b"\n")
         if scope["path"] != "/" or scope["method"] not in _METHODS:
             return HttpAnswer(404, [], b"There is nothing here: GET or POST / takes statements, /ping answers.\n")
-        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         query_string = scope["query_string"].decode("latin-1")
         query_id = str(uuid.uuid4())
         try:

@@ -9,6 +9,7 @@ violated constraint, a failing materialized view, too many partitions or a full 
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 from collections.abc import Callable, Mapping
@@ -22,6 +23,9 @@ from shared.local.clickhouse.configuration import EngineLimits, server_config, u
 from shared.local.clickhouse.errors import EngineError
 from shared.local.clickhouse.native import empty_block
 from shared.local.clickhouse.results import QueryResult
+from shared.local.private import make_private_folder
+
+log = logging.getLogger(__name__)
 
 _STORE = "store"
 _CONFIG_FILE = Path("config", "config.xml")
@@ -139,7 +143,8 @@ def open_engine(data_dir: Path, limits: EngineLimits) -> Engine:
     one has not), or it cannot be written or read.
     """
     try:
-        data_dir.mkdir(parents=True, exist_ok=True)
+        if make_private_folder(data_dir):
+            log.warning("%s could be read by others: now only its owner may", data_dir)
         lock = _lock(data_dir)
         os.chdir(data_dir)
         shutil.rmtree(_SPOOL, ignore_errors=True)  # what a killed process left

@@ -16,6 +16,7 @@ from shared.local.clickhouse.app import App
 from shared.local.clickhouse.configuration import EngineLimits
 from shared.local.clickhouse.engine import DataDirectoryError, open_engine
 from shared.local.clickhouse.requests import HttpAccount
+from shared.local.private import UMASK
 from shared.process.log_lines import LogLines
 
 EXIT_DONE = 0
@@ -65,6 +66,8 @@ def serve(data_dir: Path, host: str, port: int, account: HttpAccount) -> int:
         listener = listen(host, port)
     except OSError as error:
         return _fail(f"ClickHouse cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}.", EXIT_FAILED)
+    _configure_logging()
+    os.umask(UMASK)
     directory = data_dir.resolve()
     try:
         engine = open_engine(directory, EngineLimits())
@@ -72,7 +75,6 @@ def serve(data_dir: Path, host: str, port: int, account: HttpAccount) -> int:
         return _fail(str(error), EXIT_FAILED)
     address = f"http://{host if ':' not in host else f'[{host}]'}:{listener.getsockname()[1]}"
     ready_line = f"ClickHouse {engine.version} listens on {address}, data in {directory}"
-    _configure_logging()
     config = _uvicorn_config(App(engine, account))
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
         runner.run(QuietServer(config, ready_line).serve(sockets=[listener]))

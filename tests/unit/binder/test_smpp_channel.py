@@ -156,21 +156,21 @@ async def test_what_no_pdu_can_hold_cannot_be_sent(tmp_path: Path) -> None:
 
 
 async def test_a_missing_secret_makes_no_connection(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("SMSC_PASSWORD", raising=False)
+    monkeypatch.delenv("SMSGW_SECRET_SMSC", raising=False)
     failed = await Scene(tmp_path).channel.connect()
     assert failed is not None
     assert (failed.failure, failed.error_code) == (Failure.UNUSABLE, 0)
-    assert "SMSC_PASSWORD is not set" in failed.reason
+    assert "SMSGW_SECRET_SMSC is not set" in failed.reason
 
 
 async def test_the_configuration_says_whether_a_new_bind_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("SMSC_PASSWORD", raising=False)
+    monkeypatch.delenv("SMSGW_SECRET_SMSC", raising=False)
     channel = Scene(tmp_path).channel
     account = channel.account
     assert channel.configure(connector("c", 1, window=77)) is None
-    monkeypatch.setenv("SMSC_PASSWORD", "x")
+    monkeypatch.setenv("SMSGW_SECRET_SMSC", "x")
     assert channel.configure(connector("c", 1)) is LeaseEvent.SECRET_CHANGED
     assert channel.configure(connector("c", 2)) is LeaseEvent.CHANGED
     assert channel.account != account

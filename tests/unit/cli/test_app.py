@@ -317,12 +317,12 @@ def test_the_env_file_of_the_folder_counts_where_the_environment_says_nothing(sm
 def test_the_env_file_has_the_passwords_of_connectors_too_and_decides_nothing_else(
     smsgw: Smsgw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("ACME_PASSWORD", "PYTHONPATH", "LD_PRELOAD"):
+    for name in ("SMSGW_SECRET_ACME", "PYTHONPATH", "LD_PRELOAD"):
         monkeypatch.setenv(name, "")  # so that it is as it was when the test is over
         monkeypatch.delenv(name)
-    (tmp_path / ".env").write_text("ACME_PASSWORD=sesame\nPYTHONPATH=/evil\nLD_PRELOAD=/evil.so\n")
+    (tmp_path / ".env").write_text("SMSGW_SECRET_ACME=sesame\nPYTHONPATH=/evil\nLD_PRELOAD=/evil.so\n")
     smsgw("status")
-    assert os.environ["ACME_PASSWORD"] == "sesame"
+    assert os.environ["SMSGW_SECRET_ACME"] == "sesame"
     assert "PYTHONPATH" not in os.environ
     assert "LD_PRELOAD" not in os.environ
 

@@ -19,7 +19,7 @@ connectors:
     host: 127.0.0.1
     port: 2775
     system_id: shop
-    password: {env: ACME_PASSWORD}
+    password: {env: SMSGW_SECRET_ACME}
     max_binds: 2
     options:
       long_message: udh16
@@ -124,12 +124,12 @@ ONE_MISTAKE = [
     (changed("lane: otp", "lane: slow"), 29, "routes[0].match.lane[0]", "*'otp', 'txn' or 'bulk' (given: 'slow')"),
     (changed("  - to: [{connector: beta-1}]", "  - to: []"), 32, "routes[1].to", "must not be empty"),
     # passwords
-    (changed("{env: ACME_PASSWORD}", "hunter2"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),
-    (changed("{env: ACME_PASSWORD}", "1234567"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),
-    (changed("{env: ACME_PASSWORD}", "{hunter2}"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),
-    (changed("{env: ACME_PASSWORD}", "{env: A, file: b}"), 8, "connectors[0].password",
+    (changed("{env: SMSGW_SECRET_ACME}", "hunter2"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),
+    (changed("{env: SMSGW_SECRET_ACME}", "1234567"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),
+    (changed("{env: SMSGW_SECRET_ACME}", "{hunter2}"), 8, "connectors[0].password", "*{env: NAME} or {file: /path}"),
+    (changed("{env: SMSGW_SECRET_ACME}", "{env: A, file: b}"), 8, "connectors[0].password",
      "give exactly one of env and file"),
-    (changed("password: {env: ACME_PASSWORD}", "password:"), 8, "connectors[0].password", "must be a mapping"),
+    (changed("password: {env: SMSGW_SECRET_ACME}", "password:"), 8, "connectors[0].password", "must be a mapping"),
     # what options mean
     (changed("[turkish]", "[turkisch]"), 12, "connectors[0].options.national_tables",
      "'turkisch' is no language of TS 23.038; did you mean turkish?"),
@@ -232,7 +232,8 @@ def test_one_run_tells_every_mistake_in_the_order_of_the_file() -> None:
 )
 def test_a_literal_password_is_never_repeated(password: str) -> None:
     assert all(
-        "hunter2" not in f"{key}{problem}" for _, key, problem in mistakes(changed("{env: ACME_PASSWORD}", password))
+        "hunter2" not in f"{key}{problem}"
+        for _, key, problem in mistakes(changed("{env: SMSGW_SECRET_ACME}", password))
     )
 
 
@@ -296,6 +297,14 @@ def test_binds_that_get_no_work_are_worth_a_word() -> None:
     assert advice(parse_gateway(GOOD)) == []
     (sentence,) = advice(parse_gateway(changed("max_binds: 2", "max_binds: 5\n    tps: 3")))
     assert sentence == "connector acme-1: max_binds 5 is more than tps 3, so 2 of its binds get no work"
+
+
+def test_a_variable_that_no_binder_reads_unless_it_is_listed_is_worth_a_word() -> None:
+    (sentence,) = advice(parse_gateway(changed("SMSGW_SECRET_ACME", "ACME_PASSWORD")))
+    assert sentence == (
+        "connector acme-1: ACME_PASSWORD does not begin with SMSGW_SECRET_: no bind before SMSGW_SECRET_ENV of the "
+        "binder lists it"
+    )
 
 
 def test_what_is_wrong_with_the_form_hides_nothing_of_the_rest() -> None:
