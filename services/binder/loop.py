@@ -82,7 +82,7 @@ class Binder:
         self._watch = Watch(service.owner, monotonic_s())
         self._leases = Leases(service.gateway, self._context())
         self._follower = GatewayFollower(service.settings, service.gateway, self._leases)
-        owners = OwnerTables(self._watch, self._board, self._leases)
+        owners = OwnerTables(self._watch, self._board, self._leases, service.beat_made_s)
         self._tables = TableReader(
             service.settings,
             {

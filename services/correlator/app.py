@@ -12,22 +12,23 @@ from schemas.topics import FOLDS, JOINS, MT_OUTCOMES, RECEIPTS, SMSC_INBOUND, SU
 from services.correlator.fold.cycle import FoldCycle
 from services.correlator.fold.partition import FoldPartition
 from services.correlator.join.cycle import JoinCycle
+from services.correlator.join.deadlines import BROKERS_APART_MS
 from services.correlator.join.partition import JoinPartition
 from services.correlator.join.receipt_states import upper_map
-from services.correlator.state.changelog import Changelog
+from services.correlator.state.changelog import Changelog, broker_count
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.records import Out
 from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.stage import Stage
 from shared.messages.connector_profile import profile_of
-from shared.process.clock import now_ms
+from shared.process.clock import monotonic_s, now_ms
 from shared.process.service import Service, run_service
 
 CADENCE_MS: Final = 200
 """Nobody waits for a receipt: fewer, fatter transactions."""
 MAX_RECORDS: Final = 2_000
-PROOF_RETRY_MS: Final = 500
+PROOF_RETRY_S: Final = 0.5
 """When the receipts of a due deadline were not read to their end, it is looked at again after this."""
 
 JOIN: Final = StageConfig(
@@ -42,22 +43,25 @@ class JoinHandler(StageHandler):
     def __init__(self, service: Service) -> None:
         self.stage: Final = Stage(service, JOIN, self)
         self._gateway: Final = service.gateway
+        self._settings: Final = service.settings
         self._config_hash = ""
         self._cycle: Final = JoinCycle(service.events)
         self._changelog: Final = Changelog(
             service.settings,
             JOINS,
             self._cycle.partitions,
-            lambda number: JoinPartition(number, service.events),
+            lambda number: JoinPartition(number, service.events, self._apart_ms),
             partial(service.progress, JOIN.group),
         )
         self._watermarks: dict[TopicPartition, tuple[int, int]] = {}
-        self._proof_at_ms = 0
+        self._proof_at_s = 0.0
+        self._apart_ms = BROKERS_APART_MS
 
     async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
         wanted = _numbers(partitions, SUBMIT_RESULTS)
         if wanted != _numbers(partitions, RECEIPTS):
             raise FatalKafkaError(f"{SUBMIT_RESULTS} and {RECEIPTS} are not assigned alike: {sorted(partitions)}")
+        self._apart_ms = BROKERS_APART_MS if await broker_count(self._settings) > 1 else 0
         await self._changelog.assigned(wanted)
 
     async def revoked(self) -> None:
@@ -73,15 +77,15 @@ class JoinHandler(StageHandler):
 
     def next_due_ms(self) -> int | None:
         due = self._cycle.next_due_ms()
-        return max(due, self._proof_at_ms) if due else due
+        return max(due, now_ms() + round((self._proof_at_s - monotonic_s()) * 1000)) if due else due
 
     async def _prove(self, at_ms: int) -> None:
         """Ask the broker how far the log goes where only that can tell that no receipt in time is still to come.
 
         A watermark is kept until it is reached: under load there is always something behind it already.
         """
-        if at_ms >= self._proof_at_ms and (unproven := self._cycle.unproven(at_ms)):
-            self._proof_at_ms = at_ms + PROOF_RETRY_MS
+        if monotonic_s() >= self._proof_at_s and (unproven := self._cycle.unproven(at_ms)):
+            self._proof_at_s = monotonic_s() + PROOF_RETRY_S
             fetched_at_ms = now_ms()
             inputs = {TopicPartition(topic, number) for topic in (RECEIPTS, SUBMIT_RESULTS) for number in unproven}
             ends = await self.stage.high_watermarks(inputs - self._watermarks.keys())

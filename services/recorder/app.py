@@ -19,7 +19,7 @@ from shared.kafka.records import Out
 from shared.membership.frame import Application
 from shared.membership.handler import GivenUp, StageConfig, StageHandler
 from shared.membership.stage import Stage
-from shared.process.clock import now_ms
+from shared.process.clock import monotonic_s, now_ms
 from shared.process.service import Service, run_service
 
 log = logging.getLogger(__name__)
@@ -39,6 +39,11 @@ _WRITE_DOWN: Final = (
 )
 
 
+def steady_ms() -> int:
+    """The own clock: what waits here counts by it."""
+    return int(monotonic_s() * 1000)
+
+
 class RecorderHandler(StageHandler):
     """Batches of events into ClickHouse, and the hours they touch."""
 
@@ -52,29 +57,30 @@ class RecorderHandler(StageHandler):
         outs: list[Out] = []
         if records:
             outs = await record(self._clickhouse, self._patience, records, at_ms)
-            self._plan.changed(now_ms())
+            self._plan.changed(steady_ms())
         due_ms = self._plan.due_at_ms()
-        if due_ms is not None and due_ms <= now_ms():
+        if due_ms is not None and due_ms <= steady_ms():
             await self._roll_up()
         return outs
 
     def next_due_ms(self) -> int | None:
-        return self._plan.due_at_ms()
+        due_ms = self._plan.due_at_ms()
+        return None if due_ms is None else now_ms() + due_ms - steady_ms()
 
     async def _roll_up(self) -> None:
         """Recompute what is due; a failure only makes it due again: events come first."""
-        began_ms = now_ms()
+        began_ms = steady_ms()
         hours: tuple[int, ...] = ()
         try:
-            found = await self._clickhouse.rows(DIRTY_HOURS, {"since_s": self._plan.since_s()})
-            hours = self._plan.choose((int(row[0]) for row in found), began_ms)
+            found = await self._clickhouse.rows(DIRTY_HOURS, {"back_s": self._plan.back_s(began_ms)})
+            hours = self._plan.choose((int(row[0]) for row in found), began_ms, now_ms() // 1000)
             for hour_s in hours:
                 await self._clickhouse.execute(REFRESH_HOUR, {"hour_s": hour_s})
         except ClickHouseUnavailable as error:
             log.warning("the roll-up has to wait: %s", error)
-            self._plan.failed(hours, now_ms())
+            self._plan.failed(hours, steady_ms())
         else:
-            self._plan.done(began_ms, now_ms())
+            self._plan.done(began_ms, steady_ms())
 
 
 def known_migrations() -> tuple[Migration, ...]:
@@ -123,7 +129,7 @@ async def lifespan(app: Application) -> AsyncIterator[None]:
             collect_ms=COLLECT_MS,
             collect_bytes=COLLECT_BYTES,
         )
-        app.add(Stage(service, config, RecorderHandler(clickhouse, patience, RollupPlan(now_ms()))))
+        app.add(Stage(service, config, RecorderHandler(clickhouse, patience, RollupPlan(steady_ms()))))
         yield
     finally:
         await clickhouse.close()

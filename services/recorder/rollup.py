@@ -27,7 +27,7 @@ FROM
 (
     SELECT toStartOfHour(accepted_at) AS hour, max(recorded_at) AS last_at
     FROM sms.event_log
-    WHERE recorded_at >= fromUnixTimestamp({since_s:Int64}) AND toUnixTimestamp64Milli(accepted_at) > 0
+    WHERE recorded_at >= now() - INTERVAL {back_s:Int64} SECOND AND toUnixTimestamp64Milli(accepted_at) > 0
     GROUP BY hour
 ) AS touched
 LEFT JOIN
@@ -67,13 +67,16 @@ GROUP BY account_id, connector_id, country, sender
 
 @dataclass(slots=True)
 class RollupPlan:
-    """What is due when. Times are wall-clock milliseconds; hours are the seconds they begin at."""
+    """What is due when. Times are milliseconds of the process's own clock; hours are the seconds they begin at.
+
+    How far events are looked at is told in seconds back from ClickHouse's now: it stamped them, by its own clock.
+    """
 
     started_at_ms: int
     _due_at_ms: int | None = None
     _rest_until_ms: int = 0
-    _old_at_ms: int = 0
-    _looked_at_s: int | None = None
+    _old_at_ms: int | None = None
+    _looked_at_ms: int | None = None
     _waiting: set[int] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -89,21 +92,24 @@ class RollupPlan:
         """When the next look is due; None while nothing has changed."""
         if self._due_at_ms is not None or not self._waiting:
             return self._due_at_ms
-        return self._old_at_ms + OLD_EVERY_MS
+        return (self._old_at_ms or 0) + OLD_EVERY_MS
 
-    def since_s(self) -> int:
-        """Events recorded from here on are looked at for dirty hours."""
-        if self._looked_at_s is None:
-            return self.started_at_ms // 1000 - LOOK_BACK_S
-        return self._looked_at_s - OVERLAP_S
+    def back_s(self, at_ms: int) -> int:
+        """Events recorded in the last so many seconds are looked at for dirty hours."""
+        if self._looked_at_ms is None:
+            return LOOK_BACK_S
+        return (at_ms - self._looked_at_ms) // 1000 + OVERLAP_S
 
-    def choose(self, dirty: Iterable[int], at_ms: int) -> tuple[int, ...]:
-        """Return the hours to recompute now, of those that are dirty and those that wait; the newest first."""
+    def choose(self, dirty: Iterable[int], at_ms: int, time_s: int) -> tuple[int, ...]:
+        """Return the hours to recompute now, of those that are dirty and those that wait; the newest first.
+
+        `time_s`: what time it is, by the clock by which messages are accepted: Kafka's.
+        """
         self._waiting.update(dirty)
-        self._looked_at_s = at_ms // 1000
+        self._looked_at_ms = at_ms
         self._due_at_ms = None
-        current_s = at_ms // 1000 - at_ms // 1000 % HOUR_S - HOUR_S  # the last hour is still as good as open
-        if at_ms - self._old_at_ms >= OLD_EVERY_MS:
+        current_s = time_s - time_s % HOUR_S - HOUR_S  # the last hour is still as good as open
+        if self._old_at_ms is None or at_ms - self._old_at_ms >= OLD_EVERY_MS:
             self._old_at_ms = at_ms
             chosen = set(self._waiting)
         else:
@@ -114,7 +120,7 @@ class RollupPlan:
     def failed(self, hours: Iterable[int], at_ms: int) -> None:
         """These chosen hours could not be recomputed: they stay due."""
         self._waiting.update(hours)
-        self._old_at_ms = 0
+        self._old_at_ms = None
         self._due_at_ms = at_ms + REFRESH_MS
 
     def done(self, began_at_ms: int, at_ms: int) -> None:

@@ -40,7 +40,7 @@ async def connector_statuses(settings: Settings) -> list[ConnectorStatus]:
     connectors = list(applied.gateway.connectors) if applied else []
     draining = [d.connector for d in applied.draining] if applied else []
     async with kafka_errors(settings):
-        _, binds = await read_states(settings)
+        _, _, binds = await read_states(settings)
     waiting = await waiting_messages(settings, [c.id for c in (*connectors, *draining)])
     found = [_status(c, binds, waiting.get(c.id, 0), draining=False) for c in connectors]
     return found + [_status(c, binds, waiting.get(c.id, 0), draining=True) for c in draining]

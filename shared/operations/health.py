@@ -8,12 +8,12 @@ from aiokafka import ConsumerRecord
 
 from schemas.connector_states import ConnectorState
 from schemas.service_states import ServiceState
-from schemas.topics import CONNECTOR_STATES, EVERY_SERVICE, SERVICE_STATES
+from schemas.topics import CONNECTOR_STATES, EVERY_SERVICE
+from shared.operations.beats import Beat, read_beats
 from shared.operations.clickhouse_access import clickhouse_problem
 from shared.operations.config.apply import read_applied
-from shared.operations.kafka_access import kafka_errors, read_tables
-from shared.process.clock import now_ms
-from shared.process.service import BEAT_FRESH_MS, STUCK_MS
+from shared.operations.kafka_access import kafka_errors
+from shared.process.service import STUCK_MS
 from shared.process.settings import Settings
 
 NOT_KNOWN: Final = "nothing here says where it is"
@@ -24,11 +24,17 @@ class Health:
     """One look. `problems` are sentences; none = healthy. A connector that is not bound is no problem of health."""
 
     at_ms: int
-    services: list[ServiceState]
+    """By Kafka's clock, as all times in it."""
+    beats: list[Beat]
     binds: list[ConnectorState]
     config_hash: str
     clickhouse: str
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def services(self) -> list[ServiceState]:
+        """What every live process said last."""
+        return [beat.state for beat in self.beats]
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -41,17 +47,18 @@ class Health:
         }
 
 
-def judge(services: list[ServiceState], config_hash: str, clickhouse_problem: str, at_ms: int) -> list[str]:
+def judge(beats: list[Beat], config_hash: str, clickhouse_problem: str) -> list[str]:
     """What keeps the whole from being healthy: every service beats, advances, is ready and has the configuration."""
     problems = []
     for name in EVERY_SERVICE:
-        mine = [s for s in services if s.service == name]
+        mine = [beat for beat in beats if beat.state.service == name]
         if not mine:
             problems.append(f"no {name} is running")
-        for state in mine:
+        for beat in mine:
+            state = beat.state
             who = f"{name} {state.instance}"
-            if at_ms - state.progress_at_ms > STUCK_MS:
-                problems.append(f"{who} has not advanced for {(at_ms - state.progress_at_ms) // 1000} s")
+            if beat.stuck_ms > STUCK_MS:
+                problems.append(f"{who} has not advanced for {beat.stuck_ms // 1000} s")
             elif not state.ready:
                 problems.append(f"{who} is starting")
             elif state.config_hash != config_hash:
@@ -64,30 +71,23 @@ def judge(services: list[ServiceState], config_hash: str, clickhouse_problem: st
 async def look(settings: Settings, *, ask_clickhouse: bool = True) -> Health:
     """Read the states and ask ClickHouse. Raises `Unreachable`, `NotFound` (no topics)."""
     async with kafka_errors(settings):
-        services, binds = await read_states(settings)
+        at_ms, beats, binds = await read_states(settings)
         applied = await read_applied(settings)
-    at_ms = now_ms()
-    live = sorted((s for s in services if at_ms - s.beat_at_ms < BEAT_FRESH_MS), key=lambda s: (s.service, s.instance))
+    live = [beat for beat in beats if beat.fresh]
     current = applied.hash if applied else ""
     problem = await asyncio.to_thread(clickhouse_problem, settings) if ask_clickhouse else ""
     answer = problem or ("ok" if ask_clickhouse else NOT_KNOWN)
-    return Health(at_ms, live, binds, current, answer, judge(live, current, problem, at_ms))
+    return Health(at_ms, live, binds, current, answer, judge(live, current, problem))
 
 
-async def read_states(settings: Settings) -> tuple[list[ServiceState], list[ConnectorState]]:
-    """What every process, and the owner of every bind, said last; binds in order."""
-    services: dict[bytes, ServiceState] = {}
+async def read_states(settings: Settings) -> tuple[int, list[Beat], list[ConnectorState]]:
+    """Kafka's time, and what every process, and the owner of every bind, said last; in order."""
     binds: dict[bytes, ConnectorState] = {}
-
-    def on_service(record: ConsumerRecord) -> None:
-        services.pop(record.key or b"", None)
-        if record.value is not None:
-            services[record.key or b""] = ServiceState.from_json(record.value)
 
     def on_bind(record: ConsumerRecord) -> None:
         binds.pop(record.key or b"", None)
         if record.value is not None:
             binds[record.key or b""] = ConnectorState.from_json(record.value)
 
-    await read_tables(settings, {SERVICE_STATES: on_service, CONNECTOR_STATES: on_bind})
-    return list(services.values()), sorted(binds.values(), key=lambda b: (b.connector_id, b.partition))
+    at_ms, beats = await read_beats(settings, {CONNECTOR_STATES: on_bind})
+    return at_ms, beats, sorted(binds.values(), key=lambda b: (b.connector_id, b.partition))

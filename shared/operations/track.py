@@ -8,7 +8,7 @@ from clickhouse_connect.driver.client import Client
 
 from shared.operations.clickhouse_access import clickhouse, clickhouse_errors
 from shared.operations.errors import NotFound
-from shared.process.clock import now_ms
+from shared.process.clock import monotonic_s
 from shared.process.settings import ClickHouseSettings
 
 POLL_S: Final = 0.3
@@ -64,14 +64,14 @@ async def track(settings: ClickHouseSettings, message_id: str, wait_s: float) ->
 
 
 async def _wait_for(client: Client, message_id: str, wait_s: float) -> Life:
-    deadline = now_ms() + wait_s * 1000
+    deadline_s = monotonic_s() + wait_s
     while True:
         # the state first: what the recorder writes in between is then among the events, and not the other way round
         found = await asyncio.to_thread(client.query, _STATE, parameters={"id": message_id})
         events = await asyncio.to_thread(client.query, _EVENTS, parameters={"id": message_id})
         state = next(iter(found.named_results()), {})
         steps = [LifeStep(**event) for event in events.named_results()]
-        if (state.get("final") and steps) or now_ms() >= deadline:
+        if (state.get("final") and steps) or monotonic_s() >= deadline_s:
             if not steps:
                 raise NotFound(f"no event of {message_id} is recorded")
             return Life(message_id, state, steps)

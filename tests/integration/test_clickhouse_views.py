@@ -350,7 +350,7 @@ async def handler_at_work(database: Database) -> Callable[[Sequence[bytes]], Awa
     """A function that records values, and recomputes the hours they touch at once."""
 
     async def work(values: Sequence[bytes]) -> None:
-        handler = RecorderHandler(database.clickhouse, Patience(FakeHost()), RollupPlan(int(time.time() * 1000)))
+        handler = RecorderHandler(database.clickhouse, Patience(FakeHost()), RollupPlan(0))
         assert list(await handler.handle(in_kafka(values), int(time.time() * 1000))) == []
         due_ms = handler.next_due_ms()
         assert due_ms is None or due_ms > time.time() * 1000

@@ -27,6 +27,7 @@ from services.cli.commands import connectors, dlq, preview, report, send, status
 from services.cli.demo import demo
 from services.cli.demo.reconcile import Reconciliation
 from services.cli.output import console, styled, table, tell, tell_json
+from shared.operations.beats import Beat
 from shared.operations.connectors import ConnectorStatus
 from shared.operations.dead_letters import DeadLetter, DeadLetterTopic
 from shared.operations.errors import ManyInvalid, Refused
@@ -111,7 +112,7 @@ def answer(value: Any) -> Callable[..., Any]:
 def commands(text: str) -> dict[str, tuple[dict[str, Any], Callable[[bool], Any]]]:
     """By name: what is put in place of its questions, and how it is run (as JSON or not)."""
     beat, bind, _, ended = wire(text)
-    health = Health(1, [beat], [bind], text, text, [text])
+    health = Health(1, [Beat(beat, 0)], [bind], text, text, [text])
     state = dict.fromkeys(
         ("account_id", "to", "sender", "country", "lane", "encoding", "status", "reason", "connector_id"), text
     )

@@ -56,7 +56,8 @@ class GatewayFollower:
     def _next_look_s(self) -> float | None:
         """When to look at removed connectors again; None = when the configuration changes."""
         end_ms = next_end_ms(self._removed(), now_ms())
-        ends = [] if end_ms is None else [(end_ms - now_ms()) / 1000 + 0.1]
+        # Kafka's clock may be set meanwhile, so not too late
+        ends = [] if end_ms is None else [min((end_ms - now_ms()) / 1000 + 0.1, REMOVED_LOOK_S)]
         return min([*ends, *([REMOVED_LOOK_S] if self._leases.unfinished else [])], default=None)
 
     async def _unfinished(self) -> frozenset[str]:

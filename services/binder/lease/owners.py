@@ -1,5 +1,7 @@
 """Edge: hears of the other owners of binds: their beats, and what they say of their leases."""
 
+from collections.abc import Callable
+
 from aiokafka import ConsumerRecord
 
 from schemas.groups import BINDER_GROUP
@@ -7,13 +9,17 @@ from schemas.service_states import ServiceState
 from services.binder.lease.board import StateBoard
 from services.binder.lease.leases import Leases
 from services.binder.lease.watch import Watch
-from shared.process.clock import monotonic_s, now_ms
+from shared.process.clock import monotonic_s
 
 
 class OwnerTables:
-    """Feeds the watch with the records of `service.states` and `connector.states`, and the leases with what follows."""
+    """Feeds the watch with the records of `service.states` and `connector.states`, and the leases with what follows.
 
-    def __init__(self, watch: Watch, board: StateBoard, leases: Leases) -> None:
+    `made_s` tells when this process made a beat of its own, on its monotonic clock; None for one that it did not make.
+    """
+
+    def __init__(self, watch: Watch, board: StateBoard, leases: Leases, made_s: Callable[[int], float | None]) -> None:
+        self._made_s = made_s
         self._watch = watch
         self._board = board
         self._leases = leases
@@ -34,16 +40,10 @@ class OwnerTables:
         if owner != self._watch.owner:
             self._watch.beat(owner, monotonic_s())
         elif record.value is not None:
-            self._watch.own_beat(made_s(ServiceState.from_json(record.value).beat_at_ms, now_ms(), monotonic_s()))
+            made_s = self._made_s(ServiceState.from_json(record.value).beat_at_ms)
+            if made_s is None:  # an earlier process had this number
+                return
+            self._watch.own_beat(made_s)
             if self._watch.must_drop(monotonic_s()):
                 self._leases.advance()  # at once: the next beat would make it look as if nothing had been
             self._leases.check_free()
-
-
-def made_s(beat_at_ms: int, wall_ms: int, monotonic_now_s: float) -> float:
-    """When this process made a beat, on its monotonic clock: its age is told by the wall clock that it was made by.
-
-    A wall clock that was set forward since makes one beat look too old; the next one is right again. One that was set
-    back makes it look as young as it can be.
-    """
-    return monotonic_now_s - max(0, wall_ms - beat_at_ms) / 1000

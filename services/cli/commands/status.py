@@ -9,7 +9,7 @@ from services.cli.runtime import find_runtime
 from shared.operations.errors import NotFound, Unreachable
 from shared.operations.health import Health, look
 from shared.operations.spans import span
-from shared.process.clock import now_ms
+from shared.process.clock import monotonic_s
 
 POLL_S = 0.5
 
@@ -25,16 +25,16 @@ async def run(data_dir: Path | None, *, wait_s: float, as_json: bool) -> int:
 
 
 async def _until_healthy(data_dir: Path | None, wait_s: float) -> Health:
-    deadline = now_ms() + wait_s * 1000
+    deadline_s = monotonic_s() + wait_s
     while True:
         try:
             runtime = find_runtime(data_dir)
             health = await look(runtime.settings, ask_clickhouse=runtime.knows_clickhouse)
         except (Unreachable, NotFound):  # a broker that is just starting, topics that are just being created
-            if now_ms() >= deadline:
+            if monotonic_s() >= deadline_s:
                 raise
         else:
-            if not health.problems or now_ms() >= deadline:
+            if not health.problems or monotonic_s() >= deadline_s:
                 return health
         await asyncio.sleep(POLL_S)
 
@@ -48,16 +48,18 @@ def _print(health: Health) -> None:
             "ready" if s.ready else "starting",
             len(s.assignment) or "spare",
             s.lag,
-            span(health.at_ms - s.beat_at_ms),
+            span(beat.age_ms),
             s.config_hash,
             s.last_error,
         )
-        for s in health.services
+        for beat in health.beats
+        for s in [beat.state]
     ]
     columns = ["service", "instance", "pid", "state", "partitions", "lag", "last beat", "config", "error"]
     console.print(table("Services", columns, rows, right=["pid", "partitions", "lag", "last beat"]))
     binds = [
-        (b.connector_id, b.partition, b.state, b.owner, span(health.at_ms - b.since_ms), b.reason) for b in health.binds
+        (b.connector_id, b.partition, b.state, b.owner, span(max(0, health.at_ms - b.since_ms)), b.reason)
+        for b in health.binds
     ]
     if binds:
         console.print()

@@ -28,7 +28,7 @@ from shared.local.ports import free_port
 from shared.operations.health import look
 from shared.operations.kafka_access import kafka_errors
 from shared.operations.report import read_report
-from shared.process.clock import now_ms
+from shared.process.clock import monotonic_s
 from shared.process.settings import Settings
 
 READY_S = 60.0
@@ -85,7 +85,7 @@ async def _guarded(stack: Stack, messages: int | None, say: Callable[[str], None
 
 
 async def _demo(stack: Stack, messages: int | None, say: Callable[[str], None], *, as_json: bool) -> int:
-    began_ms = now_ms()
+    began_s = monotonic_s()
     sample = read_sample()[:messages]
     say(
         f"{len(sample)} messages over three connectors, on parts of our own in {stack.options.data_dir}; Ctrl-C ends it"
@@ -94,18 +94,18 @@ async def _demo(stack: Stack, messages: int | None, say: Callable[[str], None], 
     settings = stack.settings
     say("Services: starting")
     await _wait_until_healthy(settings)
-    say(f"Services: all healthy, {(now_ms() - began_ms) / 1000:.0f} s after the start")
+    say(f"Services: all healthy, {monotonic_s() - began_s:.0f} s after the start")
     publisher, follower = Publisher(settings), StatusFollower(settings)
     try:
         await publisher.start()
         await follower.start()
-        sent_ms = now_ms()
+        sent_s = monotonic_s()
         await publisher.publish(sample)
         say("")
-        say(f"Published {len(sample)} requests to Kafka in {(now_ms() - sent_ms) / 1000:.1f} s")
+        say(f"Published {len(sample)} requests to Kafka in {monotonic_s() - sent_s:.1f} s")
         say("")
         missing = await _follow(publisher, follower, stack.submit_log, quiet=as_json)
-        traffic_s = (now_ms() - sent_ms) / 1000
+        traffic_s = monotonic_s() - sent_s
         result = await reconcile_all(settings, publisher, follower, stack.submit_log)
     finally:
         await follower.stop()
@@ -116,17 +116,17 @@ async def _demo(stack: Stack, messages: int | None, say: Callable[[str], None], 
     else:
         console.print()
         console.print(render(found))
-        _print(result, traffic_s, (now_ms() - began_ms) / 1000)
+        _print(result, traffic_s, monotonic_s() - began_s)
     return 0 if result.ok and not missing else EXIT_FAILED
 
 
 async def _wait_until_healthy(settings: Settings) -> None:
-    deadline = now_ms() + READY_S * 1000
+    deadline_s = monotonic_s() + READY_S
     while True:
         health = await look(settings)
         if not health.problems:
             return
-        if now_ms() > deadline:
+        if monotonic_s() > deadline_s:
             raise CliError("not healthy within a minute: " + "; ".join(health.problems))
         await asyncio.sleep(0.3)
 

@@ -30,7 +30,7 @@ from shared.operations.config.gateway_advice import advice
 from shared.operations.config.gateway_yaml import parse_gateway
 from shared.operations.errors import Invalid, ManyInvalid, Unreachable
 from shared.operations.kafka_access import kafka_answers
-from shared.process.clock import now_ms
+from shared.process.clock import monotonic_s, now_ms
 from shared.process.settings import Settings, SettingsError, read_settings
 
 KAFKA, CLICKHOUSE, SIMULATOR, RECORDER = "kafka", "clickhouse", "simulator", "recorder"
@@ -306,8 +306,8 @@ class Stack:
 
     async def _wait_for_clickhouse(self) -> None:
         exit_code = self._exit_code_of(CLICKHOUSE)
-        deadline = now_ms() + READY_S * 1000
-        while now_ms() < deadline:
+        deadline_s = monotonic_s() + READY_S
+        while monotonic_s() < deadline_s:
             if (code := await asyncio.to_thread(exit_code, 0.1)) is not None:
                 raise CliError(f"ClickHouse ended with code {code}: {last_line(self._log(CLICKHOUSE))}")
             with contextlib.suppress(Unreachable):

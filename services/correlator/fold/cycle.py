@@ -37,7 +37,7 @@ class FoldCycle:
         return outs
 
     def next_due_ms(self) -> int | None:
-        """When to forget closed marks without a record, wall clock."""
+        """When to forget closed marks without a record, by Kafka's clock."""
         times = [due for p in self.partitions.values() if (due := p.next_due_ms()) is not None]
         return min(times, default=None)
 

@@ -111,7 +111,7 @@ class FoldPartition:
         self.table.put(key, entry)
 
     def next_due_ms(self) -> int | None:
-        """When closed marks are to be forgotten next, wall clock."""
+        """When closed marks are to be forgotten next, by Kafka's clock."""
         return self._forget.next_due_ms
 
     def expire(self, at_ms: int) -> None:

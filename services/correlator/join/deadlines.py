@@ -8,25 +8,34 @@ from heapq import heappop, heappush
 from typing import Final
 
 WATERMARK_MARGIN_MS: Final = 1_000
-"""A high watermark speaks for records appended this long before it was fetched: the clocks of broker and process."""
+"""A high watermark speaks for records appended this long before it was fetched: Kafka's time is known no better."""
+
+BROKERS_APART_MS: Final = 10_000
+"""How far the clocks of two brokers may differ. What tells the time and what leads a partition may be two of them, and
+who leads it next a third."""
 
 
 class LogClock:
-    """Up to which record time (inclusive, ms) everything that a partition will ever hold has been read."""
+    """Up to which record time (inclusive, ms) everything that a partition will ever hold has been read.
 
-    __slots__ = ("proven_ms",)
+    `apart_ms`: how far the clocks may differ that have stamped it, and the one that tells the time.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_apart_ms", "proven_ms")
+
+    def __init__(self, apart_ms: int = 0) -> None:
+        self._apart_ms = apart_ms
         self.proven_ms = -1
 
     def read_record(self, timestamp_ms: int) -> None:
         """A record of a LogAppendTime topic was read: nothing older comes behind it."""
-        if timestamp_ms - 1 > self.proven_ms:
-            self.proven_ms = timestamp_ms - 1
+        proven_ms = timestamp_ms - 1 - self._apart_ms
+        if proven_ms > self.proven_ms:
+            self.proven_ms = proven_ms
 
     def read_to_watermark(self, fetched_at_ms: int) -> None:
         """The position has reached a high watermark that was asked for at `fetched_at_ms`."""
-        self.proven_ms = max(self.proven_ms, fetched_at_ms - WATERMARK_MARGIN_MS)
+        self.proven_ms = max(self.proven_ms, fetched_at_ms - WATERMARK_MARGIN_MS - self._apart_ms)
 
 
 _LENGTH_OCTETS: Final = 3

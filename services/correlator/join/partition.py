@@ -49,7 +49,9 @@ EARLY_MAX: Final = 8
 class JoinPartition:
     """The join's state for one partition, and what has changed in it since the last `flush`."""
 
-    def __init__(self, number: int, events: EventMaker) -> None:
+    def __init__(self, number: int, events: EventMaker, apart_ms: int = 0) -> None:
+        """`apart_ms`: how far the clocks of Kafka's brokers may differ; 0 where there is one."""
+        self._margin_ms: Final = WATERMARK_MARGIN_MS + apart_ms
         self.number: Final = number
         self.table: Final = StateTable(
             JOINS,
@@ -61,8 +63,8 @@ class JoinPartition:
             unpack=unpack,
             cold=JOIN_MARKS,
         )
-        self.receipts_clock: Final = LogClock()
-        self.results_clock: Final = LogClock()
+        self.receipts_clock: Final = LogClock(apart_ms)
+        self.results_clock: Final = LogClock(apart_ms)
         self._events: Final = events
         self._outs: list[Out] = []
         self._due: Final = Calendar(DUE_WIDTH_MS)
@@ -126,20 +128,20 @@ class JoinPartition:
     # -- deadlines --------------------------------------------------------------------------------------------------
 
     def next_due_ms(self) -> int | None:
-        """When, by the wall clock, something becomes due that a high watermark fetched then can decide; 0 when
+        """When, by Kafka's clock, something becomes due that a high watermark fetched then can decide; 0 when
         something decided is still to be done.
         """
         if self._has_passed(self._due, self._proven_ms) or self._has_passed(self._forget, self._both_proven_ms):
             return 0
         times = [due for due in (self._due.next_due_ms, self._forget.next_due_ms) if due is not None]
-        return min(times) + WATERMARK_MARGIN_MS if times else None
+        return min(times) + self._margin_ms if times else None
 
     def needs_proof(self, at_ms: int) -> bool:
         """Whether at `at_ms` something is due that the log has not decided yet.
 
         A bucket without an open entry needs none: it is settled here, without asking Kafka.
         """
-        latest, settled = at_ms - WATERMARK_MARGIN_MS, 0
+        latest, settled = at_ms - self._margin_ms, 0
         while (due := self._due.next_due_ms) is not None and due <= latest and settled < EXPIRE_MAX:
             keys = self._due.first()
             if any(may_be_open(self.table.packed(key)) for key in keys):

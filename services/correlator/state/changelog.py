@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
 from services.correlator.state.table import StateTable
-from shared.kafka.client import consuming
+from shared.kafka.client import administering, consuming
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.replay import read_range
 from shared.process.clock import monotonic_s
@@ -103,6 +103,12 @@ class Changelog(Generic[P]):
         for _ in part.restored():
             self._progress()
             await asyncio.sleep(0)
+
+
+async def broker_count(settings: Settings) -> int:
+    """How many brokers Kafka has now, each with a clock of its own."""
+    async with administering(settings) as admin:
+        return len((await admin.describe_cluster())["brokers"])
 
 
 async def high_watermarks(settings: Settings, topic: str, partitions: Iterable[int]) -> dict[int, int]:

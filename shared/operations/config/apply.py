@@ -10,16 +10,16 @@ from aiokafka import ConsumerRecord
 from schemas.gateway.connectors.kinds import Connector
 from schemas.gateway.file import AppliedConfig, Gateway
 from schemas.service_states import ServiceState
-from schemas.topics import CONFIG_GATEWAY
+from schemas.topics import CONFIG_GATEWAY, SERVICE_STATES
 from shared.messages.events import EventMaker
 from shared.operations.backlog import left_of_removed
+from shared.operations.beats import kafka_time_ms, read_beats
 from shared.operations.config.compare_and_set import change_config, changed_by_other, who_i_am
 from shared.operations.config.plan import ApplyContext, Plan, plan_of, receipts_until_ms
-from shared.operations.kafka_access import ANSWER_S, kafka_errors, read_tables
+from shared.operations.kafka_access import kafka_errors, read_tables
 from shared.operations.topic_changes import topic_changes
 from shared.operations.topic_creation import make_topics, partition_counts
-from shared.process.clock import now_ms
-from shared.process.service import BEAT_FRESH_MS, read_service_states
+from shared.process.clock import monotonic_s, now_ms
 from shared.process.settings import Settings
 
 POLL_S: Final = 0.5
@@ -49,7 +49,8 @@ async def plan_apply(settings: Settings, gateway: Gateway, *, drop_now: bool = F
     """What `apply_gateway` would make now. Raises `Refused`, `Unreachable`."""
     existing = await partition_counts(settings)
     running = await read_applied(settings) if CONFIG_GATEWAY in existing else None
-    at_ms = now_ms()
+    async with kafka_errors(settings):
+        at_ms = await kafka_time_ms(settings) if SERVICE_STATES in existing else now_ms()
     overdue = [d for d in running.draining if at_ms >= receipts_until_ms(d)] if running else []
     left = await left_of_removed(settings, overdue, at_ms)
     return plan_of(gateway, running, ApplyContext(at_ms, who_i_am(), existing, left), drop_now=drop_now)
@@ -89,13 +90,13 @@ async def wait_until_used(settings: Settings, config_hash: str, timeout_s: float
 
     Raises `Unreachable`.
     """
-    deadline = now_ms() + timeout_s * 1000
+    deadline_s = monotonic_s() + timeout_s
     while True:
-        at_ms = now_ms()
-        async with kafka_errors(settings), asyncio.timeout(ANSWER_S):
-            states = await read_service_states(settings)
-        live = [s for s in states.values() if at_ms - s.beat_at_ms < BEAT_FRESH_MS]
+        asked_s = monotonic_s()
+        async with kafka_errors(settings):
+            _, beats = await read_beats(settings)
+        live = [beat.state for beat in beats if beat.fresh]
         behind = [s for s in live if s.config_hash != config_hash and s.service != "simulator"]
-        if not behind or at_ms >= deadline:
+        if not behind or asked_s >= deadline_s:
             return behind
         await asyncio.sleep(POLL_S)

@@ -4,7 +4,6 @@ import pytest
 
 from schemas.connector_states import BindState, ConnectorState
 from services.binder.lease.machine import TRANSITIONS, Intent, Lease, LeaseCommand, LeaseEvent, LeaseState
-from services.binder.lease.owners import made_s
 from services.binder.lease.watch import DROP_AFTER_S, SILENT_FOR_S, Watch, holder
 
 C, E, S = LeaseCommand, LeaseEvent, LeaseState
@@ -234,14 +233,3 @@ def test_a_beat_that_waited_while_the_process_was_stopped_is_as_old_as_it_is() -
     watch.dropped()
     assert not watch.must_drop(40.0)
     assert not watch.silent("you|1"), "what others did meanwhile is not known"
-
-
-def test_beats_are_aged_by_the_clock_that_made_them() -> None:
-    assert made_s(5_000, 5_020, 100.0) == pytest.approx(99.98)
-    assert made_s(5_000, 35_000, 100.0) == pytest.approx(70.0)
-    assert made_s(5_000, 1_000, 100.0) == 100.0, "the wall clock was set back"
-    watch = Watch("me|2", 0.0)
-    beating(watch, 11)
-    watch.own_beat(-3587.0)  # the wall clock was set forward by an hour between making and reading
-    watch.own_beat(15.0)
-    assert not watch.must_drop(15.0)

@@ -7,44 +7,55 @@ import pytest
 
 from schemas.service_states import ServiceState
 from services.cli.up import watchdog as module
-from services.cli.up.watchdog import CHECK_S, GRACE_AFTER_OUTAGE_MS, Watchdog, stuck_services
+from services.cli.up.watchdog import CHECK_S, GRACE_AFTER_OUTAGE_S, ReadBeat, Watchdog, stuck_services
 from shared.kafka.errors import MissingTopics
-from shared.process.clock import now_ms
+from shared.process.clock import monotonic_s
 from shared.process.service import STUCK_MS
 from shared.process.settings import Settings
 
-AT_MS = 1_790_000_000_000
+AT_MS = 1_790_000_000_000 - 3_600_000
+"""By the clock of who beats: what it is does not matter."""
+
+AT_S = 500.0
 LIMIT_MS = STUCK_MS + int(CHECK_S * 1000)
 
 
-def state(service: str, pid: int, progress_at_ms: int) -> ServiceState:
-    return ServiceState(
+def beat(service: str, pid: int, progress_at_ms: int, read_s: float) -> ReadBeat:
+    state = ServiceState(
         service=service, instance="0", pid=pid, beat_at_ms=AT_MS, started_at_ms=0, ready=True,
         progress_at_ms=progress_at_ms,
     )  # fmt: skip
+    return ReadBeat(state, read_s)
 
 
 STATES = {
-    "ingress|0|1": state("ingress", 1, AT_MS - LIMIT_MS - 1),
-    "encoder|0|2": state("encoder", 2, AT_MS - LIMIT_MS),
+    "ingress|0|1": beat("ingress", 1, AT_MS - LIMIT_MS + 999, AT_S - 1),
+    "encoder|0|2": beat("encoder", 2, AT_MS - LIMIT_MS + 1_000, AT_S - 1),
 }
 PIDS: dict[str, int | None] = {"ingress": 1, "encoder": 2}
 
 
 def test_only_the_one_that_does_not_advance() -> None:
-    assert stuck_services(STATES, PIDS, AT_MS, 0) == ["ingress"]
+    assert stuck_services(STATES, PIDS, AT_S, None) == ["ingress"]
+
+
+def test_one_whose_process_does_not_even_beat() -> None:
+    """Counted from when its last beat was read."""
+    read = {"ingress|0|1": beat("ingress", 1, AT_MS, AT_S)}
+    assert stuck_services(read, PIDS, AT_S + LIMIT_MS / 1000, None) == []
+    assert stuck_services(read, PIDS, AT_S + LIMIT_MS / 1000 + 0.1, None) == ["ingress"]
 
 
 def test_what_an_earlier_process_or_another_machine_left_behind_does_not_count() -> None:
-    assert stuck_services(STATES, {"ingress": 99, "encoder": 2}, AT_MS, 0) == []
-    assert stuck_services(STATES, {"ingress": None, "encoder": 2}, AT_MS, 0) == []
-    assert stuck_services(STATES, {"encoder": 2}, AT_MS, 0) == []
+    assert stuck_services(STATES, {"ingress": 99, "encoder": 2}, AT_S, None) == []
+    assert stuck_services(STATES, {"ingress": None, "encoder": 2}, AT_S, None) == []
+    assert stuck_services(STATES, {"encoder": 2}, AT_S, None) == []
 
 
 def test_nobody_is_restarted_during_an_outage_of_kafka_nor_for_a_minute_after() -> None:
-    assert stuck_services(STATES, PIDS, AT_MS, AT_MS) == []
-    assert stuck_services(STATES, PIDS, AT_MS, AT_MS - GRACE_AFTER_OUTAGE_MS + 1) == []
-    assert stuck_services(STATES, PIDS, AT_MS, AT_MS - GRACE_AFTER_OUTAGE_MS) == ["ingress"]
+    assert stuck_services(STATES, PIDS, AT_S, AT_S) == []
+    assert stuck_services(STATES, PIDS, AT_S, AT_S - GRACE_AFTER_OUTAGE_S + 1) == []
+    assert stuck_services(STATES, PIDS, AT_S, AT_S - GRACE_AFTER_OUTAGE_S) == ["ingress"]
 
 
 class Beats:
@@ -89,8 +100,7 @@ class Scene:
         async def hang() -> None:
             """The beats of a hung service; the watchdog forgets them whenever it begins anew."""
             while True:
-                old_ms = now_ms() - 10 * STUCK_MS
-                self.watchdog._states["ingress|0|1"] = state("ingress", 1, old_ms)
+                self.watchdog._beats["ingress|0|1"] = beat("ingress", 1, AT_MS - 10 * STUCK_MS, monotonic_s())
                 await asyncio.sleep(0)
 
         tasks = [asyncio.create_task(self.watchdog.run()), asyncio.create_task(hang())]
@@ -135,7 +145,7 @@ async def test_nobody_is_restarted_while_any_kafka_does_not_answer(beats: type[B
 
 
 async def test_a_process_that_slept_restarts_nobody(beats: type[Beats], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SLEPT_MS", -1)
+    monkeypatch.setattr(module, "SLEPT_S", -1.0)
     asked = asyncio.Event()
     rounds = 0
 

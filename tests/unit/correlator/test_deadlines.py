@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.correlator.join.deadlines import Calendar, LogClock
+from services.correlator.join.deadlines import BROKERS_APART_MS, WATERMARK_MARGIN_MS, Calendar, LogClock
 
 
 def test_a_record_proves_everything_before_its_own_millisecond() -> None:
@@ -19,6 +19,15 @@ def test_a_watermark_proves_what_was_appended_a_second_before_it_was_fetched() -
     assert clock.proven_ms == 4_000
     clock.read_to_watermark(3_000)
     assert clock.proven_ms == 4_000
+
+
+def test_brokers_whose_clocks_differ_prove_less() -> None:
+    """Who leads the partition next may be behind, and another one tells the time."""
+    clock = LogClock(BROKERS_APART_MS)
+    clock.read_record(50_000)
+    assert clock.proven_ms == 50_000 - 1 - BROKERS_APART_MS
+    clock.read_to_watermark(60_000)
+    assert clock.proven_ms == 60_000 - WATERMARK_MARGIN_MS - BROKERS_APART_MS
 
 
 def test_a_bucket_is_due_when_its_last_millisecond_is_over() -> None:

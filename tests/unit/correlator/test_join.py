@@ -9,7 +9,7 @@ from schemas.lifecycle_events import LifecycleEvent
 from schemas.outcomes import Outcome
 from schemas.statuses import Status
 from schemas.topics import JOINS, LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES
-from services.correlator.join.deadlines import WATERMARK_MARGIN_MS
+from services.correlator.join.deadlines import BROKERS_APART_MS, WATERMARK_MARGIN_MS
 from services.correlator.join.partition import (
     CLOSED_KEEP_MS,
     EARLY_KEEP_MS,
@@ -339,6 +339,22 @@ def test_the_next_due_time_is_a_second_after_the_deadline_and_none_when_idle() -
     assert DEADLINE_MS + WATERMARK_MARGIN_MS <= due <= DEADLINE_MS + 2_000
     assert not join.needs_proof(due - 1)
     assert join.needs_proof(due)
+
+
+def test_with_several_brokers_a_receipt_in_time_may_lie_behind_records_that_look_later() -> None:
+    """The new leader of the partition is 10 s behind the old one."""
+    join = JoinPartition(0, EVENTS, BROKERS_APART_MS)
+    join.result(KEY, submitted())
+    join.receipt(b"acme|2", _seen(smsc_id="2", at_ms=DEADLINE_MS + BROKERS_APART_MS))
+    join.expire()
+    assert statuses(join.flush()) == []
+    due = join.next_due_ms()
+    assert due is not None
+    assert due >= DEADLINE_MS + WATERMARK_MARGIN_MS + BROKERS_APART_MS
+    assert not join.needs_proof(due - 1)
+    assert join.needs_proof(due)
+    join.receipt(KEY, _seen(at_ms=DEADLINE_MS))
+    assert [status[0] for status in statuses(join.flush())] == ["delivered"]
 
 
 def test_deadlines_of_closed_entries_need_no_proof() -> None:

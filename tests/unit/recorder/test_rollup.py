@@ -1,16 +1,17 @@
 """Unit tests of when hours are recomputed."""
 
-from services.recorder.rollup import LOOK_BACK_S, OLD_EVERY_MS, REFRESH_MS, SHARE, RollupPlan
+from services.recorder.rollup import LOOK_BACK_S, OLD_EVERY_MS, OVERLAP_S, REFRESH_MS, SHARE, RollupPlan
 
 HOUR = 1_800_000_000
-NOW = HOUR * 1000 + 30 * 60_000
+TIME_S = HOUR + 30 * 60
+NOW = 7_000  # milliseconds of the own clock, which begins somewhere
 OLD = HOUR - 5 * 3600
 
 
 def begun() -> RollupPlan:
     """A plan after its first look, at NOW."""
     plan = RollupPlan(NOW)
-    plan.choose([], NOW)
+    plan.choose([], NOW, TIME_S)
     plan.done(NOW, NOW)
     return plan
 
@@ -18,8 +19,8 @@ def begun() -> RollupPlan:
 def test_the_first_look_is_due_at_once_and_goes_back_a_day() -> None:
     plan = RollupPlan(NOW)
     assert plan.due_at_ms() == NOW
-    assert plan.since_s() == NOW // 1000 - LOOK_BACK_S
-    assert plan.choose([OLD, HOUR], NOW) == (HOUR, OLD)
+    assert plan.back_s(NOW) == LOOK_BACK_S
+    assert plan.choose([OLD, HOUR], NOW, TIME_S) == (HOUR, OLD)
 
 
 def test_nothing_is_due_while_nothing_changes() -> None:
@@ -32,7 +33,7 @@ def test_changes_are_due_together() -> None:
     plan.changed(NOW + 1000)
     plan.changed(NOW + 5000)
     assert plan.due_at_ms() == NOW + 1000 + REFRESH_MS
-    assert plan.since_s() == NOW // 1000 - 60
+    assert plan.back_s(NOW + 5000) == 5 + OVERLAP_S
 
 
 def test_an_expensive_recomputation_is_followed_by_a_long_rest() -> None:
@@ -45,16 +46,16 @@ def test_an_expensive_recomputation_is_followed_by_a_long_rest() -> None:
 def test_hours_that_are_over_wait_for_each_other() -> None:
     plan = begun()
     plan.changed(NOW)
-    assert plan.choose([OLD, HOUR - 3600, HOUR], NOW + 10_000) == (HOUR, HOUR - 3600)
+    assert plan.choose([OLD, HOUR - 3600, HOUR], NOW + 10_000, TIME_S + 10) == (HOUR, HOUR - 3600)
     assert plan.due_at_ms() == NOW + OLD_EVERY_MS
-    assert plan.choose([OLD - 3600], NOW + OLD_EVERY_MS) == (OLD, OLD - 3600)
+    assert plan.choose([OLD - 3600], NOW + OLD_EVERY_MS, TIME_S + 600) == (OLD, OLD - 3600)
     assert plan.due_at_ms() is None
 
 
 def test_what_failed_stays_due() -> None:
     plan = begun()
     plan.changed(NOW)
-    hours = plan.choose([HOUR], NOW + 10_000)
+    hours = plan.choose([HOUR], NOW + 10_000, TIME_S + 10)
     plan.failed([*hours, OLD], NOW + 11_000)
     assert plan.due_at_ms() == NOW + 11_000 + REFRESH_MS
-    assert plan.choose([], NOW + 30_000) == (HOUR, OLD)
+    assert plan.choose([], NOW + 30_000, TIME_S + 30) == (HOUR, OLD)

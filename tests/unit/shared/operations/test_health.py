@@ -6,6 +6,7 @@ import pytest
 
 from schemas.service_states import ServiceState
 from schemas.topics import EVERY_SERVICE
+from shared.operations.beats import Beat
 from shared.operations.health import Health, judge
 from shared.process.service import STUCK_MS
 
@@ -13,8 +14,8 @@ AT_MS = 1_790_000_000_000
 HASH = "abcdefabcdef"
 
 
-def state(service: str, **changes: Any) -> ServiceState:
-    return ServiceState(
+def beat(service: str, age_ms: int = 0, **changes: Any) -> Beat:
+    state = ServiceState(
         service=service,
         instance="0",
         pid=7,
@@ -24,19 +25,20 @@ def state(service: str, **changes: Any) -> ServiceState:
         config_hash=HASH,
         progress_at_ms=AT_MS - 100,
     ).model_copy(update=changes)
+    return Beat(state, age_ms)
 
 
-ALL = [state(name) for name in EVERY_SERVICE]
+ALL = [beat(name) for name in EVERY_SERVICE]
 
 
 def test_all_is_well() -> None:
-    assert judge(ALL, HASH, "", AT_MS) == []
-    assert judge([*ALL, state("simulator", ready=False, config_hash="")], HASH, "", AT_MS) == []
+    assert judge(ALL, HASH, "") == []
+    assert judge([*ALL, beat("simulator", ready=False, config_hash="")], HASH, "") == []
 
 
 def test_a_service_that_does_not_run() -> None:
-    assert judge(ALL[1:], HASH, "", AT_MS) == ["no ingress is running"]
-    assert judge([], HASH, "", AT_MS) == [f"no {name} is running" for name in EVERY_SERVICE]
+    assert judge(ALL[1:], HASH, "") == ["no ingress is running"]
+    assert judge([], HASH, "") == [f"no {name} is running" for name in EVERY_SERVICE]
 
 
 @pytest.mark.parametrize(
@@ -49,16 +51,22 @@ def test_a_service_that_does_not_run() -> None:
     ],
 )
 def test_one_that_is_not_well_spoils_it(changes: dict[str, Any], problem: str) -> None:
-    assert judge([state("ingress", **changes), *ALL[1:]], HASH, "", AT_MS) == [problem]
-    assert judge([*ALL, state("ingress", **changes)], HASH, "", AT_MS) == [problem]
+    assert judge([beat("ingress", **changes), *ALL[1:]], HASH, "") == [problem]
+    assert judge([*ALL, beat("ingress", **changes)], HASH, "") == [problem]
 
 
 def test_a_long_batch_is_not_stuck() -> None:
-    assert judge([state("ingress", progress_at_ms=AT_MS - STUCK_MS), *ALL[1:]], HASH, "", AT_MS) == []
+    assert judge([beat("ingress", progress_at_ms=AT_MS - STUCK_MS), *ALL[1:]], HASH, "") == []
+
+
+def test_one_that_beats_no_more_grows_old() -> None:
+    """By how old its beat is, not by what it says the time was."""
+    silent = beat("ingress", 9_000, beat_at_ms=AT_MS + 3_600_000, progress_at_ms=AT_MS + 3_600_000 - STUCK_MS + 8_000)
+    assert judge([silent, *ALL[1:]], HASH, "") == ["ingress 0 has not advanced for 31 s"]
 
 
 def test_clickhouse_counts() -> None:
-    assert judge(ALL, HASH, "ClickHouse is away", AT_MS) == ["ClickHouse is away"]
+    assert judge(ALL, HASH, "ClickHouse is away") == ["ClickHouse is away"]
 
 
 def test_health_for_programs() -> None:
