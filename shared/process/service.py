@@ -174,13 +174,20 @@ class Service:
 
     async def learn_the_time(self) -> None:
         """From Kafka, before anything is decided; every beat learns it anew."""
-        await self._timed(Out(SERVICE_STATES, CLOCK_KEY, None))
+        if not await self._timed(Out(SERVICE_STATES, CLOCK_KEY, None)):
+            log.warning(
+                "%s does not keep Kafka's time (message.timestamp.type is not LogAppendTime): this process goes by the "
+                "clock of its machine, which must agree with the others'; see docs/guarantees.md, Clocks",
+                SERVICE_STATES,
+            )
 
-    async def _timed(self, out: Out) -> None:
+    async def _timed(self, out: Out) -> bool:
+        """Write `out`, and learn the time from it; False where Kafka does not tell it."""
         sent_s = monotonic_s()
         appended_at_ms = await self.control.send_timed(out)
         if appended_at_ms is not None:
             learn_kafka_time(appended_at_ms, sent_s)
+        return appended_at_ms is not None
 
     async def _beat_for_the_last_time(self, error: Exception) -> None:
         """Beat with the error: `smsgw status` then says why the process is not there, also while it dies again and
