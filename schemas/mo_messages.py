@@ -6,7 +6,10 @@ from schemas.wire import Wire
 
 
 class InboundMessage(Wire):
-    """At least once; collapse on `mo_id`. Exactly one of `text` and `data` (base64, UDH removed)."""
+    """At least once; collapse on `mo_id`. Exactly one of `text` and `data` (base64, UDH removed).
+
+    A message that is not complete may be followed by a record with the same `mo_id` and more parts.
+    """
 
     mo_id: str
     connector_id: str
@@ -17,6 +20,8 @@ class InboundMessage(Wire):
     data: str | None = None
     data_coding: int
     keyword: str | None = None
-    parts: int = 1
-    complete: bool = True
+    parts: int = Field(default=1, description="How many parts are in it")
+    parts_total: int = Field(default=1, description="How many parts the sender made of it")
+    missing: list[int] = Field(default_factory=list, description="Numbers of the parts that did not come, from 1")
+    complete: bool = Field(default=True, description="False: not all parts came in time")
     received_at_ms: int

@@ -8,6 +8,7 @@ from schemas.dispatch import Dispatch
 from schemas.feedback import Feedback
 from schemas.folds import FoldEntry
 from schemas.gateway.file import AppliedConfig
+from schemas.inbound_parts import InboundEntries
 from schemas.ingress_keys import IdempotencyKey
 from schemas.joins import JoinEntries
 from schemas.lifecycle_events import LifecycleEvent
@@ -94,6 +95,7 @@ SUBMIT_RESULTS: Final = "smsc.submit_results"
 RECEIPTS: Final = "smsc.receipts"
 SMSC_INBOUND: Final = "smsc.inbound"
 JOINS: Final = "correlator.joins"
+INBOUND_PARTS: Final = "correlator.inbound"
 MT_OUTCOMES: Final = "mt.outcomes"
 FOLDS: Final = "correlator.folds"
 MT_STATUSES: Final = "mt.statuses"
@@ -165,8 +167,10 @@ TOPICS: Final[tuple[Topic, ...]] = (
           dead_letters="smsc.submit_results.dlq", summary="segments the SMSC accepted"),
     Topic(RECEIPTS, "provider|smsc_id", RawReceipt, ("binder",), ("correlator",), 8 * DAY_MS, fixed=True,
           log_append_time=True, dead_letters="smsc.receipts.dlq", summary="receipts as received"),
-    Topic(SMSC_INBOUND, "destination_addr", RawInbound, ("binder",), ("correlator",), 8 * DAY_MS,
-          dead_letters="smsc.inbound.dlq", summary="messages from handsets as received"),
+    Topic(SMSC_INBOUND, "destination_addr", RawInbound, ("binder",), ("correlator",), 8 * DAY_MS, fixed=True,
+          log_append_time=True, dead_letters="smsc.inbound.dlq", summary="messages from handsets as received"),
+    Topic(INBOUND_PARTS, "array", InboundEntries, ("correlator",), ("correlator",), None, fixed=True, compacted=True,
+          summary="state of messages from handsets"),
     Topic(JOINS, "provider|smsc_id", JoinEntries, ("correlator",), ("correlator",), None, fixed=True,
           compacted=True, summary="state of the join"),
     Topic(MT_OUTCOMES, "message_id", Outcome, ("throttler", "correlator"), ("correlator",), 8 * DAY_MS, fixed=True,
@@ -189,8 +193,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
           summary="PDUs while somebody looks, decoded and redacted"),
 )  # fmt: skip
 
-CO_PARTITIONED: Final = ((SUBMIT_RESULTS, RECEIPTS, JOINS), (MT_OUTCOMES, FOLDS), (MT_REQUESTS, INGRESS_KEYS),
-                         (MT_REQUESTS_OTP, INGRESS_KEYS_OTP))  # fmt: skip
+CO_PARTITIONED: Final = ((SUBMIT_RESULTS, RECEIPTS, JOINS), (SMSC_INBOUND, INBOUND_PARTS), (MT_OUTCOMES, FOLDS),
+                         (MT_REQUESTS, INGRESS_KEYS), (MT_REQUESTS_OTP, INGRESS_KEYS_OTP))  # fmt: skip
 """Topics with equal partition counts: a record's partition in one decides where to look in another."""
 
 

@@ -8,9 +8,10 @@ from typing import Final
 from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.groups import FOLD_GROUP, JOIN_GROUP
-from schemas.topics import FOLDS, JOINS, MT_OUTCOMES, RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
+from schemas.topics import FOLDS, INBOUND_PARTS, JOINS, MT_OUTCOMES, RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
 from services.correlator.fold.cycle import FoldCycle
 from services.correlator.fold.partition import FoldPartition
+from services.correlator.inbound.cycle import InboundCycle
 from services.correlator.join.cycle import JoinCycle
 from services.correlator.join.deadlines import BROKERS_APART_MS
 from services.correlator.join.partition import JoinPartition
@@ -29,7 +30,7 @@ CADENCE_MS: Final = 200
 """Nobody waits for a receipt: fewer, fatter transactions."""
 MAX_RECORDS: Final = 2_000
 PROOF_RETRY_S: Final = 0.5
-"""When the receipts of a due deadline were not read to their end, it is looked at again after this."""
+"""When the input of a due deadline was not read to its end, it is looked at again after this."""
 
 JOIN: Final = StageConfig(
     JOIN_GROUP, (SUBMIT_RESULTS, RECEIPTS, SMSC_INBOUND), CADENCE_MS, MAX_RECORDS, transactional=True
@@ -38,19 +39,27 @@ FOLD: Final = StageConfig(FOLD_GROUP, (MT_OUTCOMES,), CADENCE_MS, MAX_RECORDS, t
 
 
 class JoinHandler(StageHandler):
-    """Step one over the partitions assigned to this process."""
+    """Step one, and the messages of handsets, over the partitions assigned to this process."""
 
     def __init__(self, service: Service) -> None:
         self.stage: Final = Stage(service, JOIN, self)
         self._gateway: Final = service.gateway
         self._settings: Final = service.settings
         self._config_hash = ""
-        self._cycle: Final = JoinCycle(service.events)
+        self._cycle: Final = JoinCycle()
+        self._inbound: Final = InboundCycle(service.events)
         self._changelog: Final = Changelog(
             service.settings,
             JOINS,
             self._cycle.partitions,
             lambda number: JoinPartition(number, service.events, self._apart_ms),
+            partial(service.progress, JOIN.group),
+        )
+        self._inbound_changelog: Final = Changelog(
+            service.settings,
+            INBOUND_PARTS,
+            self._inbound.partitions,
+            lambda number: self._inbound.make(number, self._apart_ms),
             partial(service.progress, JOIN.group),
         )
         self._watermarks: dict[TopicPartition, tuple[int, int]] = {}
@@ -63,38 +72,54 @@ class JoinHandler(StageHandler):
             raise FatalKafkaError(f"{SUBMIT_RESULTS} and {RECEIPTS} are not assigned alike: {sorted(partitions)}")
         self._apart_ms = BROKERS_APART_MS if await broker_count(self._settings) > 1 else 0
         await self._changelog.assigned(wanted)
+        await self._inbound_changelog.assigned(_numbers(partitions, SMSC_INBOUND))
 
     async def revoked(self) -> None:
         self._watermarks.clear()
         await self._changelog.revoked()
+        await self._inbound_changelog.revoked()
 
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
         self._follow_config()
-        outs = self._cycle.take(records, at_ms)
-        self._cycle.expire()
+        inbound = [record for record in records if record.topic == SMSC_INBOUND]
+        outs = self._inbound.take(inbound, at_ms)
+        outs += self._cycle.take([r for r in records if r.topic != SMSC_INBOUND] if inbound else records, at_ms)
+        self._expire()
         await self._prove(at_ms)
-        return outs + self._cycle.flush()
+        return outs + self._inbound.flush() + self._cycle.flush()
 
     def next_due_ms(self) -> int | None:
-        due = self._cycle.next_due_ms()
+        times = [due for due in (self._cycle.next_due_ms(), self._inbound.next_due_ms()) if due is not None]
+        due = min(times, default=None)
         return max(due, now_ms() + round((self._proof_at_s - monotonic_s()) * 1000)) if due else due
+
+    def _expire(self) -> None:
+        self._inbound.expire()
+        self._cycle.expire()
 
     async def _prove(self, at_ms: int) -> None:
         """Ask the broker how far the log goes where only that can tell that no receipt in time is still to come.
 
         A watermark is kept until it is reached: under load there is always something behind it already.
         """
-        if monotonic_s() >= self._proof_at_s and (unproven := self._cycle.unproven(at_ms)):
+        if monotonic_s() >= self._proof_at_s and (inputs := self._unproven(at_ms)):
             self._proof_at_s = monotonic_s() + PROOF_RETRY_S
             fetched_at_ms = now_ms()
-            inputs = {TopicPartition(topic, number) for topic in (RECEIPTS, SUBMIT_RESULTS) for number in unproven}
             ends = await self.stage.high_watermarks(inputs - self._watermarks.keys())
             self._watermarks |= {tp: (end, fetched_at_ms) for tp, end in ends.items()}
         for tp, (end, fetched_at_ms) in list(self._watermarks.items()):
             if await self.stage.position(tp) >= end:
                 del self._watermarks[tp]
-                self._cycle.read_to_watermark(tp.topic, tp.partition, fetched_at_ms)
-        self._cycle.expire()
+                if tp.topic == SMSC_INBOUND:
+                    self._inbound.read_to_watermark(tp.partition, fetched_at_ms)
+                else:
+                    self._cycle.read_to_watermark(tp.topic, tp.partition, fetched_at_ms)
+        self._expire()
+
+    def _unproven(self, at_ms: int) -> set[TopicPartition]:
+        """The inputs whose high watermarks would decide something that is due."""
+        receipts = {TopicPartition(t, n) for n in self._cycle.unproven(at_ms) for t in (RECEIPTS, SUBMIT_RESULTS)}
+        return receipts | {TopicPartition(SMSC_INBOUND, number) for number in self._inbound.unproven(at_ms)}
 
     def _follow_config(self) -> None:
         if self._gateway.hash == self._config_hash:
@@ -106,7 +131,10 @@ class JoinHandler(StageHandler):
             for name, connector in connectors.items()
             if connector.options.receipt_map
         }
-        self._cycle.profiles = {name: profile_of(connector.options) for name, connector in connectors.items()}
+        self._inbound.profiles = {name: profile_of(connector.options) for name, connector in connectors.items()}
+        self._inbound.timeouts_ms = {
+            name: round(connector.options.inbound_timeout_s * 1000) for name, connector in connectors.items()
+        }
 
 
 class FoldHandler(StageHandler):

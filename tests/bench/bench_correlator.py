@@ -67,7 +67,7 @@ def _best(run: Callable[[], None]) -> float:
 
 
 def _join(*steps: Sequence[In]) -> None:
-    cycle = JoinCycle(EVENTS)
+    cycle = JoinCycle()
     cycle.partitions[0] = JoinPartition(0, EVENTS)
     for step in steps:
         for batch in _batches(step):
@@ -100,7 +100,7 @@ def bench_pairs(count: int) -> None:
 
 def _log(count: int, *, closed: bool) -> Iterator[tuple[bytes, bytes]]:
     """The changelog of so many open entries, or closed marks, made a slice at a time."""
-    cycle = JoinCycle(EVENTS)
+    cycle = JoinCycle()
     for start in range(0, count, 10_000):
         cycle.partitions[0] = JoinPartition(0, EVENTS)
         numbers = range(start, min(start + 10_000, count))

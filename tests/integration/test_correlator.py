@@ -270,7 +270,7 @@ async def test_handset_messages_configuration_and_bad_records(kafka_bootstrap: s
             Out(topic, name.encode(), b"nonsense") for topic in (SUBMIT_RESULTS, RECEIPTS, SMSC_INBOUND, MT_OUTCOMES)
         ]
         refused = outcome(2, word="undeliverable", message_id=traffic.message_id(2), segments=1, reason="smsc_refused")
-        inbound = raw_inbound(b"\x05\x00\x03\x01\x02\x01STOP", esm_class=0x40, destination_addr=name)
+        inbound = raw_inbound(b"STOP", data_coding=0xF1, destination_addr=name)
         await rig.producer.send_all(
             [
                 *bad,
@@ -288,12 +288,43 @@ async def test_handset_messages_configuration_and_bad_records(kafka_bootstrap: s
             )
         )
         message = next(m for m in watch.values(MO_MESSAGES) if m["to"] == name)
-        assert (message["text"], message["keyword"], message["parts"], message["complete"]) == (
-            "STOP",
-            "STOP",
-            2,
-            False,
-        )
+        assert (message["text"], message["keyword"], message["complete"]) == ("STOP", "STOP", True)
+
+
+async def test_a_long_message_of_a_handset_over_a_crash_and_one_that_is_never_whole(
+    kafka_bootstrap: str, name: str
+) -> None:
+    connector = SmppConnector(
+        id="acme-1",
+        host="127.0.0.1",
+        port=2775,
+        system_id="x",
+        password=SecretRef(env="X"),
+        options=SmppOptions(inbound_timeout_s=1),
+    )
+    config = AppliedConfig(hash=name, applied_at_ms=0, gateway=Gateway(version=1, connectors=(connector,)))
+
+    def part(number: int, text: bytes, ref: int = 7, connector_id: str = "acme-2") -> Out:
+        head = bytes((5, 0, 3, ref, 2, number))
+        raw = raw_inbound(head + text, esm_class=0x40, destination_addr=name, connector_id=connector_id)
+        return Out(SMSC_INBOUND, name.encode(), raw.to_json())
+
+    async with Rig(kafka_bootstrap) as rig, _watch(rig) as watch:
+
+        def told() -> list[tuple[str, bool]]:
+            return [(m["text"], m["complete"]) for m in watch.values(MO_MESSAGES) if m["to"] == name]
+
+        await rig.producer.send_all([rig.config_out(config)])
+        async with rig.running("correlator", run, crash=True):
+            await rig.producer.send_all([part(2, b"two"), part(1, b"alone", 8, "acme-1")])
+            await watch.until(lambda: told() == [("alone", False)])
+        await rig.producer.send_all([part(2, b"two"), part(1, b"one "), part(2, b"two"), part(1, b"one ")])
+        async with rig.running("correlator", run):
+            await rig.producer.send_all([part(2, b" no more", 8, "acme-1")])
+            await watch.until(lambda: len(told()) >= 3)
+            assert sorted(told()) == [("alone", False), ("alone no more", True), ("one two", True)]
+            ids = {m["text"]: m["mo_id"] for m in watch.values(MO_MESSAGES) if m["to"] == name}
+            assert ids["alone"] == ids["alone no more"]
 
 
 async def test_state_is_kept_over_a_rebalance_only_when_nobody_else_wrote(kafka_bootstrap: str, name: str) -> None:

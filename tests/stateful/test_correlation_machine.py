@@ -71,7 +71,7 @@ class World:
 
     def start(self, behind: int = 0) -> None:
         """A new process: restored from the changelogs, then the committed offsets, which it may see `behind`."""
-        self.join, self.fold = JoinCycle(EVENTS), FoldCycle()
+        self.join, self.fold = JoinCycle(), FoldCycle()
         self.join.partitions[0] = join = JoinPartition(0, EVENTS)
         self.fold.partitions[0] = fold = FoldPartition(0, EVENTS)
         for topic, part in ((JOINS, join), (FOLDS, fold)):

@@ -44,6 +44,13 @@ class CommonOptions(Strict):
         description="Wait after a temporary error; others pass meanwhile",
         json_schema_extra=read_by("throttler"),
     )
+    inbound_timeout_s: Number = Field(
+        default=600,
+        gt=0,
+        le=604_800,
+        description="A message from a handset whose parts are not all there so long after the first is told as it is",
+        json_schema_extra=read_by("correlator"),
+    )
 
 
 class CommonConnector(Strict):

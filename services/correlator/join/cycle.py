@@ -3,13 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from schemas.topics import RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
-from services.correlator.inbound.messages import InboundReader, Profiles
+from schemas.topics import RECEIPTS, SUBMIT_RESULTS
 from services.correlator.join.entries import read_result
 from services.correlator.join.partition import JoinPartition
 from services.correlator.join.receipts import ReceiptMaps, read_receipt
 from shared.kafka.records import In, Out, dead_letter_of_error
-from shared.messages.events import EventMaker
 
 SERVICE: Final = "correlator"
 
@@ -17,22 +15,19 @@ SERVICE: Final = "correlator"
 class JoinCycle:
     """The partitions of the join, and how the records of each input topic are read.
 
-    `receipt_maps` and `profiles` follow the configuration: whoever reads it sets them anew.
+    `receipt_maps` follows the configuration: whoever reads it sets it anew.
     """
 
-    def __init__(self, events: EventMaker) -> None:
+    def __init__(self) -> None:
         self.partitions: dict[int, JoinPartition] = {}
         self.receipt_maps: ReceiptMaps = {}
-        self.profiles: Profiles = {}
-        self._inbound: Final = InboundReader(events)
         self._readers: Final[dict[str, Callable[[In], list[Out]]]] = {
             SUBMIT_RESULTS: self._read_result,
             RECEIPTS: self._read_receipt,
-            SMSC_INBOUND: self._read_inbound,
         }
 
     def take(self, records: Sequence[In], at_ms: int) -> list[Out]:
-        """Read `records`; returns what needs no state (dead letters, inbound). The rest comes with `flush`.
+        """Read `records`; returns the dead letters. The rest comes with `flush`.
 
         Results go first: a receipt that comes in one batch with its result then never has to wait as an early one.
         """
@@ -81,9 +76,6 @@ class JoinCycle:
         if partition.table.read_to(record.topic, record.offset):
             partition.receipt(_join_key(record), seen)
         return []
-
-    def _read_inbound(self, record: In) -> list[Out]:
-        return list(self._inbound.read(record, self.profiles))
 
 
 def _results_first(record: In) -> bool:

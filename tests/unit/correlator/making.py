@@ -11,7 +11,7 @@ from schemas.outcomes import Outcome
 from schemas.receipts import RawReceipt
 from schemas.smsc_inbound import RawInbound
 from schemas.submit_results import SubmitResult
-from schemas.topics import LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES, RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
+from schemas.topics import LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES, RECEIPTS, SUBMIT_RESULTS
 from services.correlator.join.entries import Accepted, read_result
 from shared.kafka.records import Headers, Out
 from shared.messages.events import EventMaker
@@ -134,10 +134,6 @@ def receipt_record(
     receipt: RawReceipt, key: str = "acme|1", offset: int = 0, at_ms: int = T0 + 5_010, partition: int = 0
 ) -> Record:
     return Record(RECEIPTS, partition, offset, at_ms, key.encode(), receipt.to_json())
-
-
-def inbound_record(inbound: RawInbound, offset: int = 0) -> Record:
-    return Record(SMSC_INBOUND, 0, offset, T0 + 20, inbound.destination_addr.encode(), inbound.to_json())
 
 
 def outcome_record(outcome: Outcome, offset: int = 0, at_ms: int = T0 + 6_000) -> Record:

@@ -13,10 +13,8 @@ from tests.unit.correlator.making import (
     T0,
     Record,
     events,
-    inbound_record,
     message_id,
     of_topic,
-    raw_inbound,
     raw_receipt,
     receipt_record,
     result_record,
@@ -26,23 +24,21 @@ from tests.unit.correlator.making import (
 
 
 def _cycle(*numbers: int) -> JoinCycle:
-    cycle = JoinCycle(EVENTS)
+    cycle = JoinCycle()
     for number in numbers or (0,):
         cycle.partitions[number] = JoinPartition(number, EVENTS)
     return cycle
 
 
-def test_a_batch_of_all_three_topics() -> None:
+def test_a_batch_of_both_topics() -> None:
     cycle = _cycle()
     records: list[In] = [
         receipt_record(raw_receipt()),
-        inbound_record(raw_inbound()),
         result_record(submit_result()),
     ]
     outs = cycle.take(records, T0) + cycle.flush()
     assert statuses(outs) == [("delivered", True, None)]
-    assert sorted(events(outs)) == ["inbound", "receipt"]
-    assert len(of_topic(outs, "mo.messages")) == 1
+    assert events(outs) == ["receipt"]
 
 
 def test_results_of_a_batch_go_first_so_that_no_receipt_has_to_wait() -> None:
@@ -80,7 +76,6 @@ def test_partitions_are_apart() -> None:
         Record(SUBMIT_RESULTS, 0, 5, T0, b"nonsense", submit_result().to_json()),
         Record(RECEIPTS, 0, 5, T0, b"acme|1", None),
         Record(RECEIPTS, 0, 5, T0, None, raw_receipt().to_json()),
-        Record("smsc.inbound", 0, 5, T0, b"60777", b"\xff"),
     ],
 )
 def test_a_bad_record_is_a_dead_letter_and_the_rest_goes_on(record: Record) -> None:
