@@ -26,5 +26,9 @@ DLQ_HEADERS = (
 REPLAYED_FROM = "replayed_from"
 """On a replayed record: `<dead-letter topic>/<partition>/<offset>`."""
 
+ORIGIN_PARTITION = "origin_partition"
+ORIGIN_OFFSET = "origin_offset"
+"""On a request that ingress moved: its first place."""
+
 ORIGIN_TIMESTAMP_MS = "origin_timestamp_ms"
 """On a request that was moved or replayed: when Kafka first had it, its `accepted_at_ms`."""

@@ -30,6 +30,10 @@ CONFIG_WRITER: Final = "config.gateway"
 """The one `transactional.id` of everybody who changes `config.gateway`: who starts with it fences all others."""
 
 
+DLQ_REPLAY_TRANSACTIONS: Final = "smsgw-dlq-replay"
+"""The `transactional.id` of whoever replays dead letters: one operator at a time, on whatever machine."""
+
+
 def static_member(group: str, instance: str) -> str:
     """The `group.instance.id` of a process: its partitions wait for it while it restarts."""
     return f"{group}-{instance}"

@@ -16,6 +16,7 @@ from schemas.mo_messages import InboundMessage
 from schemas.optouts import OptOut
 from schemas.outcomes import Outcome
 from schemas.receipts import RawReceipt
+from schemas.replays import ReplayMark
 from schemas.requests import Request
 from schemas.reroutes import Reroute
 from schemas.segments import SegmentedMessage
@@ -103,6 +104,7 @@ MO_MESSAGES: Final = "mo.messages"
 LIFECYCLE_EVENTS: Final = "lifecycle.events"
 SERVICE_STATES: Final = "service.states"
 CONNECTOR_STATES: Final = "connector.states"
+DLQ_REPLAYED: Final = "dlq.replayed"
 TRACE_REQUESTS: Final = "smsc.trace_requests"
 TRACES: Final = "smsc.traces"
 
@@ -187,6 +189,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
           log_append_time=True, compacted=True, summary="the beat of every process"),
     Topic(CONNECTOR_STATES, "connector|partition", ConnectorState, ("binder",), ("throttler", "binder", "cli"), None, 1,
           True, compacted=True, summary="who holds which bind"),
+    Topic(DLQ_REPLAYED, "dlq topic|partition|offset", ReplayMark, ("cli",), ("cli",), 32 * DAY_MS, 1, True,
+          compacted=True, summary="which dead letters were replayed; longer than those are kept"),
     Topic(TRACE_REQUESTS, "connector_id|request_id", TraceRequest, ("cli",), ("binder",), HOUR_MS, 1, True,
           compacted=True, transient=True, summary="who looks at a connector's PDUs just now"),
     Topic(TRACES, "connector_id", TraceLine, ("binder",), ("cli",), HOUR_MS, 1, True, transient=True,

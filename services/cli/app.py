@@ -344,12 +344,19 @@ def dlq_show_command(
 def dlq_replay_command(
     topic: Annotated[str, typer.Argument(help="A dead-letter topic, or the topic it belongs to")],
     offset: Annotated[list[int] | None, typer.Option(help="Only these offsets (may be repeated)")] = None,
-    replay_all: Annotated[bool, typer.Option("--all", help="All that are there")] = False,
+    replay_all: Annotated[bool, typer.Option("--all", help="All that were not replayed yet")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be done with each, and why")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Also what was replayed before")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask (nobody is asked without a terminal)")] = False,
     data_dir: DataDir = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Write dead letters back to where they came from."""
-    finish(dlq.replay(topic, offset or [], data_dir, everything=replay_all, as_json=as_json))
+    """Write dead letters back to where they came from, once each, and none whose message has ended."""
+    finish(
+        dlq.replay(
+            topic, offset or [], data_dir, everything=replay_all, as_json=as_json, dry_run=dry_run, again=again, yes=yes
+        )
+    )
 
 
 @schema_app.command("export")

@@ -9,13 +9,11 @@ that claims so makes its own message older by some days, and nothing else.
 
 from typing import Final, NamedTuple
 
-from schemas.dead_letters import ORIGIN_TIMESTAMP_MS, REPLAYED_FROM
+from schemas.dead_letters import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TIMESTAMP_MS, REPLAYED_FROM
 from services.ingress.admission import Admission, Admitted
 from shared.kafka.records import Headers, In, murmur2_partition, trace_headers
 from shared.messages.ids import message_id_of
 
-ORIGIN_PARTITION: Final = "origin_partition"
-ORIGIN_OFFSET: Final = "origin_offset"
 _ORIGIN: Final = frozenset({ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_TIMESTAMP_MS})
 _TELLING: Final = _ORIGIN | {REPLAYED_FROM}
 

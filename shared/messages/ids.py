@@ -1,5 +1,6 @@
 """Pure: identities. Every id is a function of what it names, so a replay yields the same one and repeats collapse."""
 
+import uuid
 from hashlib import blake2b
 
 
@@ -13,6 +14,11 @@ def derived_id(at_ms: int, *parts: str | int) -> str:
     digest = blake2b(text.encode("utf-8", "surrogatepass"), digest_size=9).hexdigest()
     time = "%012x" % (at_ms & 0xFFFF_FFFF_FFFF)  # quicker than a format specification
     return f"{time[:8]}-{time[8:]}-7{digest[:3]}-8{digest[3:6]}-{digest[6:]}"
+
+
+def accepted_at_ms_of(message_id: str) -> int:
+    """The time in a message id. Raises ValueError for what is none."""
+    return uuid.UUID(message_id).int >> 80
 
 
 def message_id_of(timestamp_ms: int, topic: str, partition: int, offset: int) -> str:

@@ -1,9 +1,9 @@
-"""Edge: dead letters: what could not be processed, why, and back again."""
+"""Edge: dead letters: what could not be processed, why, and the record as it was."""
 
-from collections.abc import Collection
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID
 
 from aiokafka import ConsumerRecord
 
@@ -16,19 +16,26 @@ from schemas.dead_letters import (
     DLQ_REASON,
     DLQ_TIMESTAMP_MS,
     DLQ_TOPIC,
+    ORIGIN_OFFSET,
+    ORIGIN_PARTITION,
     ORIGIN_TIMESTAMP_MS,
     REPLAYED_FROM,
 )
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, dlq_of
-from shared.kafka.records import Out
+from shared.kafka.records import Out, object_of
 from shared.kafka.replay import read_range
-from shared.operations.errors import Invalid, NotFound, Refused
-from shared.operations.kafka_access import kafka_errors, no_topics, producing
+from shared.messages.ids import message_id_of
+from shared.operations.errors import Invalid, NotFound
+from shared.operations.kafka_access import kafka_errors, no_topics
 from shared.operations.topic_creation import partition_counts
 from shared.process.settings import Settings
 
+_SENDING: Final = ("mt.submissions", "mt.reroutes", "mt.segments.", "mt.dispatch.")
+"""Topics, or beginnings of their names, whose records lead to a submit."""
+
 _SHOWN_VALUE: Final = 200
 _TELLING: Final = {*DLQ_HEADERS, ORIGIN_TIMESTAMP_MS}
+_ORIGIN: Final = (ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_TIMESTAMP_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,7 @@ async def dead_letter_topics(settings: Settings) -> list[DeadLetterTopic]:
         raise no_topics(settings)
     found = []
     for name in names:
-        if records := await _records(settings, name):
+        if records := await dead_letters_of(settings, name):
             newest = read_dead_letter(records[-1])
             found.append(DeadLetterTopic(name, len(records), newest.at_ms, newest.reason, newest.error))
     return found
@@ -84,30 +91,10 @@ async def newest_dead_letters(settings: Settings, topic: str, limit: int) -> lis
 
     Raises `Unreachable`, `Invalid` (no such topic), `NotFound` (no topics).
     """
-    return [read_dead_letter(record) for record in (await _records(settings, topic))[-limit:]]
+    return [read_dead_letter(record) for record in (await dead_letters_of(settings, topic))[-limit:]]
 
 
-async def replay(settings: Settings, topic: str, offsets: Collection[int] | None) -> int:
-    """Write dead letters back to where they came from; None: all of them. Returns how many.
-
-    Raises `OffsetsNotThere`, `Refused` (a partition is gone), `Invalid`, `NotFound`, `Unreachable`; then nothing is
-    written.
-    """
-    records = await _records(settings, topic)
-    chosen = records if offsets is None else [r for r in records if r.offset in offsets]
-    if missing := sorted(set(offsets or ()) - {r.offset for r in chosen}):
-        raise OffsetsNotThere(missing)
-    outs = [replayed(record) for record in chosen]
-    counts = await partition_counts(settings)
-    for out in outs:
-        if counts.get(out.topic, 0) <= (out.partition or 0):
-            raise Refused(f"{out.topic} partition {out.partition} is not there any more; nothing was replayed")
-    async with kafka_errors(settings), producing(settings) as producer:
-        await producer.send_all(outs)
-    return len(chosen)
-
-
-async def _records(settings: Settings, topic: str) -> list[ConsumerRecord]:
+async def dead_letters_of(settings: Settings, topic: str) -> list[ConsumerRecord]:
     """All dead letters of a topic, oldest first."""
     name = topic if topic.endswith(".dlq") else dlq_of(topic)
     counts = await partition_counts(settings)
@@ -145,6 +132,68 @@ def read_dead_letter(record: ConsumerRecord) -> DeadLetter:
 def _whole(text: str | bytes | None) -> int:
     """A decimal number; -1 for anything else."""
     return int(text) if text and text.isdigit() and len(text) <= 18 else -1
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter and where it was before: topic and partition, empty and -1 where it does not say so."""
+
+    record: ConsumerRecord
+    topic: str
+    partition: int
+    topic_offset: int
+    topic_timestamp_ms: int
+    reason: str
+
+    @property
+    def belongs(self) -> bool:
+        """Whether dead letters of that topic lie where this one does; else somebody made it up."""
+        return bool(dlq_of(self.topic) == self.record.topic)
+
+
+def read_letter(record: ConsumerRecord) -> Letter:
+    """Never raises."""
+    headers = {name: value or b"" for name, value in record.headers if name in DLQ_HEADERS}
+    return Letter(
+        record=record,
+        topic=headers.get(DLQ_TOPIC, b"").decode("utf-8", "replace"),
+        partition=_whole(headers.get(DLQ_PARTITION)),
+        topic_offset=_whole(headers.get(DLQ_OFFSET)),
+        topic_timestamp_ms=_whole(headers.get(DLQ_TIMESTAMP_MS)),
+        reason=headers.get(DLQ_REASON, b"").decode("utf-8", "replace"),
+    )
+
+
+def message_ids_of(letter: Letter) -> tuple[str, ...]:
+    """The messages that a replay of the letter may send: none where it sends nothing (an event, a receipt), or where
+    its value does not say.
+
+    A request is named by its place: the one that it had, and the first one of a request that was moved or replayed.
+    """
+    if letter.topic in {MT_REQUESTS, MT_REQUESTS_OTP}:
+        return _ids_of_request(letter)
+    if not letter.topic.startswith(_SENDING):
+        return ()
+    value = object_of(letter.record.value)
+    context = value.get("context")
+    named = context[0] if isinstance(context, list) and context else value.get("message_id")
+    try:
+        return (str(UUID(named)),) if isinstance(named, str) else ()
+    except ValueError:
+        return ()
+
+
+def _ids_of_request(letter: Letter) -> tuple[str, ...]:
+    headers = {name: value for name, value in letter.record.headers if name in _ORIGIN}
+    partition, offset, first_ms = (_whole(headers.get(name)) for name in _ORIGIN)
+    own = (letter.topic_timestamp_ms, letter.partition, letter.topic_offset)
+    places = [own]
+    if first_ms >= 0:
+        places.append((first_ms, letter.partition, letter.topic_offset))
+        if min(partition, offset) >= 0:
+            places.append((first_ms, partition, offset))
+    known = [place for place in places if min(place) >= 0]
+    return tuple(dict.fromkeys(message_id_of(at_ms, letter.topic, *place) for at_ms, *place in known))
 
 
 def replayed(record: ConsumerRecord) -> Out:

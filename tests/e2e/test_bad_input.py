@@ -16,6 +16,7 @@ from schemas.topics import MT_REQUESTS
 from services.cli.demo.traffic import StatusFollower
 from shared.kafka.client import connection_options
 from shared.messages.ids import message_id_of
+from shared.process.visible import UNSAFE
 from tests.e2e.gateway import Gateway, messages_to, rows, statuses_of
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -146,6 +147,35 @@ async def test_a_dead_letter_can_be_replayed_and_comes_back(gateway: Gateway) ->
     assert after[-1]["value"] == "again and again"
     assert (after[-1]["topic"], after[-1]["partition"]) == (MT_REQUESTS, PARTITION)
     assert after[-1]["topic_offset"] > before[-1]["topic_offset"]
+
+
+HOSTILE = "[/x][red]\x1b[31m\x07\x00\x9b2J\u202e\u2066\x7f\nFORGED\r"
+FIELDS = ("account_id", "to", "text", "from", "data", "udh", "lane", "encoding", "receipt", "connector_id",
+          "campaign_id", "idempotency_key", "send_at", "callback_url", "metadata", "tlvs")  # fmt: skip
+TRACKED = ("account_id", "text", "campaign_id", "metadata")
+
+
+async def test_text_that_steers_terminals_ends_well_and_is_shown_as_text(gateway: Gateway) -> None:
+    values: list[bytes | None] = [
+        _request(n, **{name: {HOSTILE: HOSTILE} if name in {"metadata", "tlvs"} else HOSTILE})
+        for n, name in enumerate(FIELDS)
+    ]
+    places, _ = await _end_of_all(gateway, [*values, HOSTILE.encode()], endless={len(values)})
+    shown = [gateway.cli("track", _id(place), "--wait", "30") for name, place in zip(FIELDS, places, strict=False)
+             if name in TRACKED]  # fmt: skip
+    shown += [gateway.cli(*command) for command in (("report",), ("dlq", "list"), ("dlq", "show", MT_REQUESTS))]
+    for ended in shown:
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert UNSAFE.search(ended.stdout.replace("\n", "")) is None
+        assert not any(line.startswith("FORGED") for line in ended.stdout.splitlines())
+    assert "\\x1b[31m" in shown[-1].stdout
+    for command in (("report", "--json"), ("dlq", "show", MT_REQUESTS, "--json")):
+        printed = gateway.cli(*command).stdout
+        assert UNSAFE.search(printed.replace("\n", "")) is None
+        assert rows(gateway.cli(*command))
+    logs = "".join(log.read_text(errors="replace") for log in (gateway.data_dir / "logs").glob("*.log"))
+    assert "FORGED" not in "".join(line[:6] for line in logs.splitlines())
+    assert "\x1b" not in logs
 
 
 async def _letters(gateway: Gateway, count: int) -> list[dict[str, Any]]:
