@@ -17,6 +17,7 @@ class ServiceState(Wire):
     instance: str
     pid: int
     host: str = ""
+    start_id: str = Field(default="", description="Of this start of the process; in containers every pid is 1")
     beat_at_ms: int = Field(description="When it was made, by Kafka's clock as the process has learned it; so are all")
     started_at_ms: int
     ready: bool = Field(description="Has read the configuration and holds its partitions, or is a spare")

@@ -12,7 +12,7 @@ from schemas.topics import SERVICE_STATES
 from shared.kafka.tables import OnRecord, TableReader
 from shared.operations.kafka_access import ANSWER_S
 from shared.process.clock import now_ms
-from shared.process.service import BEAT_FRESH_MS, BEAT_S
+from shared.process.instance import BEAT_FRESH_MS, BEAT_S
 from shared.process.settings import Settings
 
 FOLLOW_S: Final = 3 * BEAT_S

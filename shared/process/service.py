@@ -12,9 +12,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Final
-
-import psutil
-from aiokafka import ConsumerRecord
+from uuid import uuid4
 
 from schemas.lifecycle_events import EventWord
 from schemas.service_states import CLOCK_KEY, ServiceState
@@ -24,11 +22,11 @@ from shared.kafka.client import consuming, partitions_of
 from shared.kafka.errors import FatalKafkaError, KafkaUnavailable, MissingTopics
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
-from shared.kafka.tables import TableReader
 from shared.local.private import UMASK, make_private_folder
 from shared.messages.events import EventMaker
-from shared.process.clock import ago_s, learn_kafka_time, monotonic_s, now_ms
+from shared.process.clock import learn_kafka_time, monotonic_s, now_ms
 from shared.process.gateway import GatewayTable
+from shared.process.instance import BEAT_S, InstanceInUse, ProcessIdentity, living_rival
 from shared.process.settings import Settings, SettingsError, read_settings
 from shared.process.telemetry import LAG, HealthServer, configure_logging
 
@@ -43,14 +41,12 @@ EXIT_INSTANCE_IN_USE: Final = 75
 GC_THRESHOLDS: Final = (200_000, 20, 50)
 """Records make no cycles; looking for some after every 700 allocations costs a few percent of everything."""
 
-BEAT_S: Final = 2.0
 LAST_BEAT_S: Final = 2.0
 LAST_ERROR_MAX: Final = 200
 """Characters: a line of a table."""
 BEATS_KEPT: Final = 32
 """Of its own, to be told how old they are: more than lie between a beat and its coming back."""
 
-BEAT_FRESH_MS: Final = 10_000
 STUCK_MS: Final = 30_000
 """A loop that has not advanced for this long counts as dead."""
 
@@ -61,10 +57,6 @@ class CannotServe(Exception):
 
 class CannotGoOn(Exception):
     """A job that stops on purpose; the message is a sentence for people. Another try may do better: exit code 1."""
-
-
-class InstanceInUse(Exception):
-    """Another process beats under this instance id. Not to be restarted: exit code 75."""
 
 
 class Service:
@@ -79,6 +71,7 @@ class Service:
         self.pid: Final = os.getpid()
         self.instance: Final = settings.instance or f"{socket.gethostname()}-{self.pid}"
         self.owner: Final = f"{self.instance}|{self.pid}"
+        self.identity: Final = ProcessIdentity(name, self.instance, socket.gethostname(), self.pid, uuid4().hex[:12])
         self.stopping: Final = asyncio.Event()
         self.events: Final = EventMaker(name, self.instance)
         self._failure: asyncio.Future[None] | None = None
@@ -133,7 +126,8 @@ class Service:
             service=self.name,
             instance=self.instance,
             pid=self.pid,
-            host=socket.gethostname(),
+            host=self.identity.host,
+            start_id=self.identity.start_id,
             beat_at_ms=at_ms,
             started_at_ms=at_ms - round((monotonic_s() - self._started_s) * 1000),
             ready=self.ready,
@@ -277,54 +271,12 @@ async def check_topics(settings: Settings) -> None:
         await partitions_of(consumer, *(topic.name for topic in shared_topics()))
 
 
-async def read_service_states(settings: Settings) -> dict[str, ServiceState]:
-    """The last beat of every process that has not stopped cleanly, by record key."""
-    states: dict[str, ServiceState] = {}
-
-    def on_record(record: ConsumerRecord) -> None:
-        key = (record.key or b"").decode()
-        if record.value is None:
-            states.pop(key, None)
-        else:
-            states[key] = ServiceState.from_json(record.value)
-
-    reader = TableReader(settings, {SERVICE_STATES: on_record})
-    await reader.start()
-    await reader.stop()
-    return states
-
-
-def rivals(service: Service, states: dict[str, ServiceState], at_ms: int) -> list[ServiceState]:
-    """Other processes that beat lately under this process's name and instance."""
-    return [
-        state
-        for state in states.values()
-        if (state.service, state.instance) == (service.name, service.instance)
-        and state.pid != service.pid
-        and at_ms - state.beat_at_ms < BEAT_FRESH_MS
-    ]
-
-
-def _lives_here(state: ServiceState) -> bool:
-    """Whether the process of a beat runs on this very machine (a dead one may still have a fresh beat)."""
-    if state.host != socket.gethostname():
-        return False
-    try:
-        return ago_s(psutil.Process(state.pid).create_time()) * 1000 >= now_ms() - state.started_at_ms
-    except psutil.Error:
-        return False
-
-
 async def refuse_used_instance(service: Service) -> None:
-    """Raise `InstanceInUse` when a living process on this machine already works under this instance id.
-
-    Across machines two such processes evict each other, which ends in `FatalKafkaError`; see `_exit_code_after`.
-    """
-    if not service.settings.static:
-        return
-    for state in rivals(service, await read_service_states(service.settings), now_ms()):
-        if _lives_here(state):
-            raise InstanceInUse(f"another process uses instance {service.instance} (pid {state.pid})")
+    """Raise `InstanceInUse` when another living process already works under this instance id, wherever it runs."""
+    if service.settings.static:
+        other = await living_rival(service.settings, service.identity)
+        if other is not None:
+            raise InstanceInUse(other)
 
 
 async def _exit_code_after(service: Service, error: FatalKafkaError) -> int:
@@ -332,10 +284,9 @@ async def _exit_code_after(service: Service, error: FatalKafkaError) -> int:
     log.error("%s", error)
     if service.settings.static:
         with contextlib.suppress(Exception):
-            fresh = rivals(service, await read_service_states(service.settings), now_ms())
-            alive = [s for s in fresh if s.host != socket.gethostname() or _lives_here(s)]
-            if alive:
-                log.error("another process uses instance %s (pid %d)", service.instance, alive[0].pid)
+            other = await living_rival(service.settings, service.identity)
+            if other is not None:
+                log.error("%s", InstanceInUse(other))
                 return EXIT_INSTANCE_IN_USE
     return EXIT_FAILED
 

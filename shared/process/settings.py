@@ -10,7 +10,11 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+)(?::(\d{1,5}))?")
-_INSTANCE = re.compile(r"[A-Za-z0-9_.-]{0,40}")
+_INSTANCE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,39})?")
+_INSTANCE_FORM = "at most 40 letters, digits, and the signs _ . -, the first one a letter or digit"
+
+_SHOWN_MAX = 60
+"""Characters of a wrong value that a sentence repeats."""
 
 
 class SettingsError(Exception):
@@ -96,7 +100,8 @@ class Settings(ClickHouseSettings):
     @classmethod
     def _name(cls, value: str) -> str:
         if _INSTANCE.fullmatch(value) is None:
-            raise ValueError(f"{value!r} is no instance id: at most 40 letters, digits, and the signs _ . -")
+            shown = repr(value) if len(value) <= _SHOWN_MAX else f"{value[:_SHOWN_MAX]!r}... ({len(value)} characters)"
+            raise ValueError(f"{shown} is no instance id: {_INSTANCE_FORM}")
         return value
 
     @property

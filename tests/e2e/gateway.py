@@ -22,10 +22,10 @@ from services.cli.demo.traffic import Publisher, StatusFollower, count_dead_lett
 from services.cli.up.run_file import RunFile, read_run_file
 from shared.kafka.replay import read_range
 from shared.local.ports import free_port
+from shared.operations.beats import read_beats
 from shared.operations.clickhouse_access import clickhouse_problem
 from shared.operations.health import look
 from shared.operations.topic_creation import partition_counts
-from shared.process.service import read_service_states
 from shared.process.settings import Settings, read_settings
 from tests.e2e.work import unfinished
 
@@ -179,7 +179,7 @@ class Gateway:
 
     async def instances(self, service: str) -> dict[str, ServiceState]:
         """The last beat under each instance id of a service; a process that stopped cleanly has none."""
-        found = [s for s in (await read_service_states(self.settings)).values() if s.service == service]
+        found = [b.state for b in (await read_beats(self.settings))[1] if b.state.service == service]
         return {state.instance: state for state in sorted(found, key=lambda state: state.beat_at_ms)}
 
     async def bound(self, instance: str) -> set[str]:

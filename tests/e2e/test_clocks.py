@@ -12,7 +12,7 @@ import pytest
 
 from schemas.topics import EVERY_SERVICE
 from shared.process.clock import TEST_CLOCK_VARIABLE
-from shared.process.service import BEAT_S
+from shared.process.instance import BEAT_S
 from tests.e2e.gateway import Gateway, messages_to, settle, steadily, traffic, until_submits
 
 HOUR_MS = 3_600_000

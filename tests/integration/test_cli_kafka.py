@@ -20,7 +20,8 @@ from schemas.gateway.accounts import Account
 from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions
 from schemas.gateway.file import Gateway
 from schemas.gateway.values import SecretRef
-from schemas.topics import dispatch_topic, feedback_topic, segments_topic
+from schemas.service_states import ServiceState
+from schemas.topics import SERVICE_STATES, dispatch_topic, feedback_topic, segments_topic
 from services.cli.commands import dlq, preview, topics
 from services.cli.errors import exit_code_of
 from services.cli.runtime import KAFKA_VARIABLE
@@ -37,6 +38,7 @@ from shared.operations.config.apply import apply_gateway, create_topics, read_ap
 from shared.operations.errors import OperationError
 from shared.operations.kafka_access import producing
 from shared.operations.topic_creation import partition_counts
+from shared.process.clock import now_ms
 from shared.process.settings import Settings
 
 pytestmark = pytest.mark.kafka
@@ -108,6 +110,31 @@ async def test_a_static_member_leaves_while_others_live_on(settings: Settings, p
         assert "throttler-stays" in left
         assert "throttler-goes" not in left
         await assigned(stays, 1)
+
+
+async def test_a_member_that_is_alive_is_not_removed(settings: Settings, printed: Rows) -> None:
+    """Two throttlers would dispatch for up to a second."""
+    await create_topics(settings, (connector("member-1"),))
+
+    async def beat(host: str, value: bool = True) -> None:
+        state = ServiceState(
+            service="throttler", instance="lives", pid=1, host=host, beat_at_ms=now_ms(), started_at_ms=now_ms(),
+            ready=True, progress_at_ms=now_ms(),
+        )  # fmt: skip
+        async with producing(settings) as producer:
+            await producer.send_all([Out(SERVICE_STATES, b"throttler|lives|1", state.to_json() if value else None)])
+
+    async with throttler(settings, "lives", for_good=False):
+        await beat("pod-1")
+        with pytest.raises(
+            OperationError, match=r"throttler-lives is alive: throttler lives \(pid 1 on pod-1\)"
+        ) as told:
+            await topics.members("throttler-lives", None, as_json=True)
+        assert exit_code_of(told.value) == 1
+        assert "stop it first" in told.value.hint
+        await beat("pod-1", value=False)  # a clean stop
+    assert await topics.members("throttler-lives", None, as_json=True) == 0
+    assert printed() == [{"removed": "throttler-lives", "group": "throttler"}]
 
 
 async def transactions(settings: Settings, name: str, topic: str, count: int) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -53,6 +54,17 @@ def ups(kafka_bootstrap: str, tmp_path: Path) -> Iterator[Ups]:
     made.stop()
 
 
+def lines_until(process: "subprocess.Popen[str]", word: str) -> list[str]:
+    """What it prints before a line with `word`."""
+    assert process.stdout is not None
+    found: list[str] = []
+    for line in process.stdout:
+        if word in line:
+            return found
+        found.append(line)
+    raise AssertionError(f"it ended without {word!r}: {found}")
+
+
 def until(process: "subprocess.Popen[str]", word: str) -> None:
     """Read what it prints until a line with `word`."""
     assert process.stdout is not None
@@ -80,6 +92,32 @@ def test_a_second_up_with_the_same_instance_id_ends_with_75(ups: Ups) -> None:
     assert "another process uses instance taken" in " ".join(sentences)
     assert sentences[-1] == "Stopped."
     assert first.poll() is None
+
+
+@pytest.mark.timeout(120)
+def test_an_up_without_an_instance_id_gets_one_of_its_own_on_a_kafka_where_others_run(ups: Ups) -> None:
+    fleet = ups.start("encoder", SMSGW_INSTANCE="0")
+    until(fleet, "In another terminal")
+    ids = []
+    for _ in range(2):
+        laptop = ups.start("encoder,", "--json", SMSGW_INSTANCE="")
+        told = [json.loads(line)["message"] for line in lines_until(laptop, '"ready"')]
+        ids += [sentence.split()[1] for sentence in told if sentence.startswith("Instance: ")]
+        laptop.terminate()
+        assert laptop.wait(30) == 0
+    assert fleet.poll() is None
+    assert len(ids) == 2
+    assert set(ids) == {ids[0]}, "the same place has the same id again"
+    assert re.fullmatch(r"[A-Za-z0-9-]+-[0-9a-f]{4},", ids[0])
+
+
+def test_an_instance_id_that_is_none_is_usage(ups: Ups) -> None:
+    for instance in ("a/b", "x" * 200):
+        process = ups.start("encoder", SMSGW_INSTANCE=instance)
+        _, errors = process.communicate(timeout=40)
+        assert process.returncode == 2
+        assert errors.startswith("error: SMSGW_INSTANCE: ")
+        assert "at most 40 letters, digits" in errors
 
 
 @pytest.mark.timeout(60)

@@ -1,18 +1,34 @@
 """Edge: a service process on a real broker: what ends it, and what it says then."""
 
 import asyncio
+import os
 import socket
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import UnknownError
 
+from schemas.service_states import ServiceState
+from schemas.topics import SERVICE_STATES
 from shared.kafka.errors import FatalKafkaError
+from shared.kafka.records import Out
+from shared.operations.beats import read_beats
 from shared.operations.health import look
 from shared.process import clock
+from shared.process.clock import now_ms
+from shared.process.instance import InstanceInUse
 from shared.process.kafka_time import KafkaTime
-from shared.process.service import CannotGoOn, CannotServe, Service, read_service_states
+from shared.process.service import (
+    EXIT_FAILED,
+    EXIT_INSTANCE_IN_USE,
+    CannotGoOn,
+    CannotServe,
+    Service,
+)
+from shared.process.service import _run as run_to_its_end
 from shared.process.settings import Settings
 from tests.integration.flow_rig import Rig
 
@@ -77,7 +93,7 @@ async def test_a_process_that_dies_of_a_mistake_says_so_in_its_last_beat(kafka_b
         service = Service("test", rig.settings.model_copy(update={"instance": None}))
         with pytest.raises(KeyError):
             await service.run(job)
-        states = [s for s in (await read_service_states(rig.settings)).values() if s.pid == service.pid]
+        states = [s for s in [beat.state for beat in (await read_beats(rig.settings))[1]] if s.pid == service.pid]
     assert [(s.last_error, s.ready) for s in states if s.service == "test" and s.last_error] == [("KeyError(0)", False)]
 
 
@@ -113,3 +129,82 @@ async def test_a_taken_health_port_is_one_sentence(kafka_bootstrap: str, tmp_pat
                 CannotServe, match=rf"SMSGW_HTTP_PORT: 127\.0\.0\.1, port {port}: Address already in use"
             ):
                 await Service("test", settings).run(_wait)
+
+
+@pytest.fixture
+async def other_container(kafka_bootstrap: str) -> AsyncIterator[Callable[..., ServiceState]]:
+    """Another container, whose pid is ours too, beats under an instance id; `beating` for ever, or once."""
+    async with Rig(kafka_bootstrap) as rig:
+        beaters = []
+
+        async def beat(state: ServiceState, times: int) -> None:
+            for _ in range(times):
+                beaten = state.model_copy(update={"beat_at_ms": now_ms()})
+                await rig.producer.send_all(
+                    [Out(SERVICE_STATES, f"test|{state.instance}|{state.pid}".encode(), beaten.to_json())]
+                )
+                await asyncio.sleep(0.2)
+
+        def begin(instance: str, times: int = 1_000) -> ServiceState:
+            state = ServiceState(
+                service="test", instance=instance, pid=os.getpid(), host="pod-1", start_id="other", beat_at_ms=now_ms(),
+                started_at_ms=now_ms(), ready=True, progress_at_ms=now_ms(),
+            )  # fmt: skip
+            beaters.append(asyncio.create_task(beat(state, times)))
+            return state
+
+        yield begin
+        for beater in beaters:
+            beater.cancel()
+        await asyncio.gather(*beaters, return_exceptions=True)
+
+
+async def test_an_instance_id_that_another_container_uses_is_refused_though_its_pid_is_ours(
+    kafka_bootstrap: str, other_container: Callable[..., ServiceState]
+) -> None:
+    instance = uuid4().hex
+    other_container(instance)
+    await asyncio.sleep(0.5)
+    service = Service("test", Settings(kafka_bootstrap_servers=kafka_bootstrap, instance=instance))
+    with pytest.raises(
+        InstanceInUse, match=rf"another process uses instance {instance} \(pid {os.getpid()} on pod-1\)"
+    ):
+        await service.run(_wait)
+
+
+async def test_one_that_has_beaten_lately_and_does_not_again_is_dead(
+    kafka_bootstrap: str, other_container: Callable[..., ServiceState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its pod was killed, and this is the next one."""
+    monkeypatch.setattr("shared.process.instance.NEXT_BEAT_S", 1.0)
+    instance = uuid4().hex
+    other_container(instance, 1)
+    await asyncio.sleep(0.5)
+    service = Service("test", Settings(kafka_bootstrap_servers=kafka_bootstrap, instance=instance))
+    running = asyncio.create_task(service.run(_wait))
+    async with asyncio.timeout(30):
+        while not service.ready:
+            await asyncio.sleep(0.02)
+    service.stopping.set()
+    await running
+
+
+async def test_who_was_evicted_by_another_container_is_not_to_be_started_again(
+    kafka_bootstrap: str, other_container: Callable[..., ServiceState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else they evict each other for ever."""
+    instance = uuid4().hex
+
+    async def evicted(service: Service) -> None:
+        other_container(instance)
+        await asyncio.sleep(0.5)
+        raise FatalKafkaError("fenced")
+
+    settings = Settings(kafka_bootstrap_servers=kafka_bootstrap, instance=instance)
+    assert await run_to_its_end("test", settings, evicted) == EXIT_INSTANCE_IN_USE
+
+    async def unlucky(service: Service) -> None:
+        raise FatalKafkaError("a produce request ended unknown")
+
+    alone = settings.model_copy(update={"instance": uuid4().hex})
+    assert await run_to_its_end("test", alone, unlucky) == EXIT_FAILED

@@ -15,6 +15,7 @@ from schemas.topics import EVERY_SERVICE
 from services.cli.errors import EXIT_INSTANCE_IN_USE, CliError, without_hint
 from services.cli.gateway_file import read_gateway_file
 from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE, REQUEST_TIMEOUT_MS
+from services.cli.up.instance import ALONE, instance_beside_others
 from services.cli.up.run_file import RunFile, read_run_file, remove_run_file, write_run_file
 from shared.local.child import ChildEvent, ChildSpec, ChildState
 from shared.local.kafka import EmbeddedKafka, EmbeddedKafkaError
@@ -55,7 +56,9 @@ READY_S = 60.0
 
 @dataclass(frozen=True, slots=True)
 class StackOptions:
-    """What `smsgw up` was asked for. Ports of None: the default one; `only`: the names of all that is to run here."""
+    """What `smsgw up` was asked for. Ports of None: the default one; `only`: the names of all that is to run here;
+    `instance`: empty = one that nobody else has.
+    """
 
     data_dir: Path
     kafka_port: int | None = None
@@ -64,7 +67,7 @@ class StackOptions:
     only: frozenset[str] = frozenset(ALL)
     config: Path | None = None
     scenario: Path = field(default_factory=lambda: DEMO_DIR / "scenario.yaml")
-    instance: str = "0"
+    instance: str = ALONE
     short_lived: bool = False
     surplus: bool = False
 
@@ -79,6 +82,7 @@ class Stack:
     def __init__(self, options: StackOptions, say: Callable[[str], None]) -> None:
         self.options = options
         self.in_use = asyncio.Event()
+        self.instance = options.instance
         self._config_hash = ""
         self._say = say
         self._run = read_run_file(options.data_dir)
@@ -177,6 +181,8 @@ class Stack:
         gateway_text = self._gateway_text()
         self._check_platform()
         self._check_ports()
+        if not self.instance:
+            await self._find_instance()
         if KAFKA in self.options.only and not self._kafka_address:
             await self._start_kafka()
         if CLICKHOUSE in self.options.only and not self._clickhouse_url:
@@ -192,6 +198,13 @@ class Stack:
         self._settled = True
         self._started_at_ms = now_ms()
         self._write_run_file()
+
+    async def _find_instance(self) -> None:
+        services = self.options.only & set(EVERY_SERVICE)
+        settings = self.settings.model_copy(update={"kafka_request_timeout_ms": REQUEST_TIMEOUT_MS})
+        with without_hint():
+            self.instance = await instance_beside_others(settings, self.options.data_dir, services)
+        self._say(f"Instance: {self.instance}, for others may run on that Kafka (SMSGW_INSTANCE gives another id)")
 
     def on_config(self, config_hash: str) -> None:
         """What is applied now, for run.json; see `refresh_run_file`."""
@@ -216,7 +229,7 @@ class Stack:
         states = self.states()
         run = RunFile(
             pid=os.getpid(),
-            instance=self.options.instance,
+            instance=self.instance,
             kafka_bootstrap_servers=self.bootstrap_servers,
             clickhouse_url=self.clickhouse_url,
             simulator=f"{LOOPBACK}:{self.options.simulator_port}" if SIMULATOR in states else "",
@@ -362,7 +375,7 @@ class Stack:
             KAFKA_VARIABLE: self.bootstrap_servers,
             **({CLICKHOUSE_VARIABLE: self.clickhouse_url} if self.clickhouse_url else {}),
             "SMSGW_DATA_DIR": str(self.options.data_dir),
-            "SMSGW_INSTANCE": self.options.instance,
+            "SMSGW_INSTANCE": self.instance,
             "SMSGW_HTTP_HOST": LOOPBACK,
             "SMSGW_HTTP_PORT": "0",
             "PYTHONUNBUFFERED": "1",
@@ -373,7 +386,7 @@ class Stack:
         environment.setdefault(SIMULATOR_PASSWORD_BEFORE, password)
         listed = [environment.get(SECRET_ENV_VARIABLE, ""), SIMULATOR_PASSWORD_BEFORE]
         environment[SECRET_ENV_VARIABLE] = ",".join(filter(None, listed))
-        if self.options.surplus:
+        if self.options.surplus or not self.options.instance:
             environment["SMSGW_LEAVE_GROUPS"] = "true"
         return ChildSpec(
             name,
@@ -387,7 +400,7 @@ class Stack:
         )
 
     def _log(self, name: str) -> Path:
-        suffix = "" if self.options.instance == "0" else f"-{self.options.instance}"
+        suffix = "" if self.instance == ALONE else f"-{self.instance}"
         return self.options.data_dir / "logs" / f"{name}{suffix}.log"
 
     def _on_event(self, event: ChildEvent) -> None:

@@ -15,8 +15,9 @@ from rich.table import Table
 from schemas.topics import EVERY_SERVICE
 from services.cli.errors import EXIT_INSTANCE_IN_USE, EXIT_INTERRUPTED
 from services.cli.output import console, table, tell, tell_json
-from services.cli.runtime import data_dir_of
-from services.cli.up.stack import ALL, DEMO_DIR, SIMULATOR, SIMULATOR_PORT, Stack, StackOptions
+from services.cli.runtime import KAFKA_VARIABLE, data_dir_of
+from services.cli.up.instance import ALONE
+from services.cli.up.stack import ALL, DEMO_DIR, KAFKA, SIMULATOR, SIMULATOR_PORT, Stack, StackOptions
 from services.cli.up.watchdog import Watchdog
 from shared.local.ports import LOOPBACK
 from shared.operations.errors import Invalid
@@ -54,9 +55,14 @@ def options_of(
         clickhouse_port=clickhouse_port,
         only=names,
         config=config,
-        instance=os.environ.get("SMSGW_INSTANCE") or "0",
+        instance=os.environ.get("SMSGW_INSTANCE") or _instance_of_its_own(names),
         surplus=only is not None and bool(os.environ.get("SMSGW_INSTANCE")),
     )
+
+
+def _instance_of_its_own(names: frozenset[str]) -> str:
+    """Of an `up` that runs the Kafka it works on; empty = it is one of several, and will see who is there."""
+    return ALONE if KAFKA in names and not os.environ.get(KAFKA_VARIABLE) else ""
 
 
 async def run(options: StackOptions, *, as_json: bool) -> int:

@@ -1,6 +1,7 @@
 """Edge: restarts a service whose loop has not advanced for 30 s, unless Kafka is what does not answer."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
 
@@ -75,13 +76,13 @@ class Watchdog:
         self._say = say
         self._on_config = on_config
         self._outage_s: float | None = None
+        self._host = socket.gethostname()
 
     def _on_state(self, record: ConsumerRecord) -> None:
         key = (record.key or b"").decode()
-        if record.value is None:
-            self._beats.pop(key, None)
-        else:
-            self._beats[key] = ReadBeat(ServiceState.from_json(record.value), monotonic_s())
+        self._beats.pop(key, None)
+        if record.value is not None and (state := ServiceState.from_json(record.value)).host == self._host:
+            self._beats[key] = ReadBeat(state, monotonic_s())  # a pid of another machine says nothing about ours
 
     def _on_gateway(self, record: ConsumerRecord) -> None:
         if record.value is not None:

@@ -30,6 +30,14 @@ def test_everything_unless_said_otherwise() -> None:
     assert options(simulator=False).only == frozenset(ALL) - {SIMULATOR}
 
 
+def test_beside_others_it_gets_an_instance_id_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert options("encoder").instance == "", "the Kafka of another `up`"
+    monkeypatch.setenv("SMSGW_KAFKA_BOOTSTRAP_SERVERS", "fleet:9092")
+    assert options().instance == ""
+    monkeypatch.setenv("SMSGW_INSTANCE", "0")
+    assert options().instance == "0"
+
+
 def test_only_some() -> None:
     assert options(" encoder, ,binder").only == {"encoder", "binder"}
 

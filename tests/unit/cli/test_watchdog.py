@@ -1,7 +1,9 @@
 """Which services are restarted because they do not advance, and what the watching itself survives."""
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -50,6 +52,15 @@ def test_what_an_earlier_process_or_another_machine_left_behind_does_not_count()
     assert stuck_services(STATES, {"ingress": 99, "encoder": 2}, AT_S, None) == []
     assert stuck_services(STATES, {"ingress": None, "encoder": 2}, AT_S, None) == []
     assert stuck_services(STATES, {"encoder": 2}, AT_S, None) == []
+
+
+def test_a_process_of_another_machine_with_the_same_pid_is_none_of_ours() -> None:
+    """In containers every pid is 1."""
+    watchdog = Scene(answers).watchdog
+    for host in ("elsewhere", socket.gethostname()):
+        value = beat("ingress", 1, 0, 0).state.model_copy(update={"host": host}).to_json()
+        watchdog._on_state(SimpleNamespace(key=f"ingress|{host}|1".encode(), value=value))
+    assert list(watchdog._beats) == [f"ingress|{socket.gethostname()}|1"]
 
 
 def test_nobody_is_restarted_during_an_outage_of_kafka_nor_for_a_minute_after() -> None:

@@ -9,7 +9,7 @@ import pytest
 from schemas.service_states import CLOCK_KEY, ServiceState
 from shared.operations import beats as module
 from shared.operations.beats import BeatTable, read_beats
-from shared.process.service import BEAT_FRESH_MS
+from shared.process.instance import BEAT_FRESH_MS
 from shared.process.settings import Settings
 
 KAFKA_MS = 1_790_000_000_000

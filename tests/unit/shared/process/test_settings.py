@@ -44,6 +44,12 @@ def test_no_address_of_clickhouse(address: str) -> None:
         ("KAFKA_SECURITY_PROTOCOL", "TLS", "input should be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"),
         ("INSTANCE", "a b", "'a b' is no instance id: at most 40 letters, digits, and the signs _ . -"),
         ("INSTANCE", "x" * 41, "is no instance id"),
+        ("INSTANCE", "a/b", "'a/b' is no instance id: at most 40 letters, digits"),
+        ("INSTANCE", "../../etc", "is no instance id"),
+        ("INSTANCE", "..", "is no instance id"),
+        ("INSTANCE", "a|1", "is no instance id"),
+        ("INSTANCE", "a\u202eb", r"'a\u202eb' is no instance id"),
+        ("INSTANCE", "y" * 200, f"'{'y' * 60}'... (200 characters) is no instance id: at most 40"),
         ("HTTP_PORT", "70000", "less than or equal to 65535"),
     ],
 )
