@@ -53,7 +53,7 @@ def main(arguments: Sequence[str]) -> int:
         passwords = read_passwords(scenario, os.environ)
         uvloop.run(_run(scenario, passwords, options))
     except CannotStart as error:
-        sys.stderr.write(f"{error}\n")
+        sys.stderr.writelines(f"{visible(line)}\n" for line in str(error).split("\n"))
         return error.exit_code
     return EXIT_DONE
 

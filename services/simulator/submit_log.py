@@ -15,7 +15,7 @@ class SubmitLog:
 
     def __init__(self, file: Path) -> None:
         self._lines: list[bytes] = []
-        self._fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+        self._fd = os.open(file, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             self._cut_torn_line()
         except OSError:

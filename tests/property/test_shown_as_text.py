@@ -19,11 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemas.connector_states import ConnectorState
+from schemas.gateway.accounts import Account
+from schemas.gateway.connectors.smpp import SmppConnector
+from schemas.gateway.file import AppliedConfig, Gateway
+from schemas.gateway.values import SecretRef
 from schemas.service_states import ServiceState
 from schemas.statuses import Status
 from schemas.traces import TraceLine
 from services.cli import app
-from services.cli.commands import connectors, dlq, preview, report, send, status, topics, trace, track
+from services.cli.commands import config, connectors, dlq, preview, report, send, status, topics, trace, track
 from services.cli.demo import demo
 from services.cli.demo.reconcile import Reconciliation
 from services.cli.output import console, styled, table, tell, tell_json
@@ -102,6 +106,16 @@ def wire(text: str) -> tuple[ServiceState, ConnectorState, TraceLine, Status]:
     return beat, bind, line, ended
 
 
+def _applied(text: str) -> Any:
+    """A configuration as it is applied; what the file may say and nothing checks is the text (YAML has no halves)."""
+    text = text.encode("utf-8", "replace").decode()
+    smpp = SmppConnector(
+        id="a-1", host=text or "h", port=1, system_id=text, password=SecretRef(file=text or "f"), max_binds=1
+    )
+    gateway = Gateway(version=1, connectors=(smpp,), accounts=(Account(id="shop"),), routes=())
+    return AppliedConfig(hash="h", applied_at_ms=1, gateway=gateway)
+
+
 def answer(value: Any) -> Callable[..., Any]:
     async def answered(*_: Any, **__: Any) -> Any:
         return value
@@ -154,6 +168,9 @@ def commands(text: str) -> dict[str, tuple[dict[str, Any], Callable[[bool], Any]
         "topics prune": (
             {"shared.operations.topics.prune": answer([text])}, lambda j: topics.prune(text, None, as_json=j),
         ),
+        "config show": (
+            {at + "config.read_applied": answer(_applied(text))}, lambda j: config.show(None, as_json=j),
+        ),
         "send": ({}, lambda j: answer(send._tell(message_id, ended, 1, as_json=j))()),
     }  # fmt: skip
 
@@ -165,7 +182,7 @@ def commands(text: str) -> dict[str, tuple[dict[str, Any], Callable[[bool], Any]
 def test_every_command_shows_fields_as_text(name: str, as_json: bool, text: str) -> None:
     replaced, run = commands(text)[name]
     with contextlib.ExitStack() as stack:
-        for module in ("status", "dlq", "connectors", "topics"):
+        for module in ("config", "status", "dlq", "connectors", "topics"):
             stack.enter_context(patch(f"services.cli.commands.{module}.find_runtime", runtime))
         for target, value in replaced.items():
             stack.enter_context(patch(target, value))
