@@ -8,6 +8,8 @@ from schemas.wire import Wire
 
 CLOCK_KEY: Final = b"clock"
 """Of tombstones that say nothing: a process that starts writes one to learn when Kafka appended it."""
+CLICKHOUSE_SAYS: Final = "ClickHouse: "
+"""How the recorder's `last_error` begins while events wait for ClickHouse."""
 
 
 class ServiceState(Wire):

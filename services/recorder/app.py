@@ -12,15 +12,16 @@ from aiokafka import ConsumerRecord
 from schemas.groups import RECORDER_GROUP
 from schemas.topics import LIFECYCLE_EVENTS
 from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable
-from services.recorder.migrations import BOOTSTRAP, Migration, ordered, pending
-from services.recorder.recording import SERVICE, Patience, record
+from services.recorder.migrations import BOOTSTRAP, Migration, MigrationError, ordered, pending
+from services.recorder.patience import SERVICE, Patience
+from services.recorder.recording import Recording
 from services.recorder.rollup import DIRTY_HOURS, REFRESH_HOUR, RollupPlan
 from shared.kafka.records import Out
 from shared.membership.frame import Application
 from shared.membership.handler import GivenUp, StageConfig, StageHandler
 from shared.membership.stage import Stage
 from shared.process.clock import monotonic_s, now_ms
-from shared.process.service import Service, run_service
+from shared.process.service import CannotGoOn, Service, run_service
 
 log = logging.getLogger(__name__)
 
@@ -47,20 +48,21 @@ def steady_ms() -> int:
 class RecorderHandler(StageHandler):
     """Batches of events into ClickHouse, and the hours they touch."""
 
-    def __init__(self, clickhouse: ClickHouse, patience: Patience, plan: RollupPlan) -> None:
+    def __init__(self, clickhouse: ClickHouse, patience: Patience, plan: RollupPlan, *, unexplained_max: int) -> None:
         self._clickhouse = clickhouse
         self._patience = patience
+        self._recording = Recording(clickhouse, patience, unexplained_max)
         self._plan = plan
 
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
         """Returns the dead letters, when all else is on ClickHouse's disk."""
         outs: list[Out] = []
         if records:
-            outs = await record(self._clickhouse, self._patience, records, at_ms)
+            outs = await self._recording.record(records, at_ms)
             self._plan.changed(steady_ms())
         due_ms = self._plan.due_at_ms()
         if due_ms is not None and due_ms <= steady_ms():
-            await self._roll_up()
+            await self._patience.call(self._roll_up)
         return outs
 
     def next_due_ms(self) -> int | None:
@@ -112,13 +114,19 @@ async def migrate(clickhouse: ClickHouse) -> list[str]:
 
 @asynccontextmanager
 async def lifespan(app: Application) -> AsyncIterator[None]:
-    """ClickHouse, migrated, and the stage that writes to it. Raises MigrationError, and GivenUp when stopped before."""
+    """ClickHouse, migrated, and the stage that writes to it.
+
+    Raises CannotGoOn where the migrations do not fit the database, and GivenUp when stopped before.
+    """
     service, settings = app.service, app.service.settings
     clickhouse = ClickHouse(settings.clickhouse_url, settings.clickhouse_user, settings.clickhouse_password)
     patience = Patience(service)
     service.expect(_CLICKHOUSE)
     try:
-        names = await patience.until_done(lambda: migrate(clickhouse))
+        try:
+            names = await patience.until_done(lambda: migrate(clickhouse))
+        except MigrationError as error:
+            raise CannotGoOn(str(error)) from error
         if names:
             log.info("migrations applied: %s", ", ".join(names))
         service.set_assignment(_CLICKHOUSE, [])
@@ -129,14 +137,15 @@ async def lifespan(app: Application) -> AsyncIterator[None]:
             collect_ms=COLLECT_MS,
             collect_bytes=COLLECT_BYTES,
         )
-        app.add(Stage(service, config, RecorderHandler(clickhouse, patience, RollupPlan(steady_ms()))))
+        plan, limit = RollupPlan(steady_ms()), settings.internal_errors_max
+        app.add(Stage(service, config, RecorderHandler(clickhouse, patience, plan, unexplained_max=limit)))
         yield
     finally:
         await clickhouse.close()
 
 
 async def run(service: Service) -> None:
-    """Run until the service is asked to stop. Raises MigrationError."""
+    """Run until the service is asked to stop. Raises CannotGoOn."""
     try:
         await Application(service, lifespan).serve()
     except GivenUp as reason:

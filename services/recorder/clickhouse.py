@@ -5,7 +5,6 @@ Calls block and run in one thread of their own, one after the other. A lost conn
 
 import asyncio
 import logging
-import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
@@ -32,56 +31,19 @@ INSERT_SETTINGS: Final = {
 }
 CONNECT_TIMEOUT_S: Final = 5
 ANSWER_TIMEOUT_S: Final = 60
-
-_CODE = re.compile(r"code: (\d+)", re.IGNORECASE)
-_ROW_CODES = frozenset({6, 25, 26, 27, 38, 41, 53, 69, 70, 72, 117, 130, 131, 306, 321, 349, 376, 407, 467, 469})
-"""Errors of ClickHouse that a value in a row can cause: cannot parse, too deeply nested, wrong type, out of range."""
-_SERVER_CODES = frozenset(
-    {
-        60,
-        75,
-        81,
-        159,
-        160,
-        164,
-        173,
-        201,
-        202,
-        203,
-        209,
-        210,
-        225,
-        236,
-        241,
-        242,
-        243,
-        252,
-        279,
-        319,
-        341,
-        372,
-        373,
-        394,
-    }
-    | {425, 439, 473, 497, 499, 516, 519, 593, 667, 999}
-)
-"""Errors that say how the server is: no table, no right, no time, no memory, no disk, no connection, read only."""
-_TOO_MANY_PARTITIONS = "partitions for single INSERT block"
-
-
-class RowsRefused(Exception):
-    """ClickHouse can read the body, but not all of its rows; nothing was written. The text is its own."""
+NO_CLICKHOUSE: Final = "something answers there that is no ClickHouse"
+"""An answer without X-ClickHouse-Summary: a page for people, with the status of a success."""
 
 
 class ClickHouseUnavailable(Exception):
-    """ClickHouse did not do it now (unreachable, out of memory, disk full, ...): retryable, without end.
+    """ClickHouse did not do it: out of reach, out of memory, read-only, a row that it cannot read, ... Retryable.
 
-    `code` is ClickHouse's error where that says nothing of the server: the rows may be to blame. Else None.
+    `answered`: ClickHouse itself said no, rather than nobody, or something in front of it.
     """
 
-    def __init__(self, sentence: str, code: int | None = None) -> None:
+    def __init__(self, sentence: str, *, answered: bool = False) -> None:
         super().__init__(sentence)
-        self.code = code
+        self.answered = answered
 
 
 class ClickHouse:
@@ -97,13 +59,15 @@ class ClickHouse:
             logging.getLogger(chatter).setLevel(logging.CRITICAL)
 
     async def insert(self, values: Sequence[bytes]) -> None:
-        """Write events; returns when they are on disk. Raises RowsRefused or ClickHouseUnavailable: nothing is written,
-        or (after a lost connection) all may be: repeats are harmless."""
+        """Write events; returns when they are on disk. Raises ClickHouseUnavailable: nothing is written, or it is in
+        some tables only, or (after a lost connection) all of it is there: repeats are harmless."""
 
         def run(client: Client) -> None:
-            client.raw_insert(
+            done = client.raw_insert(
                 EVENTS_TABLE, insert_block=insert_body(values), fmt="JSONEachRow", settings=INSERT_SETTINGS
             )
+            if "written_rows" not in done.summary:
+                raise ClickHouseUnavailable(f"{self._url.geturl()}: {NO_CLICKHOUSE}")
 
         await self._call(run)
 
@@ -115,14 +79,6 @@ class ClickHouse:
         """Return all rows of a small result. Raises ClickHouseUnavailable."""
         result = await self._call(lambda client: client.query(query, parameters=dict(parameters or {})))
         return [tuple(row) for row in result.result_rows]
-
-    async def takes_inserts(self) -> bool:
-        """Whether there is a table to insert into, as far as a query can tell."""
-        try:
-            await self.rows(f"SELECT event_id FROM {EVENTS_TABLE} LIMIT 0")  # noqa: S608 - a constant
-        except ClickHouseUnavailable:
-            return False
-        return True
 
     async def close(self) -> None:
         """Let go of the connection and the thread."""
@@ -137,14 +93,20 @@ class ClickHouse:
             return work(self._connected())
         except (ClickHouseConnectError, HTTPError, OSError) as error:
             if isinstance(error, DatabaseError) and not isinstance(error, OperationalError):
-                raise judge(error) from error
+                raise ClickHouseUnavailable(_first_line(error), answered=_is_own(error)) from error
             self._disconnect()
             raise ClickHouseUnavailable(f"{self._url.geturl()} does not answer: {_root(error)}") from error
 
     def _connected(self) -> Client:
+        """Raises what the library raises, and ClickHouseUnavailable."""
         if self._client is None:
-            user, password = self._credentials
-            self._client = clickhouse_connect.get_client(
+            self._client = self._connect()
+        return self._client
+
+    def _connect(self) -> Client:
+        user, password = self._credentials
+        try:
+            return clickhouse_connect.get_client(
                 interface=self._url.scheme,
                 host=self._url.hostname or "127.0.0.1",
                 port=self._url.port or (8443 if self._url.scheme == "https" else 8123),
@@ -156,7 +118,8 @@ class ClickHouse:
                 compress=False,
                 autogenerate_session_id=False,
             )
-        return self._client
+        except (ValueError, LookupError, TypeError) as error:  # a version or a time zone that it cannot read
+            raise ClickHouseUnavailable(f"{self._url.geturl()}: {NO_CLICKHOUSE}: {_first_line(error)}") from error
 
     def _disconnect(self) -> None:
         if self._client is not None:
@@ -164,14 +127,9 @@ class ClickHouse:
             self._client = None
 
 
-def judge(error: DatabaseError) -> RowsRefused | ClickHouseUnavailable:
-    """What an answer of ClickHouse means for an insert."""
-    text = str(error)
-    found = _CODE.search(text)
-    code = int(found[1]) if found is not None else None
-    if code in _ROW_CODES or "(at row " in text or _TOO_MANY_PARTITIONS in text:
-        return RowsRefused(_first_line(error))
-    return ClickHouseUnavailable(_first_line(error), None if code in _SERVER_CODES else code)
+def _is_own(error: DatabaseError) -> bool:
+    """Whether an answer is ClickHouse's: it has its code, or reads like it."""
+    return error.code is not None or "DB::Exception" in str(error)
 
 
 def _root(error: BaseException) -> str:

@@ -1,143 +1,225 @@
-"""Edge: from records to rows: insert a batch, set the rows aside that cannot be inserted, wait as long as it takes."""
+"""Edge: from records to rows: insert a batch, find the rows that are at fault, wait for a server that is.
 
-import asyncio
+Which of the two it is no list of error codes tells: it is tried, with a row that is known to be good (the probe).
+"""
+
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Final, Protocol
 
-from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable, RowsRefused
+from prometheus_client import Counter
+
+from services.recorder.clickhouse import ClickHouseUnavailable
+from services.recorder.patience import SERVICE, Patience
+from services.recorder.probe import partition_time_ms, probe_row
 from services.recorder.rows import RowProblem, problem_of
 from shared.kafka.records import In, Out, dead_letter
-from shared.membership.handler import GivenUp
-
-T = TypeVar("T")
+from shared.process.telemetry import REGISTRY
 
 log = logging.getLogger(__name__)
 
-SERVICE: Final = "recorder"
-FIRST_PAUSE_S: Final = 0.2
-LONGEST_PAUSE_S: Final = 3.0
-SAME_ANSWERS: Final = 3
-"""How often ClickHouse may give the same error for a body before the body itself is suspected."""
+TRIES: Final = 4
+"""So often a row that looks good is refused, alone and by a well server, before it is at fault. After the n-th time n
+probes must pass: then no trouble looks like a row at fault that comes and goes in turns of up to `PERIOD` calls (some
+of the replicas behind a load balancer), or that lasts for two calls or more."""
+PERIOD: Final = 13
+
+_PROBES: Final = Counter(
+    "smsgw_clickhouse_probes", "Known-good rows inserted to see who is at fault", ["result"], registry=REGISTRY
+)
 
 
-class Host(Protocol):
-    """What recording needs of the process around it (shared.process.service.Service has it)."""
+class EventTable(Protocol):
+    """Where events go (services.recorder.clickhouse.ClickHouse is one)."""
 
-    last_error: str
-
-    @property
-    def stopping(self) -> asyncio.Event: ...
-    def progress(self, part: str = "") -> None: ...
+    async def insert(self, values: Sequence[bytes]) -> None:
+        """Raises ClickHouseUnavailable: nothing is written, or some, or all; repeats are harmless."""
 
 
-class Patience:
-    """Tries again until it works, with growing pauses, and tells the process's health why it waits."""
+class Recording:
+    """Batches of one consumer, one after the other.
 
-    def __init__(self, host: Host) -> None:
-        self._host = host
-
-    async def until_done(self, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Return what `attempt` returns, in the end. Raises GivenUp when the process is stopped meanwhile, and
-        RowsRefused."""
-        pause_s = FIRST_PAUSE_S
-        while True:
-            self._host.progress(SERVICE)
-            try:
-                result = await attempt()
-            except ClickHouseUnavailable as error:
-                sentence = f"ClickHouse: {error}"
-                if sentence != self._host.last_error:
-                    log.warning("%s; trying again", sentence)
-                self._host.last_error = sentence
-            except RowsRefused:
-                self._answers()
-                raise
-            else:
-                self._answers()
-                return result
-            try:
-                await asyncio.wait_for(self._host.stopping.wait(), pause_s)
-            except TimeoutError:
-                pause_s = min(pause_s * 2, LONGEST_PAUSE_S)
-            else:
-                raise GivenUp("stopped while ClickHouse did not answer; Kafka keeps the events")
-
-    def _answers(self) -> None:
-        if self._host.last_error.startswith("ClickHouse: "):
-            log.warning("ClickHouse answers again")
-            self._host.last_error = ""
-
-
-async def record(clickhouse: ClickHouse, patience: Patience, records: Sequence[In], at_ms: int) -> list[Out]:
-    """Insert the events of `records`; returns the dead letters of those that cannot be.
-
-    When it returns, every event is either on ClickHouse's disk or a dead letter to be produced. A refused part is
-    looked through; when nothing is to be seen, it is cut in halves until one row is left.
+    `unexplained_max`: so many rows that look good to us and that ClickHouse refuses are no matter of rows any more, in
+    one batch, or in batches in a row of which nothing goes in.
     """
-    inserting = _Inserting(clickhouse, patience)
-    letters: list[Out] = []
-    parts: list[Sequence[In]] = [records]
-    values = [r.value for r in records]
-    if not all(values):
-        parts = [[r for r in records if r.value]]
-        letters = [_letter(r, at_ms) for r in records if not r.value]
-    while parts:
-        part = parts.pop()
-        if not part:
-            continue
-        refusal = await inserting.insert(part)
-        if refusal is None:
-            continue
-        good = [r for r in part if problem_of(r.value, r.timestamp) is None]
-        if len(good) < len(part):
-            letters += [_letter(r, at_ms) for r in part if problem_of(r.value, r.timestamp) is not None]
-            parts.append(good)
-        elif len(part) == 1:
-            letters.append(_letter(part[0], at_ms, refusal))
-        else:
-            parts += [part[len(part) // 2 :], part[: len(part) // 2]]
-    return letters
 
-
-class _Inserting:
-    """The inserts of one batch. An error that is known to be of rows, or comes again and again from a server that is
-    well otherwise, is the rows' fault: waiting would hold up everything behind them for ever."""
-
-    def __init__(self, clickhouse: ClickHouse, patience: Patience) -> None:
-        self._clickhouse = clickhouse
+    def __init__(self, table: EventTable, patience: Patience, unexplained_max: int) -> None:
+        self._table = table
         self._patience = patience
-        self._answers: Counter[int] = Counter()
+        self._unexplained_max = unexplained_max
+        self._in_a_row = 0
 
-    async def insert(self, part: Sequence[In]) -> str | None:
-        """Insert the rows of `part`, in the end; returns ClickHouse's sentence when it cannot take one of them."""
-        values = [r.value or b"" for r in part]
-        try:
-            await self._patience.until_done(lambda: self._attempt(values))
-        except RowsRefused as refusal:
-            return str(refusal)
-        return None
+    async def record(self, records: Sequence[In], at_ms: int) -> list[Out]:
+        """Insert the events of `records`; returns the dead letters of those that cannot be, in their order.
 
-    async def _attempt(self, values: Sequence[bytes]) -> None:
+        When it returns, every event is either on ClickHouse's disk or a dead letter to be produced. A refused part is
+        looked through, and what looks bad is tried apart; what looks good is cut in halves until one row is left.
+        Raises GivenUp when the process is stopped meanwhile.
+        """
+        batch = _Batch(records)
+        parts = [[place for place, record in enumerate(records) if record.value]]
+        if parts[0]:
+            self._patience.has_in_hand(min(record.timestamp for record in records))
+        written = False
+        while parts:
+            part = parts.pop()
+            refusal = await self._refusal(batch, part) if part else None
+            if refusal is None:
+                written = written or bool(part)
+                continue
+            bad = [place for place in part if batch.problem(place)]
+            if len(bad) == len(part) and refusal.answered:
+                batch.refused |= dict.fromkeys(bad, "")
+            elif bad and len(bad) < len(part):
+                parts += [bad, [place for place in part if not batch.problem(place)]]
+            elif len(part) > 1:
+                parts += [part[len(part) // 2 :], part[: len(part) // 2]]
+            else:
+                batch.refused[part[0]] = str(refusal)
+                before = 0 if written else self._in_a_row
+                if before + len(batch.unexplained()) >= self._unexplained_max:
+                    parts.append(await self._hold(batch, part))
+                    written = True
+        self._in_a_row = 0 if written else self._in_a_row + len(batch.unexplained())
+        if batch.refused:
+            log.warning("%d events become dead letters of %s", len(batch.refused), records[0].topic)
+        return batch.letters(at_ms)
+
+    async def _refusal(self, batch: "_Batch", part: list[int]) -> ClickHouseUnavailable | None:
+        """Insert the rows of `part`, in the end. Returns why ClickHouse, which is well, does not take all of them.
+
+        That a row alone is not taken counts only where ClickHouse says so itself.
+        """
+        values = batch.values(part)
+        probe = _Probe(self._table, self._patience, batch.probe(part))
+        tried = said_no = 0
+        while True:
+            try:
+                await self._patience.call(lambda: self._table.insert(values))
+            except ClickHouseUnavailable as error:
+                refusal = error
+            else:
+                self._patience.works()
+                return None
+            if not await probe.passes(1 + tried % PERIOD):
+                tried = said_no = 0
+                continue
+            if len(part) > 1:
+                return refusal
+            tried += 1
+            said_no = said_no + 1 if refusal.answered else 0
+            if said_no >= (1 if batch.problem(part[0]) else TRIES):
+                return refusal
+            await self._patience.pause(tried, None if refusal.answered else refusal)
+
+    async def _hold(self, batch: "_Batch", part: list[int]) -> list[int]:
+        """Too many rows that look good are refused: a mistake of ours, or somebody changed the tables.
+
+        None of them becomes a dead letter before somebody mends it and the row of `part` goes in. Returns the other
+        rows, to be tried anew.
+        """
+
+        async def attempt() -> None:
+            try:
+                await self._table.insert(batch.values(part))
+            except ClickHouseUnavailable as error:
+                raise ClickHouseUnavailable(
+                    f"it takes the recorder's own row, but {self._unexplained_max} events in a row that look good are "
+                    f"refused (SMSGW_INTERNAL_ERRORS_MAX), the last with: {error}"
+                ) from error
+
+        await self._patience.until_done(attempt)
+        again = [place for place in batch.unexplained() if place not in part]
+        for place in batch.unexplained():
+            del batch.refused[place]
+        return again
+
+
+class _Probe:
+    """A row that is known to be good, for the partition and the size of some rows."""
+
+    def __init__(self, table: EventTable, patience: Patience, row: Callable[[], bytes]) -> None:
+        self._table = table
+        self._patience = patience
+        self._make_row = row
+        self._row = b""
+        self._failures = 0
+
+    async def passes(self, times: int) -> bool:
+        """Whether the server takes it so many times. If not, returns when it does again.
+
+        Then one probe more follows than the last time, whatever comes of it: else the next call could meet the same one
+        of several replicas for ever.
+        """
+        self._row = self._row or self._make_row()
         try:
-            await self._clickhouse.insert(values)
+            for _ in range(times):
+                await self._patience.call(self._insert)
         except ClickHouseUnavailable as error:
-            if error.code is None:
-                raise
-            self._answers[error.code] += 1
-            if self._answers[error.code] < SAME_ANSWERS or not await self._clickhouse.takes_inserts():
-                raise
-            raise RowsRefused(str(error)) from error
+            await self._patience.pause(0, error)
+            await self._patience.until_done(self._insert)
+            for _ in range(self._failures % PERIOD):
+                with suppress(ClickHouseUnavailable):
+                    await self._patience.call(self._insert)
+            self._failures += 1
+            return False
+        return True
+
+    async def _insert(self) -> None:
+        try:
+            await self._table.insert([self._row])
+        except ClickHouseUnavailable:
+            _PROBES.labels("refused").inc()
+            raise
+        _PROBES.labels("taken").inc()
 
 
-def _letter(record: In, at_ms: int, refusal: str = "") -> Out:
-    problem = problem_of(record.value, record.timestamp) or RowProblem("invalid_record", "", refusal)
-    return dead_letter(
-        record,
-        reason=problem.reason,
-        error=problem.sentence,
-        at_ms=at_ms,
-        service=SERVICE,
-        field=problem.field,
-    )
+class _Batch:
+    """The records in hand, by their place, and what is known of them."""
+
+    def __init__(self, records: Sequence[In]) -> None:
+        self._records = records
+        self._problems: dict[int, RowProblem | None] = {}
+        self.refused: dict[int, str] = {place: "" for place, record in enumerate(records) if not record.value}
+        """The dead letters to be; with ClickHouse's sentence where we see no problem."""
+
+    def values(self, part: list[int]) -> list[bytes]:
+        return [self._records[place].value or b"" for place in part]
+
+    def problem(self, place: int) -> RowProblem | None:
+        """What we see wrong with a row. Looked at only when something was refused."""
+        if place not in self._problems:
+            record = self._records[place]
+            self._problems[place] = problem_of(record.value or None, record.timestamp)
+        return self._problems[place]
+
+    def unexplained(self) -> list[int]:
+        return sorted(place for place, sentence in self.refused.items() if sentence)
+
+    def probe(self, part: list[int]) -> Callable[[], bytes]:
+        """What makes a probe for the partition of the first row of `part`, longer than the longest."""
+
+        def row() -> bytes:
+            first = self._records[part[0]]
+            at_ms = partition_time_ms(first.value or b"", first.timestamp)
+            return probe_row(at_ms, max(map(len, self.values(part))))
+
+        return row
+
+    def letters(self, at_ms: int) -> list[Out]:
+        found = []
+        for place, sentence in sorted(self.refused.items()):
+            record = self._records[place]
+            problem = self.problem(place) or RowProblem("invalid_record", "", sentence)
+            found.append(
+                dead_letter(
+                    record,
+                    reason=problem.reason,
+                    error=problem.sentence,
+                    at_ms=at_ms,
+                    service=SERVICE,
+                    field=problem.field,
+                )
+            )
+        return found

@@ -88,7 +88,12 @@ def _absurd_time(event: dict[str, Any], recorded_at_ms: int) -> RowProblem | Non
         at_ms = event.get(name) or 0
         if name == "accepted_at_ms" and at_ms == 0:
             continue
-        if not recorded_at_ms - OLDEST_DAYS * DAY_MS <= at_ms <= recorded_at_ms + NEWEST_DAYS * DAY_MS:
+        if not is_near(at_ms, recorded_at_ms):
             sentence = f"{at_ms} is not within {OLDEST_DAYS} days before or {NEWEST_DAYS} days after the record"
             return RowProblem("absurd_time", name, sentence)
     return None
+
+
+def is_near(at_ms: int, recorded_at_ms: int) -> bool:
+    """Whether an event of the time `at_ms` can be in a record of `recorded_at_ms`."""
+    return recorded_at_ms - OLDEST_DAYS * DAY_MS <= at_ms <= recorded_at_ms + NEWEST_DAYS * DAY_MS

@@ -14,13 +14,13 @@ from aiokafka import ConsumerRecord
 
 from schemas.lifecycle_events import EventWord
 from services.recorder.app import RecorderHandler, known_migrations, migrate
-from services.recorder.recording import Patience
+from services.recorder.patience import Patience
 from services.recorder.rollup import REFRESH_HOUR, RollupPlan
 from shared.messages.events import EventMaker
 from shared.operations.clickhouse_access import clickhouse_problem
 from shared.process.settings import ClickHouseSettings
 from tests.integration.database_rig import Database, Story
-from tests.unit.recorder.test_recording import FakeHost
+from tests.unit.recorder.clickhouse_double import FakeHost
 
 pytestmark = pytest.mark.clickhouse
 
@@ -342,7 +342,7 @@ def in_kafka(values: Sequence[bytes | None]) -> list[ConsumerRecord]:
 
 async def recorded(database: Database, values: Sequence[bytes | None]) -> list[Any]:
     """Record `values` as the service does; returns the dead letters."""
-    handler = RecorderHandler(database.clickhouse, Patience(FakeHost()), RollupPlan(2**62))
+    handler = RecorderHandler(database.clickhouse, Patience(FakeHost()), RollupPlan(2**62), unexplained_max=20)
     return list(await handler.handle(in_kafka(values), int(time.time() * 1000)))
 
 
@@ -350,7 +350,7 @@ async def handler_at_work(database: Database) -> Callable[[Sequence[bytes]], Awa
     """A function that records values, and recomputes the hours they touch at once."""
 
     async def work(values: Sequence[bytes]) -> None:
-        handler = RecorderHandler(database.clickhouse, Patience(FakeHost()), RollupPlan(0))
+        handler = RecorderHandler(database.clickhouse, Patience(FakeHost()), RollupPlan(0), unexplained_max=20)
         assert list(await handler.handle(in_kafka(values), int(time.time() * 1000))) == []
         due_ms = handler.next_due_ms()
         assert due_ms is None or due_ms > time.time() * 1000

@@ -1,183 +1,196 @@
-"""Unit tests of recording with a ClickHouse that refuses, fails and comes back."""
+"""Unit tests of recording: who is at fault, a row or the server."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
 
 import orjson
 import pytest
-from aiokafka import ConsumerRecord
-from clickhouse_connect.driver.exceptions import DatabaseError
+from hypothesis import given
+from hypothesis import strategies as st
 
-from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable, RowsRefused, judge
-from services.recorder.recording import Patience, record
+from services.recorder.clickhouse import ClickHouseUnavailable
+from services.recorder.recording import PERIOD, TRIES, Recording
 from shared.membership.handler import GivenUp
+from tests.unit.recorder.clickhouse_double import (
+    NOW,
+    FakeHost,
+    NoPauses,
+    ScriptedClickHouse,
+    event,
+    in_kafka,
+    is_probe,
+    letters_of,
+    said,
+)
 
-NOW = 1_800_000_000_000
-
-
-class FakeHost:
-    def __init__(self) -> None:
-        self.stopping = asyncio.Event()
-        self.last_error = ""
-        self.steps = 0
-
-    def progress(self, part: str = "") -> None:
-        self.steps += 1
-
-
-class FakeClickHouse:
-    """Refuses bodies with a value in `poison`, fails as often as `failures` says."""
-
-    def __init__(self, poison: set[bytes], failures: int = 0, code: int | None = None) -> None:
-        self.well = True
-        self._code = code
-        self.stored: list[bytes] = []
-        self.inserts = 0
-        self._poison = poison
-        self._failures = failures
-
-    async def insert(self, values: Sequence[bytes]) -> None:
-        self.inserts += 1
-        if self._failures:
-            self._failures -= 1
-            raise ClickHouseUnavailable("it is down")
-        if self._poison.intersection(values):
-            if self._code is not None:
-                raise ClickHouseUnavailable("code: 4711", self._code)
-            raise RowsRefused("cannot parse (at row 1)")
-        self.stored += values
-
-    async def takes_inserts(self) -> bool:
-        return self.well
+REFUSED = ("invalid_record", "")
 
 
-def event(number: int, **changes: Any) -> bytes:
-    return orjson.dumps(
-        {
-            "event_id": f"01a20b71-4b69-75ab-8da3-{number:012}",
-            "event": "accepted",
-            "service": "x",
-            "occurred_at_ms": NOW,
-        }
-        | changes
-    )
-
-
-def records(values: Sequence[bytes | None]) -> list[ConsumerRecord]:
-    return [
-        ConsumerRecord("lifecycle.events", 1, offset, NOW, 1, b"key", value, 0, 0, 0, ())
-        for offset, value in enumerate(values)
-    ]
-
-
-async def run(clickhouse: FakeClickHouse, values: Sequence[bytes | None]) -> dict[int, tuple[str, str]]:
-    """Record `values`; returns what became dead letters: offset to (reason, field)."""
-    outs = await record(cast(ClickHouse, clickhouse), Patience(FakeHost()), records(values), NOW + 5)
-    assert {out.topic for out in outs} <= {"lifecycle.events.dlq"}
-    headers = [{name: value or b"" for name, value in out.headers} for out in outs]
-    assert len(headers) == len({h["dlq_offset"] for h in headers})
-    return {int(h["dlq_offset"]): (h["dlq_reason"].decode(), h["dlq_field"].decode()) for h in headers}
+async def run(
+    clickhouse: ScriptedClickHouse, values: Sequence[bytes | None], *, limit: int = 20
+) -> dict[int, tuple[str, str]]:
+    return await letters_of(Recording(clickhouse, NoPauses(FakeHost()), limit), values)
 
 
 async def test_a_good_batch_is_one_insert() -> None:
-    clickhouse = FakeClickHouse(set())
+    clickhouse = ScriptedClickHouse()
     values = [event(number) for number in range(5)]
     assert await run(clickhouse, values) == {}
-    assert (clickhouse.stored, clickhouse.inserts) == (values, 1)
+    assert clickhouse.calls == [values]
 
 
 async def test_no_value_is_no_line_of_a_body() -> None:
     """ClickHouse would skip an empty line without a word."""
-    clickhouse = FakeClickHouse(set())
-    assert await run(clickhouse, [event(0), None, b"", event(1)]) == {
-        1: ("invalid_record", ""),
-        2: ("invalid_record", ""),
-    }
-    assert (clickhouse.stored, clickhouse.inserts) == ([event(0), event(1)], 1)
+    clickhouse = ScriptedClickHouse()
+    assert await run(clickhouse, [event(0), None, b"", event(1)]) == {1: REFUSED, 2: REFUSED}
+    assert clickhouse.calls == [[event(0), event(1)]]
+    assert await run(clickhouse, [None]) == {0: REFUSED}
+    assert len(clickhouse.calls) == 1
 
 
 async def test_bad_rows_are_set_aside_together_and_the_rest_goes_in() -> None:
     bad, far = event(1, segments="x"), event(3, occurred_at_ms=5)
-    clickhouse = FakeClickHouse({bad})
+    clickhouse = ScriptedClickHouse({bad})
     values = [event(0), bad, event(2), far]
     assert await run(clickhouse, values) == {1: ("invalid_record", "segments"), 3: ("absurd_time", "occurred_at_ms")}
-    assert (clickhouse.stored, clickhouse.inserts) == ([event(0), event(2)], 2)
+    assert [call for call in clickhouse.calls if not is_probe(call[0])] == [values, [values[0], values[2]], [bad, far]]
+    assert clickhouse.probes == 2
+    assert await run(ScriptedClickHouse({bad}), [bad]) == {0: ("invalid_record", "segments")}
 
 
 async def test_a_row_that_only_clickhouse_dislikes_is_found_by_halves() -> None:
     values = [event(number) for number in range(100)]
-    clickhouse = FakeClickHouse({values[37], values[38]})
-    assert await run(clickhouse, values) == {37: ("invalid_record", ""), 38: ("invalid_record", "")}
+    clickhouse = ScriptedClickHouse({values[38], values[37]})
+    assert list((await run(clickhouse, values)).items()) == [(37, REFUSED), (38, REFUSED)]
     assert sorted(clickhouse.stored) == sorted(v for n, v in enumerate(values) if n not in (37, 38))
 
 
-async def test_an_error_nobody_knows_is_the_rows_fault_when_it_comes_again_and_again(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("services.recorder.recording.FIRST_PAUSE_S", 0.001)
+async def test_before_a_row_is_at_fault_it_fails_alone_between_more_and_more_probes() -> None:
+    clickhouse = ScriptedClickHouse({event(0)})
+    assert await run(clickhouse, [event(0)]) == {0: REFUSED}
+    assert "".join("p" if is_probe(call[0]) else "r" for call in clickhouse.calls) == "rprpprppprpppp"
+
+
+SERVER_AT_FAULT = [
+    ClickHouseUnavailable("http://127.0.0.1:1 does not answer: Connection refused"),
+    ClickHouseUnavailable("HTTP driver received HTTP status 502"),
+    *(said(f"Code: {code}. DB::Exception: something")
+      for code in (285, 286, 244, 745, 1001, 1002, 198, 74, 76, 290, 307, 60, 81, 241, 243, 252, 164, 516, 27, 4711)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("trouble", SERVER_AT_FAULT, ids=str)
+async def test_whatever_a_sick_server_says_nothing_is_a_dead_letter(trouble: ClickHouseUnavailable) -> None:
+    clickhouse, host = ScriptedClickHouse(), FakeHost()
+    told: list[str] = []
+
+    def sick(call: int, values: Sequence[bytes]) -> ClickHouseUnavailable | None:
+        told.append(host.last_error)
+        return trouble if call < 50 else None
+
+    clickhouse.trouble = sick
     values = [event(number) for number in range(100)]
-    clickhouse = FakeClickHouse({values[37]}, code=4711)
-    assert await run(clickhouse, values) == {37: ("invalid_record", "")}
-    assert len(clickhouse.stored) == 99
-    assert clickhouse.inserts < 20
+    assert await letters_of(Recording(clickhouse, NoPauses(host), 1), values) == {}
+    assert clickhouse.stored == values
+    assert [len(call) for call in clickhouse.calls if not is_probe(call[0])] == [100, 100]
+    since = "; events since 2027-01-15 08:00 UTC wait, Kafka keeps them for 7 days"
+    assert set(told[2:50]) == {f"ClickHouse: {trouble}{since}"}
+    assert host.last_error == ""
 
 
-async def test_no_row_is_to_blame_while_the_server_takes_none(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.recorder.recording.FIRST_PAUSE_S", 0.001)
-    monkeypatch.setattr("services.recorder.recording.LONGEST_PAUSE_S", 0.001)
-    clickhouse, host = FakeClickHouse({event(0)}, code=4711), FakeHost()
-    clickhouse.well = False
-    waiting = asyncio.ensure_future(
-        record(cast(ClickHouse, clickhouse), Patience(host), records([event(0), event(1)]), NOW)
+async def test_a_block_that_is_too_large_goes_in_by_parts() -> None:
+    clickhouse = ScriptedClickHouse()
+    clickhouse.largest = 10
+    values = [event(number) for number in range(100)]
+    assert await run(clickhouse, values) == {}
+    assert clickhouse.stored == values
+
+
+async def test_what_clickhouse_did_not_say_itself_never_costs_a_row() -> None:
+    """A proxy that refuses one row again and again, while probes pass."""
+    clickhouse, host = ScriptedClickHouse(), FakeHost()
+    clickhouse.trouble = lambda call, values: (
+        ClickHouseUnavailable("HTTP status 403") if call < 300 and event(1) in values else None
     )
-    async with asyncio.timeout(10):
-        while clickhouse.inserts < 20:
-            await asyncio.sleep(0.001)
-    clickhouse.well = True
-    assert [dict(out.headers)["dlq_offset"] for out in await waiting] == [b"0"]
-    assert (clickhouse.stored, host.last_error) == ([event(1)], "")
+    values = [event(number) for number in range(4)]
+    assert await letters_of(Recording(clickhouse, NoPauses(host), 20), values) == {}
+    assert (sorted(clickhouse.stored), host.last_error) == (values, "")
 
 
-@pytest.mark.parametrize(
-    ("text", "kind", "code"),
-    [
-        ("HTTPDriver error: Code: 306. DB::Exception: nested too deep (TOO_DEEP_RECURSION)", RowsRefused, None),
-        ("Code: 25. DB::Exception: CANNOT_PARSE_ESCAPE_SEQUENCE", RowsRefused, None),
-        ("Code: 4711. DB::Exception: (at row 7)", RowsRefused, None),
-        ("Code: 4711. DB::Exception: something new", ClickHouseUnavailable, 4711),
-        ("Code: 241. DB::Exception: MEMORY_LIMIT_EXCEEDED", ClickHouseUnavailable, None),
-        ("no code at all", ClickHouseUnavailable, None),
-    ],
-)
-def test_what_an_error_says(text: str, kind: type[Exception], code: int | None) -> None:
-    judged = judge(DatabaseError(text))
-    assert (type(judged), getattr(judged, "code", None)) == (kind, code)
+def turns(pattern: Sequence[bool]) -> Callable[[int, Sequence[bytes]], ClickHouseUnavailable | None]:
+    return lambda call, values: said("Code: 242. DB::Exception: (TABLE_IS_READ_ONLY)") if pattern[
+        call % len(pattern)
+    ] else None  # fmt: skip
 
 
-async def test_nothing_but_bad_rows() -> None:
-    assert await run(FakeClickHouse(set()), [None]) == {0: ("invalid_record", "")}
-    assert await run(FakeClickHouse({event(0, final=1)}), [event(0, final=1)]) == {0: ("invalid_record", "final")}
+@given(st.lists(st.booleans(), min_size=1, max_size=PERIOD).filter(lambda pattern: not all(pattern)))
+def test_no_replica_that_is_sick_behind_a_load_balancer_costs_a_row(pattern: list[bool]) -> None:
+    clickhouse = ScriptedClickHouse()
+    clickhouse.trouble = turns(pattern)
+    values = [event(number) for number in range(7)]
+    assert asyncio.run(run(clickhouse, values, limit=1)) == {}
+    assert sorted(clickhouse.stored) == values
 
 
-async def test_it_waits_for_clickhouse_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.recorder.recording.FIRST_PAUSE_S", 0.001)
-    host = FakeHost()
-    clickhouse = FakeClickHouse(set(), failures=3)
-    seen: list[str] = []
-    patience = Patience(host)
+class TestManyInARow:
+    """A mistake in our tables: the probe goes in, events do not."""
 
-    async def attempt() -> None:
-        seen.append(host.last_error)
-        await clickhouse.insert([b"{}"])
+    values = tuple(event(number) for number in range(30))
 
-    await patience.until_done(attempt)
-    assert seen == ["", *["ClickHouse: it is down"] * 3]
-    assert (host.last_error, host.steps, clickhouse.stored) == ("", 4, [b"{}"])
+    @pytest.mark.parametrize("batches", [[30], [1] * 30])
+    async def test_it_waits_and_says_so_until_somebody_mends_it(self, batches: list[int]) -> None:
+        clickhouse, host = ScriptedClickHouse(set(self.values)), FakeHost()
+        recording = Recording(clickhouse, NoPauses(host), 5)
+        told: list[str] = []
+
+        def mended(call: int, values: Sequence[bytes]) -> None:
+            if host.last_error:
+                told.append(host.last_error)
+            if len(told) > 20:
+                clickhouse.poison.clear()
+
+        clickhouse.trouble = mended
+        left, letters = list(self.values), 0
+        for size in batches:
+            letters += len(await letters_of(recording, left[:size]))
+            left = left[size:]
+        assert letters == (0 if batches == [30] else 4)
+        assert sorted(clickhouse.stored) == sorted(self.values[letters:])
+        assert "takes the recorder's own row, but 5 events in a row that look good are refused" in told[0]
+        assert told[0].endswith("UTC wait, Kafka keeps them for 7 days")
+
+    async def test_good_ones_in_a_batch_end_the_row(self) -> None:
+        clickhouse = ScriptedClickHouse({event(number) for number in range(0, 30, 3)})
+        recording = Recording(clickhouse, NoPauses(FakeHost()), 4)
+        for start in range(0, 30, 6):
+            assert len(await letters_of(recording, self.values[start : start + 6])) == 2
+
+    async def test_what_we_see_ourselves_does_not_count(self) -> None:
+        bad = [event(number, final=1) for number in range(30)]
+        assert len(await run(ScriptedClickHouse(set(bad)), bad, limit=2)) == 30
+
+
+async def test_the_probe_goes_where_the_rows_go_and_weighs_more() -> None:
+    far, large = event(1, accepted_at_ms=NOW - 86_400_000), event(0, detail="x" * 5000)
+    clickhouse = ScriptedClickHouse({far, large})
+    assert list(await run(clickhouse, [far])) == [0]
+    assert list(await run(clickhouse, [large])) == [0]
+    probes = [orjson.loads(call[0]) for call in clickhouse.calls if is_probe(call[0])]
+    assert {probe["accepted_at_ms"] for probe in probes} == {NOW - 86_400_000, NOW}
+    assert {len(probe["detail"]) > 5000 for probe in probes if probe["accepted_at_ms"] == NOW} == {True}
 
 
 async def test_a_stop_ends_the_waiting() -> None:
-    host = FakeHost()
+    host, clickhouse = FakeHost(), ScriptedClickHouse()
+    clickhouse.trouble = turns([True])
     host.stopping.set()
-    with pytest.raises(GivenUp, match="Kafka keeps the events"):
-        await record(cast(ClickHouse, FakeClickHouse(set(), failures=99)), Patience(host), records([event(0)]), NOW)
+    with pytest.raises(GivenUp, match="Kafka keeps them"):
+        await Recording(clickhouse, NoPauses(host), 20).record(in_kafka([event(0)]), NOW)
+
+
+def test_how_sure_it_is() -> None:
+    """What TRIES and PERIOD promise: whatever fails at the tries of a row only has no period of PERIOD or less."""
+    rows = [n * (n + 3) // 2 for n in range(TRIES)]
+    probes = set(range(rows[-1] + TRIES + 1)) - set(rows)
+    for period in range(1, PERIOD + 1):
+        assert {row % period for row in rows} & {probe % period for probe in probes}, period

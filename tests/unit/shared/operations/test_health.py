@@ -65,6 +65,14 @@ def test_one_that_beats_no_more_grows_old() -> None:
     assert judge([silent, *ALL[1:]], HASH, "") == ["ingress 0 has not advanced for 31 s"]
 
 
+@pytest.mark.parametrize("ready", [True, False])
+def test_a_recorder_that_waits_spoils_it_also_while_clickhouse_answers_queries(ready: bool) -> None:
+    error = "ClickHouse: Code: 243. DB::Exception: no space left; events since 2026-11-20 10:00 UTC wait"
+    waiting = beat("recorder", ready=ready, lag=812, last_error=error)
+    others = [other for other in ALL if other.state.service != "recorder"]
+    assert judge([*others, waiting], HASH, "") == [f"recorder 0 waits, 812 events behind: {error}"]
+
+
 def test_clickhouse_counts() -> None:
     assert judge(ALL, HASH, "ClickHouse is away") == ["ClickHouse is away"]
 
