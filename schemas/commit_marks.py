@@ -4,7 +4,7 @@ A text that is not ours (no commit yet, or one by a tool) reads as None.
 """
 
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import orjson
 
@@ -64,32 +64,76 @@ class BinderMark:
 
 
 @dataclass(frozen=True, slots=True)
-class CommitTime:
-    """The commit of ingress and encoder: when it was made, wall clock.
+class Writer:
+    """The producer of one run of a process, as Kafka knows it: its `transactional.id` and the producer id behind that.
 
-    `mistakes`: how many records in a row, up to then, had ended in a mistake of ours (`internal_error`).
+    No other run has the same, so whoever fences it fences nobody else.
     """
 
-    at_ms: int
+    transactional_id: str
+    producer_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class StageMark:
+    """The commit of a stage that writes at least once (ingress, encoder, recorder).
+
+    `appended_at_ms`: Kafka's time of the last append before the commit. What follows from records behind the committed
+    offset was appended then or later. `mistakes`: how many records in a row, up to then, had ended in a mistake of ours
+    (`internal_error`). `writer`: who may still append what follows from records behind the committed offset; None =
+    nobody, the partition was given back.
+    """
+
+    appended_at_ms: int
     mistakes: int = 0
+    writer: Writer | None = None
 
     def to_text(self) -> str:
-        return f"{self.at_ms} {self.mistakes}" if self.mistakes else str(self.at_ms)
+        """Less than 400 octets; a broker takes 4,096."""
+        fields: dict[str, object] = {"t": self.appended_at_ms}
+        if self.mistakes:
+            fields["m"] = self.mistakes
+        if self.writer is not None:
+            fields |= {"w": self.writer.transactional_id, "p": self.writer.producer_id}
+        return orjson.dumps(fields).decode()
 
     @classmethod
     def from_text(cls, text: str) -> Self | None:
+        fields = _object(text)
+        writer_id = fields.pop("w", None)
+        if not _all_whole(fields) or "t" not in fields or (writer_id is None) != ("p" not in fields):
+            return cls._from_earlier(text)
+        writer = None
+        if writer_id is not None:
+            if not isinstance(writer_id, str):
+                return None
+            writer = Writer(writer_id, fields["p"])
+        return cls(fields["t"], fields.get("m", 0), writer)
+
+    @classmethod
+    def _from_earlier(cls, text: str) -> Self | None:
+        """Earlier versions wrote the wall clock at the commit, and the mistakes behind it where there were any."""
         numbers = text.split(" ")
         if len(numbers) > 2 or not all(n.isascii() and n.isdigit() and len(n) <= _DIGITS_MAX for n in numbers):
             return None
-        return cls(*map(int, numbers))
+        at_ms, mistakes = map(int, (*numbers, "0")[:2])
+        return cls(at_ms, mistakes)
 
 
 def _numbers(text: str) -> dict[str, int]:
     """The fields of a JSON object whose values are all numbers from 0 up; none for any other text."""
+    fields = _object(text)
+    return fields if _all_whole(fields) else {}
+
+
+def _object(text: str) -> dict[str, Any]:
+    """The fields of a JSON object; none for any other text."""
     try:
         fields = orjson.loads(text)
     except ValueError:
         return {}
-    if not isinstance(fields, dict) or not all(type(value) is int and value >= 0 for value in fields.values()):
-        return {}
-    return fields
+    return fields if isinstance(fields, dict) else {}
+
+
+def _all_whole(fields: dict[str, Any]) -> bool:
+    return all(type(value) is int and value >= 0 for value in fields.values())

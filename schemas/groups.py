@@ -42,3 +42,9 @@ def static_member(group: str, instance: str) -> str:
 def transactional_id(group: str, instance: str) -> str:
     """The `transactional.id` of a process: one that starts with it fences the one before."""
     return f"{group}-{instance}"
+
+
+def writer_id(group: str, instance: str, run: str) -> str:
+    """The `transactional.id` of one run of a process that writes at least once. `run` tells its runs apart: a successor
+    with the same instance id fences the run before, and not itself."""
+    return f"{group}-{instance}-{run}"

@@ -11,3 +11,4 @@ class IdempotencyKey(Wire):
     message_id: str
     body: str = Field(description="32 hex digits, hash of the request's meaning")
     accepted_at_ms: int
+    offset: int | None = Field(default=None, description="of the record that took the key, in the requests' partition")

@@ -1,5 +1,7 @@
 """Pure: the topic registry, in flow order. Topic creation, the README's table and the tests are generated from it."""
 
+import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -53,7 +55,6 @@ class Topic:
     partitions: int = 0
     fixed: bool = False
     compacted: bool = False
-    log_append_time: bool = False
     dead_letters: str | None = None
     public: bool = False
     transient: bool = False
@@ -65,19 +66,25 @@ class Topic:
         return "<connector>" in self.name
 
     def config(self) -> dict[str, str]:
-        """The broker-side settings of the topic, as Kafka spells them."""
+        """The broker-side settings of the topic, as Kafka spells them.
+
+        Kafka dates every record itself: ids, deadlines and retention hang on these times, and on no clock of ours.
+        """
         policy = ["compact"] if self.compacted else []
         if self.retention_ms is not None:
             policy.append("delete")
-        config = {"cleanup.policy": ",".join(policy), "retention.bytes": "-1", "retention.ms": "-1"}
+        config = {
+            "cleanup.policy": ",".join(policy),
+            "message.timestamp.type": "LogAppendTime",
+            "retention.bytes": "-1",
+            "retention.ms": "-1",
+        }
         if self.retention_ms is not None:
             config["retention.ms"] = str(self.retention_ms)
         if self.compacted:
             config |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(HOUR_MS), "segment.bytes": str(64 << 20)}
         if self.transient:
             config["segment.ms"] = str(HOUR_MS // 4)
-        if self.log_append_time:
-            config["message.timestamp.type"] = "LogAppendTime"
         return config
 
 
@@ -109,6 +116,9 @@ TRACE_REQUESTS: Final = "smsc.trace_requests"
 TRACES: Final = "smsc.traces"
 
 EVERY_SERVICE: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
+CONNECTOR_PATTERN: Final = "[a-z0-9][a-z0-9-]*"
+"""A connector's id in the name of a topic."""
+
 RETRY_LANE: Final = "retry"
 SEGMENT_LANES: Final = (*LANES, RETRY_LANE)
 """The lanes of a connector, as they stand in topic names."""
@@ -141,9 +151,9 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(CONFIG_OPTOUTS, "account|to", OptOut, ("cli",), ("ingress",), None, 1, True, compacted=True,
           summary="numbers that want no messages"),
     Topic(MT_REQUESTS, "any", Request, ("producers", "ingress"), ("ingress",), 3 * DAY_MS, fixed=True,
-          log_append_time=True, public=True, dead_letters="mt.requests.dlq", summary="messages to send"),
+          public=True, dead_letters="mt.requests.dlq", summary="messages to send"),
     Topic(MT_REQUESTS_OTP, "any", Request, ("producers", "ingress"), ("ingress",), 3 * DAY_MS, fixed=True,
-          log_append_time=True, public=True, dead_letters="mt.requests.otp.dlq",
+          public=True, dead_letters="mt.requests.otp.dlq",
           summary="one-time passwords to send, a way of their own"),
     Topic(INGRESS_KEYS, "hash(account, key)", IdempotencyKey, ("ingress",), ("ingress",), 25 * HOUR_MS, fixed=True,
           compacted=True, summary="idempotency keys of mt.requests"),
@@ -168,9 +178,9 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(SUBMIT_RESULTS, "provider|smsc_id", SubmitResult, ("throttler",), ("correlator",), 8 * DAY_MS, fixed=True,
           dead_letters="smsc.submit_results.dlq", summary="segments the SMSC accepted"),
     Topic(RECEIPTS, "provider|smsc_id", RawReceipt, ("binder",), ("correlator",), 8 * DAY_MS, fixed=True,
-          log_append_time=True, dead_letters="smsc.receipts.dlq", summary="receipts as received"),
+          dead_letters="smsc.receipts.dlq", summary="receipts as received"),
     Topic(SMSC_INBOUND, "destination_addr", RawInbound, ("binder",), ("correlator",), 8 * DAY_MS, fixed=True,
-          log_append_time=True, dead_letters="smsc.inbound.dlq", summary="messages from handsets as received"),
+          dead_letters="smsc.inbound.dlq", summary="messages from handsets as received"),
     Topic(INBOUND_PARTS, "array", InboundEntries, ("correlator",), ("correlator",), None, fixed=True, compacted=True,
           summary="state of messages from handsets"),
     Topic(JOINS, "provider|smsc_id", JoinEntries, ("correlator",), ("correlator",), None, fixed=True,
@@ -215,6 +225,7 @@ def dlq_config() -> dict[str, str]:
     """A dead letter is a record as it came, and headers more: the limit is above that of the topics it comes from."""
     return {
         "cleanup.policy": "delete",
+        "message.timestamp.type": "LogAppendTime",
         "retention.ms": str(30 * DAY_MS),
         "retention.bytes": "-1",
         "max.message.bytes": str(4 << 20),
@@ -240,3 +251,16 @@ def connector_topics(connector_id: str, max_binds: int) -> list[NewTopic]:
         for t in TOPICS
         if t.per_connector
     ]
+
+
+def written_by(service: str, names: Iterable[str]) -> list[str]:
+    """Those of `names` (topics of a cluster) into which `service` writes what follows from what it reads, dead letters
+    included. Its beat is no part of that."""
+    patterns = [
+        re.escape(topic.name).replace(re.escape("<connector>"), CONNECTOR_PATTERN)
+        for topic in TOPICS
+        if service in topic.producers and topic.name != SERVICE_STATES
+    ]
+    dead_letters = {topic.dead_letters for topic in TOPICS if service in topic.consumers}
+    pattern = re.compile("|".join(patterns))
+    return sorted(name for name in names if name in dead_letters or pattern.fullmatch(name))

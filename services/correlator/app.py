@@ -21,6 +21,7 @@ from shared.kafka.errors import FatalKafkaError
 from shared.kafka.records import Out
 from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
+from shared.membership.inheritance import Inherited
 from shared.membership.stage import Stage
 from shared.messages.connector_profile import profile_of
 from shared.process.clock import monotonic_s, now_ms
@@ -66,7 +67,8 @@ class JoinHandler(StageHandler):
         self._proof_at_s = 0.0
         self._apart_ms = BROKERS_APART_MS
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+    async def assigned(self, inherited: Inherited) -> None:
+        partitions = inherited.partitions
         wanted = _numbers(partitions, SUBMIT_RESULTS)
         if wanted != _numbers(partitions, RECEIPTS):
             raise FatalKafkaError(f"{SUBMIT_RESULTS} and {RECEIPTS} are not assigned alike: {sorted(partitions)}")
@@ -151,8 +153,8 @@ class FoldHandler(StageHandler):
             partial(service.progress, FOLD.group),
         )
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        await self._changelog.assigned(_numbers(partitions, MT_OUTCOMES))
+    async def assigned(self, inherited: Inherited) -> None:
+        await self._changelog.assigned(_numbers(inherited.partitions, MT_OUTCOMES))
 
     async def revoked(self) -> None:
         await self._changelog.revoked()

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from functools import partial
 from typing import Final
@@ -18,11 +18,11 @@ from services.encoder.encode import Encoder, NotBase64
 from services.encoder.own_output import REROUTED, Before, DecidedByEncoder, EndedByEncoder
 from services.encoder.plan import ConnectorPlan, plan_of
 from services.encoder.restore import read_own_output
-from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.records import Out, dead_letter, dead_letter_of_error, trace_headers
 from shared.kafka.replay import read_range
 from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
+from shared.membership.inheritance import Inherited
 from shared.membership.mistakes import Mistakes
 from shared.membership.replay_guard import ReplayProgress, replay_ranges
 from shared.membership.stage import Stage
@@ -73,21 +73,20 @@ class EncoderHandler(StageHandler):
         self._applied = service.gateway.applied
         self._plans: dict[str, ConnectorPlan] = {}
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+    async def assigned(self, inherited: Inherited) -> None:
         """Restore what a predecessor wrote, and the references that it gave.
 
         It may have decided records that are not committed under another configuration: they are not decided again.
         References are taken from what it read last; a partition that was kept has them already.
         """
-        committed = await committed_with_metadata(self._service.settings, self._flow.group)
-        self._mistakes.resume(text for tp, (_, text) in committed.items() if tp in partitions)
-        await self._read_own_output(committed, partitions)
-        for place in self._encoders.keys() - partitions:
+        self._mistakes.resume(inherited.marks.values())
+        await self._read_own_output(inherited)
+        for place in self._encoders.keys() - inherited.partitions:
             del self._encoders[place]
-        new = partitions - self._encoders.keys()
+        new = inherited.partitions - self._encoders.keys()
         if new:
             self._follow_configuration()
-            await asyncio.gather(*(self._take_over(tp, committed[tp][0] if tp in committed else 0) for tp in new))
+            await asyncio.gather(*(self._take_over(tp, inherited.offsets[tp]) for tp in new))
 
     async def _take_over(self, tp: TopicPartition, committed: int) -> None:
         encoder = self._new_encoder(tp.topic)
@@ -135,19 +134,16 @@ class EncoderHandler(StageHandler):
             encoder = self._encoders[place] = self._new_encoder(record.topic)
         return encoder
 
-    async def _read_own_output(
-        self, committed: Mapping[TopicPartition, tuple[int, str]], partitions: frozenset[TopicPartition]
-    ) -> None:
-        ranges = await replay_ranges(self._service.settings, committed, partitions, self._progress)
+    async def _read_own_output(self, inherited: Inherited) -> None:
+        ranges = await replay_ranges(self._service.settings, inherited, self._progress)
         self._own.forget()
         self._replaying.begin(ranges)
         if ranges:
             since_ms = min(one.since_ms for one in ranges.values())
             await read_own_output(self._service.settings, self._lanes, since_ms, self._own, self._progress)
 
-    def commit_metadata(self) -> str:
-        """The time, from which a successor reads back what this process wrote, and the mistakes in a row so far."""
-        return self._mistakes.mark()
+    def mistakes_in_a_row(self) -> int:
+        return self._mistakes.in_a_row
 
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
         self._follow_configuration()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 
 from schemas.groups import INGRESS_GROUP, INGRESS_OTP_GROUP
 from schemas.topics import (
@@ -28,11 +28,11 @@ from services.ingress.own_output import DecidedByIngress
 from services.ingress.rerouting import RerouteDecider
 from services.ingress.restore import read_keys, read_own_output, require_log_append_time
 from services.ingress.routing import GatewayView
-from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.records import Out
 from shared.kafka.tables import TableReader
 from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
+from shared.membership.inheritance import Inherited
 from shared.membership.mistakes import Mistakes
 from shared.membership.replay_guard import ReplayProgress, replay_ranges
 from shared.membership.stage import Stage
@@ -89,16 +89,15 @@ class IngressHandler(StageHandler):
         self._replaying = ReplayProgress()
         self._mistakes = Mistakes(service, flow.group)
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        await self._restore_keys({tp.partition for tp in partitions if tp.topic == self._flow.requests})
-        committed = await committed_with_metadata(self._service.settings, self._flow.group)
-        self._mistakes.resume(text for tp, (_, text) in committed.items() if tp in partitions)
-        ranges = await replay_ranges(self._service.settings, committed, partitions, self._progress)
-        self._own.forget_read_back()
+    async def assigned(self, inherited: Inherited) -> None:
+        await self._restore_keys({tp.partition for tp in inherited.partitions if tp.topic == self._flow.requests})
+        self._mistakes.resume(inherited.marks.values())
+        ranges = await replay_ranges(self._service.settings, inherited, self._progress)
+        self._own.forget()
         self._replaying.begin(ranges)
         if ranges:
             since_ms = min(one.since_ms for one in ranges.values())
-            await read_own_output(self._service.settings, since_ms, self._own, self._progress)
+            await read_own_output(self._service.settings, self._flow.requests, since_ms, self._own, self._progress)
 
     async def _restore_keys(self, held: set[int]) -> None:
         """Keys of partitions that were held before are read on from where they were read to."""
@@ -127,7 +126,7 @@ class IngressHandler(StageHandler):
         if self._replaying:
             self._replaying.handled(records)
             if not self._replaying:
-                self._own.forget_read_back()
+                self._own.forget()
         return outs
 
     def _decide(self, record: ConsumerRecord, at_ms: int) -> list[Out]:
@@ -148,9 +147,8 @@ class IngressHandler(StageHandler):
             self._applied = applied
             self._requests.view = self._reroutes.view = GatewayView(applied)
 
-    def commit_metadata(self) -> str:
-        """The time, from which a successor reads back what this process wrote, and the mistakes in a row so far."""
-        return self._mistakes.mark()
+    def mistakes_in_a_row(self) -> int:
+        return self._mistakes.in_a_row
 
 
 @asynccontextmanager

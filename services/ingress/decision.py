@@ -123,16 +123,20 @@ class RequestDecider:
         if (before := self._decided_before(arrival, request, claim)) is not None:
             return before
         taken = store.find(claim.hashed, arrival.place.timestamp_ms)
-        match decide(taken, arrival.message_id, claim.body):
+        match decide(taken, arrival.message_id, claim.body, record.offset):
             case "conflict":
                 return self._conflict(arrival, request, taken)
             case "repeat":
                 return self._repeat(arrival, request, taken)
+            case "copy":
+                return []
         return self._judge(arrival, request, claim)
 
     def _move(self, arrival: _Arrival, request: Admitted, home: int) -> list[Out]:
         record = arrival.record
         octets = len(record.value or b"")
+        if self._own.is_copied(record):
+            return []  # a predecessor moved it, and died before its commit
         if octets > MOVABLE_OCTETS_MAX:
             detail = f"{octets} octets cannot be moved to partition {home} of the key; use the record key account:key"
             return self._refuse_request(arrival, request, _Refusal("invalid_field", "idempotency_key", detail))
@@ -140,11 +144,9 @@ class RequestDecider:
 
     def _decided_before(self, arrival: _Arrival, request: Admitted, claim: _Claim | None) -> list[Out] | None:
         """The same once more, without the submission: its events may have been lost in the crash. None: undecided."""
-        if self._own.is_empty():
+        if not self._own:
             return None
         connector_id = self._own.routed(arrival.message_id, 0)
-        if connector_id == "":
-            return []  # another copy of it was refused by this very process
         if connector_id is not None:
             account = self.view.accounts.get(request.account_id, _NO_ACCOUNT)
             terms = _terms(request, account, Chosen(connector_id, request.connector_id is not None))
@@ -173,7 +175,6 @@ class RequestDecider:
         terms = _terms(request, account, chosen)
         if claim is not None and (why := refusal_of(request, terms, self.view.profile(chosen.connector_id))):
             return self._refuse_request(arrival, request, _Refusal(why.reason, why.field, why.detail))
-        self._note_copy(arrival, chosen.connector_id)
         return self._take(arrival, request, terms, claim)
 
     def _take(self, arrival: _Arrival, request: Admitted, terms: Terms, claim: _Claim | None) -> list[Out]:
@@ -195,7 +196,7 @@ class RequestDecider:
                 headers=arrival.headers,
             )
         if claim is not None:  # last: whatever fails before leaves no key behind
-            claim.store.take(claim.hashed, message_id, claim.body, accepted_at_ms)
+            claim.store.take(claim.hashed, message_id, claim.body, accepted_at_ms, arrival.record.offset)
         return outs
 
     def _conflict(self, arrival: _Arrival, request: Admitted, taken: Taken | None) -> list[Out]:
@@ -209,13 +210,7 @@ class RequestDecider:
         first = (taken.message_id, taken.accepted_at_ms)
         return [duplicate_event(self._events, *first, context, arrival.at_ms, arrival.headers)]
 
-    def _note_copy(self, arrival: _Arrival, connector_id: str) -> None:
-        """Ingress may have written two copies of a moved record, if it crashed in between: both are decided alike."""
-        if arrival.place.moved:
-            self._own.note(arrival.message_id, 0, connector_id)
-
     def _refuse_request(self, arrival: _Arrival, request: Admitted, refusal: _Refusal) -> list[Out]:
-        self._note_copy(arrival, "")
         return self._refuse(arrival, self._context(arrival, request, request.sender or ""), refusal)
 
     def _refuse(self, arrival: _Arrival, context: MessageContext, refusal: _Refusal) -> list[Out]:

@@ -1,7 +1,8 @@
 """Pure: same account and same idempotency key = same message, for 24 hours of record time.
 
 One `KeyStore` per partition of the requests. A key costs 48 octets: 16 of hash(account, key), 16 of the message_id
-(whose first six octets are the acceptance time in milliseconds: it is a UUIDv7) and 16 of the body's hash. They lie in
+(whose first six octets are the acceptance time in milliseconds: it is a UUIDv7), 10 of the body's hash and 6 of the
+offset of the record that took the key. They lie in
 order of arrival in 16,384 small byte arrays chosen by the hash: looking up searches one array in C, expiring cuts off
 its front, growing never rehashes. A dict of the same entries takes four times the memory.
 """
@@ -17,7 +18,12 @@ from services.ingress.admission import Admitted
 
 KEEP_MS: Final = 24 * 3_600_000
 HASH_OCTETS: Final = 16
+_BODY_OCTETS: Final = 10
+_OFFSET_OCTETS: Final = 6
 _ROW_OCTETS: Final = 32
+_UNKNOWN_OFFSET: Final = (1 << 8 * _OFFSET_OCTETS) - 1
+"""Of a key that an earlier version wrote."""
+
 _SHARDS: Final = 1 << 14
 
 _NOT_BODY: Final = frozenset({"account_id", "idempotency_key"})
@@ -30,9 +36,9 @@ _DEFAULTS: Final = {
 }
 """By name of the field; None for the others."""
 
-Decision: TypeAlias = Literal["first", "replay", "repeat", "conflict"]
-"""first = unknown key; replay = the very record that took the key; repeat = another record with the same body;
-conflict = another body."""
+Decision: TypeAlias = Literal["first", "replay", "copy", "repeat", "conflict"]
+"""first = unknown key; replay = the very record that took the key; copy = another record of the same message, moved
+here twice; repeat = another message with the same body; conflict = another body."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +47,10 @@ class Taken:
 
     message_id: str
     body: bytes
+    """The first octets of the body's hash."""
     accepted_at_ms: int
+    offset: int | None = None
+    """Of the record that took it, in the key's partition; None where that is not known."""
 
 
 def key_hash(account_id: str, idempotency_key: str) -> bytes:
@@ -65,13 +74,15 @@ def body_hash(request: Admitted) -> bytes:
     return blake2b(orjson.dumps(meaning, option=orjson.OPT_SORT_KEYS), digest_size=HASH_OCTETS).digest()
 
 
-def decide(taken: Taken | None, message_id: str, body: bytes) -> Decision:
+def decide(taken: Taken | None, message_id: str, body: bytes, offset: int) -> Decision:
     """What a request with a key is, given who took the key. The body is compared first."""
     if taken is None:
         return "first"
-    if taken.body != body:
+    if taken.body[:_BODY_OCTETS] != body[:_BODY_OCTETS]:
         return "conflict"
-    return "replay" if taken.message_id == message_id else "repeat"
+    if taken.message_id != message_id:
+        return "repeat"
+    return "replay" if taken.offset in (None, offset) else "copy"
 
 
 class KeyStore:
@@ -95,7 +106,7 @@ class KeyStore:
         taken = _taken(rows, place)
         return None if taken.accepted_at_ms < at_ms - KEEP_MS else taken
 
-    def take(self, key: bytes, message_id: str, body: bytes, at_ms: int) -> None:
+    def take(self, key: bytes, message_id: str, body: bytes, at_ms: int, offset: int | None) -> None:
         """Remember that `message_id` took `key`, replacing an earlier entry, and forget what is over 24 h old."""
         shard = _shard_of(key)
         hashes, rows = self._hashes[shard], self._rows[shard]
@@ -105,7 +116,8 @@ class KeyStore:
         before = len(hashes)
         self._forget(hashes, rows, key, at_ms - KEEP_MS)
         hashes += key
-        rows += bytes.fromhex(message_id.replace("-", "")) + body
+        place = _UNKNOWN_OFFSET if offset is None else offset
+        rows += bytes.fromhex(message_id.replace("-", "")) + body[:_BODY_OCTETS] + place.to_bytes(_OFFSET_OCTETS)
         self._count += (len(hashes) - before) // HASH_OCTETS
 
     @staticmethod
@@ -134,14 +146,25 @@ def _taken(rows: bytearray, place: int) -> Taken:
     row = rows[place * _ROW_OCTETS : (place + 1) * _ROW_OCTETS]
     digits = row[:16].hex()
     message_id = f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
-    return Taken(message_id, bytes(row[16:]), int.from_bytes(row[:6]))
-
-
-def changelog_value(message_id: str, body: bytes, accepted_at_ms: int) -> bytes:
-    """The value of a record of `ingress.keys` (`schemas.ingress_keys.IdempotencyKey`)."""
-    return orjson.dumps(
-        {"schema_version": 1, "message_id": message_id, "body": body.hex(), "accepted_at_ms": accepted_at_ms}
+    offset = int.from_bytes(row[-_OFFSET_OCTETS:])
+    return Taken(
+        message_id,
+        bytes(row[16 : 16 + _BODY_OCTETS]),
+        int.from_bytes(row[:6]),
+        None if offset == _UNKNOWN_OFFSET else offset,
     )
+
+
+def changelog_value(message_id: str, body: bytes, accepted_at_ms: int, offset: int) -> bytes:
+    """The value of a record of `ingress.keys` (`schemas.ingress_keys.IdempotencyKey`)."""
+    entry = {
+        "schema_version": 1,
+        "message_id": message_id,
+        "body": body.hex(),
+        "accepted_at_ms": accepted_at_ms,
+        "offset": offset,
+    }
+    return orjson.dumps(entry)
 
 
 def restore(store: KeyStore, key: bytes | None, value: bytes | None) -> bool:
@@ -159,9 +182,12 @@ def restore(store: KeyStore, key: bytes | None, value: bytes | None) -> bool:
         hashed = bytes.fromhex((key or b"").decode("ascii"))
         body = bytes.fromhex(entry["body"])
         identity = bytes.fromhex(message_id.replace("-", ""))
+        offset = entry.get("offset")
     except (ValueError, LookupError, TypeError, AttributeError):
         return False
     if not len(hashed) == len(body) == len(identity) == HASH_OCTETS or type(accepted_at_ms) is not int:
         return False
-    store.take(hashed, message_id, body, accepted_at_ms)
+    if offset is not None and not (type(offset) is int and 0 <= offset < _UNKNOWN_OFFSET):
+        return False
+    store.take(hashed, message_id, body, accepted_at_ms, offset)
     return True

@@ -132,7 +132,7 @@ def duplicate_event(
 def key_out(record: In, hashed: bytes, message_id: str, body: bytes, accepted_at_ms: int) -> Out:
     """The key that a message took, in the partition of its request."""
     topic = INGRESS_KEYS_OTP if record.topic == MT_REQUESTS_OTP else INGRESS_KEYS
-    value = changelog_value(message_id, body, accepted_at_ms)
+    value = changelog_value(message_id, body, accepted_at_ms, record.offset)
     return Out(topic, hashed.hex().encode(), value, (), record.partition)
 
 

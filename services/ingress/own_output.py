@@ -1,17 +1,16 @@
 """Pure: what ingress has decided already, so that it does not decide it again (docs/guarantees.md).
 
-Two sources: what a predecessor wrote shortly before its last commit, read back on assignment (`add_*`), and what this
-process has decided about records that may come twice without a crash: moved copies and re-routes (`note`).
+Filled on assignment with what predecessors wrote since their last commits. They were fenced before, so nothing comes
+later; what comes twice for other reasons does not pass here.
 """
 
-from collections import OrderedDict
 from contextlib import suppress
-from typing import Final, NamedTuple
+from hashlib import blake2b
+from typing import NamedTuple
 
 from schemas.submissions import Submission
-from shared.kafka.records import object_of
-
-NOTED_MAX: Final = 100_000
+from services.ingress.place import place_of
+from shared.kafka.records import In, object_of
 
 
 class EndedByIngress(NamedTuple):
@@ -24,13 +23,12 @@ class EndedByIngress(NamedTuple):
 
 
 class DecidedByIngress:
-    """Decisions by message and route. Bounded: what was read back is forgotten once it can no longer be asked for."""
+    """Decisions by message and route. Empty except for some time after an assignment."""
 
-    def __init__(self, noted_max: int = NOTED_MAX) -> None:
-        self._noted_max = noted_max
-        self._noted: OrderedDict[tuple[str, int], str] = OrderedDict()
+    def __init__(self) -> None:
         self._routed: dict[tuple[str, int], str] = {}
         self._ended: dict[str, EndedByIngress] = {}
+        self._copied: dict[tuple[int, int], bytes] = {}
 
     def add_submission(self, value: bytes | None) -> None:
         """A record of `mt.submissions*`. Records that are not ours are no concern of this module."""
@@ -46,27 +44,33 @@ class DecidedByIngress:
         if get("final") is True and isinstance(message_id, str) and isinstance(occurred_at_ms, int):
             self._ended[message_id] = EndedByIngress(str(status), get("reason") or "", get("field"), occurred_at_ms)
 
-    def note(self, message_id: str, route_no: int, connector_id: str) -> None:
-        """This process has sent `route_no` of the message to a connector ("" = has ended it)."""
-        self._noted[message_id, route_no] = connector_id
-        if len(self._noted) > self._noted_max:
-            self._noted.popitem(last=False)
+    def add_request(self, record: In) -> None:
+        """A record of the requests' own topic: it may be the copy of another, in the partition of its key."""
+        if record.headers and (place := place_of(record)).moved:
+            self._copied[place.partition, place.offset] = _hash(record.value)
 
     def routed(self, message_id: str, route_no: int) -> str | None:
-        """The connector that this route was given to; "" when it was ended by this process; None when undecided."""
-        place = message_id, route_no
-        found = self._routed.get(place)
-        return self._noted.get(place) if found is None else found
+        """The connector that this route was given to; None when undecided."""
+        return self._routed.get((message_id, route_no))
 
     def ended(self, message_id: str) -> EndedByIngress | None:
         """The final status that was read back."""
         return self._ended.get(message_id)
 
-    def is_empty(self) -> bool:
-        """Whether nothing is known: the usual case, which saves the look-ups."""
-        return not (self._routed or self._ended or self._noted)
+    def is_copied(self, record: In) -> bool:
+        """Whether `record` lies in the partition of its key already. The origin stands in headers, which anybody may
+        write: only a copy of the same octets counts."""
+        return bool(self._copied) and self._copied.get((record.partition, record.offset)) == _hash(record.value)
 
-    def forget_read_back(self) -> None:
+    def __bool__(self) -> bool:
+        return bool(self._routed or self._ended or self._copied)
+
+    def forget(self) -> None:
         """The records that a predecessor may have decided have all been handled."""
         self._routed.clear()
         self._ended.clear()
+        self._copied.clear()
+
+
+def _hash(value: bytes | None) -> bytes:
+    return blake2b(value or b"", digest_size=16).digest()

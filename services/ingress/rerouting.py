@@ -25,8 +25,8 @@ class _Why(NamedTuple):
 class RerouteDecider:
     """Decides about the records of `mt.reroutes`. `view` is replaced when the configuration changes.
 
-    Records of one message come to one partition, so the same route_no is never given out twice: not by a repeat of the
-    record (throttler and encoder may write it both), nor after a crash (`own`).
+    A route ends unsent once: in the encoder, which does not decide twice, or in a transaction of the throttler. So its
+    record comes once, and after a crash `own` knows what became of it: the same route_no is never given out twice.
     """
 
     def __init__(self, events: EventMaker, own: DecidedByIngress, view: GatewayView) -> None:
@@ -51,13 +51,12 @@ class RerouteDecider:
         message_id, route_no = reroute.context.message_id, reroute.route_no + 1
         before = self._own.routed(message_id, route_no)
         if before is not None:
-            return [self._event(reroute, before, at_ms, headers)] if before else []
+            return [self._event(reroute, before, at_ms, headers)]
         ended = self._own.ended(message_id)
         if ended is not None:
             why = _Why(cast("FinalStatus", ended.status), ended.reason, ended.field)
             return self._end(reroute, why, ended.occurred_at_ms, headers)
         connector_id = self._next(reroute)
-        self._own.note(message_id, route_no, connector_id or "")
         if connector_id is None:
             why = _Why(cast("FinalStatus", reroute.status), reroute.reason, reroute.field, reroute.smsc_error)
             return self._end(reroute, why, at_ms, headers)

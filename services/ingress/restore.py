@@ -46,10 +46,17 @@ async def read_keys(
     return position
 
 
-async def read_own_output(settings: Settings, since_ms: int, own: DecidedByIngress, progress: Progress) -> None:
-    """Add to `own` what was written to mt.submissions* and mt.statuses at `since_ms` (wall clock) or later."""
+async def read_own_output(
+    settings: Settings, requests: str, since_ms: int, own: DecidedByIngress, progress: Progress
+) -> None:
+    """Add to `own` what was appended at `since_ms` (Kafka's time) or later to mt.submissions*, mt.statuses, and, as
+    copies that were moved, to `requests`, the topic of the flow itself.
+    """
 
     def take(record: ConsumerRecord) -> None:
-        (own.add_status if record.topic == MT_STATUSES else own.add_submission)(record.value)
+        if record.topic == requests:
+            own.add_request(record)
+        else:
+            (own.add_status if record.topic == MT_STATUSES else own.add_submission)(record.value)
 
-    await read_since(settings, (MT_SUBMISSIONS, MT_SUBMISSIONS_OTP, MT_STATUSES), since_ms, take, progress)
+    await read_since(settings, (MT_SUBMISSIONS, MT_SUBMISSIONS_OTP, MT_STATUSES, requests), since_ms, take, progress)

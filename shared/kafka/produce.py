@@ -7,20 +7,27 @@ one batch per partition here.
 import asyncio
 import itertools
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
+from schemas.commit_marks import Writer
+from shared.kafka import seam
 from shared.kafka.client import SESSION_TIMEOUT_MS, connection_options
 from shared.kafka.errors import FatalKafkaError, KafkaUnavailable
+from shared.kafka.fence import Registered, keep, register
 from shared.kafka.records import Out, partition_of
+from shared.process.clock import monotonic_s
 from shared.process.settings import Settings
 
 TRANSACTION_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS
 """A zombie's transaction must be over when its successor begins."""
+
+KEEP_NAME_S: Final = 12 * 3_600.0
+"""Kafka forgets a name that was not used for seven days."""
 
 BATCH_BYTES: Final = 262_144
 REQUEST_BYTES: Final = 4 << 20
@@ -34,10 +41,27 @@ class BatchProducer:
     """An idempotent producer (acks=all, zstd) that packs records into one batch per partition by itself.
 
     With `transactional_id` every record belongs to a transaction: `begin`, `send_all`, `add_offsets`, `commit`.
-    Not for concurrent use of transactions.
+    Not for concurrent use of transactions. With `writer_id` none does, but the producer can be fenced by that name
+    (`shared.kafka.fence`).
     """
 
-    def __init__(self, settings: Settings, *, client_id: str, transactional_id: str | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        client_id: str,
+        transactional_id: str | None = None,
+        writer_id: str | None = None,
+        may_write: Callable[[], bool] | None = None,
+    ) -> None:
+        """`may_write` is asked right before the octets of records go to a socket; see `seam.guard_produce`."""
+        self.appended_at_ms = 0
+        """Kafka's time of the last append, of topics that it dates; 0 before the first."""
+        self._settings = settings
+        self._writer_id = writer_id
+        self._may_write = may_write
+        self._registered: Registered | None = None
+        self._kept_at_s = 0.0
         options = connection_options(settings) | {
             "client_id": client_id,
             "acks": "all",
@@ -58,12 +82,18 @@ class BatchProducer:
         """Connect; raises `KafkaUnavailable`."""
         producer = AIOKafkaProducer(**self._options)
         try:
+            if self._writer_id is not None:
+                self._registered = await register(self._settings, self._writer_id)
+                self._kept_at_s = monotonic_s()
+                seam.set_producer_id(producer, self._registered.writer.producer_id, self._registered.epoch)
             await producer.start()
         except BaseException as error:
             await producer.stop()
             if isinstance(error, KafkaError):
                 raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
             raise
+        if self._may_write is not None:
+            seam.guard_produce(producer, self._may_write)
         self._producer = producer
 
     async def stop(self) -> None:
@@ -76,6 +106,13 @@ class BatchProducer:
         if self._producer is None:
             raise FatalKafkaError("the producer was not started")
         return self._producer
+
+    @property
+    def writer(self) -> Writer:
+        """By what name a successor fences this producer."""
+        if self._registered is None:
+            raise FatalKafkaError("the producer was not started, or cannot be fenced")
+        return self._registered.writer
 
     async def partition_count(self, topic: str) -> int:
         """How many partitions `topic` has, remembered; see `forget_counts`."""
@@ -125,6 +162,7 @@ class BatchProducer:
         self, by_place: Mapping[tuple[str, int], Sequence[Out]]
     ) -> list[tuple[tuple[str, int], RecordMetadata]]:
         """Produce; what Kafka said of each batch, in the order of sending."""
+        await self._keep_name(next(iter(by_place)))
         try:
             return await self._send_batches(by_place)
         except ProducerFenced as error:
@@ -151,7 +189,16 @@ class BatchProducer:
             places.append((topic, partition))
             acks.append(await producer.send_batch(batch, topic, partition=partition))
         await asyncio.wait(acks)
-        return [(place, ack.result()) for place, ack in zip(places, acks, strict=True)]
+        appended = [ack.result() for ack in acks]
+        dated = (one.timestamp for one in appended if one.timestamp_type == LOG_APPEND_TIME)
+        self.appended_at_ms = max(self.appended_at_ms, max(dated, default=0))
+        return list(zip(places, appended, strict=True))
+
+    async def _keep_name(self, place: tuple[str, int]) -> None:
+        """Now and then, so that Kafka does not forget by what name this producer is fenced."""
+        if self._registered is not None and monotonic_s() - self._kept_at_s > KEEP_NAME_S:
+            await keep(self._settings, self._registered, TopicPartition(*place))
+            self._kept_at_s = monotonic_s()
 
     async def begin(self) -> None:
         await self._guarded(self._started.begin_transaction())

@@ -14,10 +14,12 @@ from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextvars import ContextVar
 from typing import Any, Final, SupportsIndex
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition, client
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition, client
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer import fetcher
+from aiokafka.errors import KafkaError
 from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
 
@@ -41,6 +43,8 @@ PRIVATE_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "aiokafka.consumer.subscription_state:SubscriptionState": ("reassignment_in_progress", "subscription"),
     "aiokafka.consumer.subscription_state:Assignment": ("state_value",),
     "aiokafka.consumer.subscription_state:TopicPartitionState": ("has_valid_position", "position"),
+    "aiokafka.producer:AIOKafkaProducer": ("_txn_manager",),
+    "aiokafka.producer.transaction_manager:TransactionManager": ("set_pid_and_epoch",),
     "aiokafka.record.default_records:_DefaultRecordBatchPy": ("_buffer", "_maybe_uncompress"),
     "aiokafka.record.memory_records:_MemoryRecordsPy": ("MAGIC_OFFSET", "_next_slice", "next_batch"),
 }  # fmt: skip
@@ -244,6 +248,35 @@ Fetch = Callable[[Any, Any, Any], Awaitable[bool]]
 def replace_fetch(consumer: AIOKafkaConsumer, replacement: Callable[[Fetch], Fetch]) -> None:
     """Have every fetch of a started consumer sent by `replacement(the one that sends it)`."""
     consumer._fetcher._proc_fetch_request = replacement(consumer._fetcher._proc_fetch_request)
+
+
+# -- producing ------------------------------------------------------------------------------------------------------
+
+
+class _NotSent(KafkaError):  # type: ignore[misc]  # aiokafka is untyped here
+    """A request was not written to the socket: the check before it said no. aiokafka does not try again."""
+
+
+def set_producer_id(producer: AIOKafkaProducer, producer_id: int, epoch: int) -> None:
+    """Have an idempotent producer that is not started yet write as this producer id; aiokafka would ask for another."""
+    producer._txn_manager.set_pid_and_epoch(producer_id, epoch)
+
+
+def guard_produce(producer: AIOKafkaProducer, may_write: Callable[[], bool]) -> None:
+    """Have a started producer ask `may_write` right before the octets of a produce request go to the socket, the first
+    time and at every retry. Where it says no, the batches fail with a `KafkaError` that is not tried again.
+    """
+    client = producer.client
+    send = client.send
+
+    async def guarded(node_id: int, request: Any, **options: Any) -> Any:
+        if isinstance(request, ProduceRequest):
+            await client.ready(node_id)  # connecting may take long: ask behind it
+            if not may_write():
+                raise _NotSent("no acknowledged heartbeat of late: another process may own the work")
+        return await send(node_id, request, **options)
+
+    client.send = guarded
 
 
 # -- replacement: header names that are no UTF-8 ----------------------------------------------------------------------

@@ -3,9 +3,10 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka import ConsumerRecord
 
 from shared.kafka.records import Out
+from shared.membership.inheritance import Inherited
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +37,7 @@ class GivenUp(Exception):
 class StageHandler:
     """The decisions of a stage. Subclasses override `handle`, and the rest where they hold state."""
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+    async def assigned(self, inherited: Inherited) -> None:
         """Restore what these partitions need; no record is handled before it returns. Called on every rebalance.
 
         It may take long, and then calls `Service.progress` with the stage's group whenever it has come further: a
@@ -57,6 +58,6 @@ class StageHandler:
         """When `handle` shall be called without records, wall clock; None = only for records."""
         return None
 
-    def commit_metadata(self) -> str:
-        """The text to commit with the offsets."""
-        return ""
+    def mistakes_in_a_row(self) -> int:
+        """For the mark of a commit (`schemas.commit_marks.StageMark`)."""
+        return 0

@@ -33,9 +33,13 @@ from aiokafka.abc import ConsumerRebalanceListener
 
 from shared.kafka import seam
 from shared.kafka.client import wait_for_the_reader
+from shared.kafka.errors import FatalKafkaError
 from shared.kafka.fetch_pace import FetchPace
 from shared.membership.heartbeat import HeartbeatWatch
 from shared.process.service import Service
+
+ALIVE_FOR_S: Final = 600.0
+"""Far beyond any outage that a process lives through, and far below the time after which Kafka forgets a fence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +115,13 @@ class Member:
         self._service.lags[self.group] = self._duties.lag
         self._attached.set()
 
+    async def attached(self) -> AIOKafkaConsumer:
+        """The consumer, as soon as it is attached."""
+        await self._attached.wait()
+        if self._consumer is None:
+            raise FatalKafkaError("no consumer was attached")
+        return self._consumer
+
     @property
     def restoring(self) -> bool:
         """A restore is under way, which tells by itself whether it advances."""
@@ -152,6 +163,11 @@ class Member:
     def fresh(self) -> bool:
         """Whether an acknowledged heartbeat is young enough for a decision."""
         return self._heartbeat is not None and self._heartbeat.fresh
+
+    @property
+    def alive(self) -> bool:
+        """Whether a heartbeat was acknowledged within the last minutes: this process has not slept for hours."""
+        return self._heartbeat is not None and self._heartbeat.age_s <= ALIVE_FOR_S
 
     def check(self) -> None:
         """Raise `FatalKafkaError` where this process may have slept: it must not decide anything then."""

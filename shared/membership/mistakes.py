@@ -11,9 +11,8 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
-from schemas.commit_marks import CommitTime
+from schemas.commit_marks import StageMark
 from shared.kafka.records import In, Out, dead_letter_of_mistake
-from shared.process.clock import now_ms
 from shared.process.service import CannotGoOn, Service
 
 log = logging.getLogger(__name__)
@@ -31,16 +30,16 @@ class Mistakes:
         self._group: Final = group
         self._in_a_row = 0
 
-    def resume(self, marks: Iterable[str]) -> None:
-        """Count on from what was committed; `marks` is the metadata of the assigned partitions' offsets."""
-        found = [mark for text in marks if (mark := CommitTime.from_text(text)) is not None]
-        latest = max(found, key=lambda mark: mark.at_ms, default=None)
+    def resume(self, marks: Iterable[StageMark]) -> None:
+        """Count on from what was committed with the offsets of the assigned partitions."""
+        latest = max(marks, key=lambda mark: mark.appended_at_ms, default=None)
         if latest is not None:
             self._in_a_row = max(self._in_a_row, latest.mistakes)
 
-    def mark(self) -> str:
-        """The metadata of a commit made now."""
-        return CommitTime(now_ms(), self._in_a_row).to_text()
+    @property
+    def in_a_row(self) -> int:
+        """How many records, up to now."""
+        return self._in_a_row
 
     def decided(self) -> None:
         """A record was decided: the row ends."""

@@ -1,5 +1,6 @@
 """Edge: the two ways in which a stage writes what it decided and commits what it read."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
@@ -8,15 +9,24 @@ from aiokafka import TopicPartition
 from aiokafka.errors import CommitFailedError, IllegalGenerationError, KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
+from schemas.commit_marks import StageMark, Writer
+from schemas.topics import written_by
+from shared.kafka import seam
+from shared.kafka.client import consuming
+from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.errors import FatalKafkaError
+from shared.kafka.fence import fence
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
+from shared.membership.inheritance import Inherited, Standing
 from shared.membership.member import Member
 from shared.process.clock import monotonic_s
+from shared.process.service import Service
 
 log = logging.getLogger(__name__)
 
 COMMIT_EVERY_S: Final = 0.2
+CLAIM_AGAIN_S: Final = 0.1
 
 NextOffsets = Mapping[TopicPartition, int]
 """The next offset to read, by partition."""
@@ -29,6 +39,10 @@ class Output(Protocol):
     def commit_is_due(self) -> bool:
         """Whether something is written and not committed yet."""
 
+    async def take_over(self, partitions: frozenset[TopicPartition]) -> Inherited:
+        """Make sure that no predecessor writes for `partitions` any more; what it left. Raises `FatalKafkaError` and
+        `KafkaUnavailable`."""
+
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         """Write everything that follows from a cycle, and note how far it has read. Raises `FatalKafkaError` when
         nobody knows what was written, or when this process may have slept before it decided.
@@ -37,39 +51,130 @@ class Output(Protocol):
     async def commit(self) -> None:
         """Commit what is written. Raises `FatalKafkaError`."""
 
+    async def give_back(self) -> None:
+        """Commit what is written: nothing is written for the held partitions after this. Raises `FatalKafkaError`."""
+
 
 class AtLeastOnce:
     """All produced and acknowledged, then the offsets are committed: at most five times a second, and on drain.
 
-    Ids are pure functions of the input, so what a crash repeats collapses.
+    Ids are pure functions of the input, so what a crash repeats collapses. What follows from a record must not be
+    decided twice all the same, so whoever takes a partition over
+
+    1. reads what is committed, and by whom (`StageMark.writer`);
+    2. fences that writer, unless it has given the partition back: nothing that it still sends is appended any more;
+    3. commits its own name, which the group refuses to whoever does not own the partition: before that it writes
+       nothing, so that its own successor finds whom to fence;
+    4. reads what the predecessors wrote (its handler does), and only then decides.
+
+    A process that dies between 2 and 3 leaves the old name, and the next one fences it again.
     """
 
-    def __init__(self, member: Member, producer: BatchProducer, metadata: Callable[[], str]) -> None:
+    def __init__(self, service: Service, member: Member, producer: BatchProducer, mistakes: Callable[[], int]) -> None:
+        self._service: Final = service
         self._member: Final = member
         self._producer: Final = producer
-        self._metadata: Final = metadata
-        self._written: dict[TopicPartition, int] = {}
+        self._mistakes: Final = mistakes
+        self._standing: Final = Standing()
+        self._written: set[TopicPartition] = set()
+        self._unsure = False
+        """A produce began, and it is not known that all of it is appended."""
         self._committed_at_s = 0.0
 
     @property
     def commit_is_due(self) -> bool:
         return bool(self._written)
 
+    async def take_over(self, partitions: frozenset[TopicPartition]) -> Inherited:
+        inherited = await self._inherited(partitions)
+        for writer in inherited.strangers(self._producer.writer):
+            await self._fence(writer)
+        self._written.clear()
+        self._standing.begin(inherited)  # from now on they can be given back, also where nobody hears of the claim
+        await self._claim(inherited)
+        return inherited
+
+    async def _inherited(self, partitions: frozenset[TopicPartition]) -> Inherited:
+        committed = await committed_with_metadata(self._service.settings, self._member.group)
+        async with consuming(self._service.settings) as consumer:
+            ends = await consumer.end_offsets(list(partitions))
+            begins = await consumer.beginning_offsets([tp for tp in partitions if tp not in committed])
+        held = {tp: committed[tp] for tp in partitions if tp in committed}
+        return Inherited(
+            partitions,
+            begins | {tp: offset for tp, (offset, _) in held.items()},
+            {tp: mark for tp, (_, text) in held.items() if (mark := StageMark.from_text(text)) is not None},
+            ends,
+        )
+
+    async def _fence(self, writer: Writer) -> None:
+        async with consuming(self._service.settings) as consumer:
+            existing = await seam.all_partitions(consumer)
+        places = {
+            TopicPartition(topic, number)
+            for topic in written_by(self._service.name, existing)
+            for number in existing[topic]
+        }
+        known = await fence(self._service.settings, writer, places)
+        self._service.progress(self._member.group)
+        how = "can write no more" if known else "is forgotten by Kafka, it has done nothing for days"
+        log.info("%s: %s did not give its partitions back; it %s", self._member.group, writer.transactional_id, how)
+
+    async def _claim(self, inherited: Inherited) -> None:
+        """Returns when the group says that the partitions are ours; until then a rebalance will cancel it."""
+        consumer = await self._member.attached()
+        own = self._producer.writer
+        nothing = StageMark(0)
+        marks = {
+            tp: OffsetAndMetadata(offset, _mark(inherited.marks.get(tp, nothing), own))
+            for tp, offset in inherited.offsets.items()
+        }
+        while marks:
+            try:
+                await consumer.commit(marks)
+                break
+            except (CommitFailedError, IllegalGenerationError) as error:
+                log.warning("%s: partitions could not be claimed: %s", self._member.group, error)
+                await asyncio.sleep(CLAIM_AGAIN_S)
+            except KafkaError as error:
+                raise FatalKafkaError(f"partitions could not be claimed: {error!r}") from error
+
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         self._member.check()
+        self._unsure = True
         await self._producer.send_all(outs)
-        self._written |= offsets
+        self._unsure = False
+        self._standing.advance(offsets)
+        self._written |= offsets.keys()
         if monotonic_s() - self._committed_at_s >= COMMIT_EVERY_S:
             await self.commit()
 
     async def commit(self) -> None:
-        """A refused commit is no loss: the new owner repeats the records, ids collapse."""
+        """A refused commit is no loss: the new owner repeats the records, ids collapse. Where this process may have
+        slept it commits nothing: without members, a group takes any commit."""
+        if self._written and self._member.fresh:
+            offsets = self._standing.offsets()
+            await self._commit({tp: offsets[tp] for tp in self._written if tp in offsets}, self._producer.writer)
+
+    async def give_back(self) -> None:
+        """Without a name, so that the next owner need not fence anybody; with it where that would not be true."""
+        if self._standing and self._member.fresh and not self._unsure:
+            await self._commit(self._standing.offsets(), None)
+        self._written.clear()
+        self._standing.end()
+
+    async def _commit(self, offsets: NextOffsets, writer: Writer | None) -> None:
         consumer = self._member.consumer
-        if not self._written or consumer is None:
+        if consumer is None or not offsets:
             return
-        text = self._metadata()
-        marks = {tp: OffsetAndMetadata(offset, text) for tp, offset in self._written.items()}
-        self._written = {}
+        appended_at_ms, mistakes = self._producer.appended_at_ms, self._mistakes()
+        marks = {
+            tp: OffsetAndMetadata(
+                offset, StageMark(self._standing.appended_at_ms(tp, appended_at_ms), mistakes, writer).to_text()
+            )
+            for tp, offset in offsets.items()
+        }
+        self._written.clear()
         self._committed_at_s = monotonic_s()
         try:
             await consumer.commit(marks)
@@ -79,25 +184,34 @@ class AtLeastOnce:
             raise FatalKafkaError(f"offsets could not be committed: {error!r}") from error
 
 
+def _mark(mark: StageMark, writer: Writer) -> str:
+    return StageMark(mark.appended_at_ms, mark.mistakes, writer).to_text()
+
+
 class InTransactions:
     """Everything that follows from a cycle, and its offsets, are one Kafka transaction: all of it happened, or none."""
 
     commit_is_due: Final = False
 
-    def __init__(self, member: Member, producer: BatchProducer, metadata: Callable[[], str]) -> None:
+    def __init__(self, member: Member, producer: BatchProducer) -> None:
         self._member: Final = member
         self._producer: Final = producer
-        self._metadata: Final = metadata
+
+    async def take_over(self, partitions: frozenset[TopicPartition]) -> Inherited:
+        """Nothing: what a predecessor left open comes to nothing, by its fence or its timeout."""
+        return Inherited(partitions)
 
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         if not outs and not offsets:
             return
         await self._producer.begin()
         await self._producer.send_all(outs)
-        text = self._metadata()
-        await self._producer.add_offsets({tp: (offset, text) for tp, offset in offsets.items()}, self._member.group)
+        await self._producer.add_offsets({tp: (offset, "") for tp, offset in offsets.items()}, self._member.group)
         self._member.check()
         await self._producer.commit()
 
     async def commit(self) -> None:
         """Nothing is left to commit after `write`."""
+
+    async def give_back(self) -> None:
+        """As `commit`."""

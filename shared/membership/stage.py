@@ -8,6 +8,7 @@ rebalances is its membership.
 import asyncio
 import contextlib
 import logging
+import secrets
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import chain
@@ -17,7 +18,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
 from aiokafka.errors import KafkaError
 
-from schemas.groups import transactional_id
+from schemas.groups import transactional_id, writer_id
 from shared.kafka.client import poll, set_collecting
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
@@ -42,11 +43,13 @@ class Stage:
         self._service: Final = service
         self._config: Final = config
         self._handler: Final = handler
-        transaction = transactional_id(config.group, service.instance) if config.transactional else None
-        self._producer: Final = BatchProducer(service.settings, client_id=config.group, transactional_id=transaction)
         self._member: Final = Member(service, config.group, self, fetch_pause_s=config.cadence_ms / 1000)
-        kind = InTransactions if config.transactional else AtLeastOnce
-        self._output: Final[Output] = kind(self._member, self._producer, handler.commit_metadata)
+        self._producer: Final = _producer(service, config, self._member)
+        self._output: Final[Output] = (
+            InTransactions(self._member, self._producer)
+            if config.transactional
+            else AtLeastOnce(service, self._member, self._producer, handler.mistakes_in_a_row)
+        )
         self._cycle: Final = asyncio.Lock()
         self._batch_generation = 0
         self._done: dict[TopicPartition, int] = {}
@@ -87,7 +90,7 @@ class Stage:
         self._member.retire()
         try:
             async with self._cycle:
-                await self._output.commit()
+                await self._output.give_back()
         except Exception as error:
             self._member.fail(error)
 
@@ -203,9 +206,9 @@ class Stage:
     # -- duties of a member -----------------------------------------------------------------------------------------
 
     async def revoked(self) -> None:
-        """Wait for the cycle in progress, and commit."""
+        """Wait for the cycle in progress, and give back what is held."""
         async with self._cycle:
-            await self._output.commit()
+            await self._output.give_back()
         self._done.clear()
         await self._handler.revoked()
 
@@ -213,8 +216,8 @@ class Stage:
         """Nothing to do before the restore."""
 
     async def restore(self, assignment: Assignment) -> None:
-        """What the handler restores."""
-        await self._handler.assigned(assignment.partitions)
+        """Nobody else writes for these partitions any more; then what the handler restores."""
+        await self._handler.assigned(await self._output.take_over(assignment.partitions))
 
     def lag(self) -> int:
         """Records behind the end of the assigned partitions, as far as the last fetch knows.
@@ -231,6 +234,14 @@ class Stage:
             if end is not None and done is not None:
                 total += max(0, end - done)
         return total
+
+
+def _producer(service: Service, config: StageConfig, member: Member) -> BatchProducer:
+    if config.transactional:
+        fenced_by_name = transactional_id(config.group, service.instance)
+        return BatchProducer(service.settings, client_id=config.group, transactional_id=fenced_by_name)
+    name = writer_id(config.group, service.instance, secrets.token_hex(4))
+    return BatchProducer(service.settings, client_id=config.group, writer_id=name, may_write=lambda: member.alive)
 
 
 def _count(records: Sequence[ConsumerRecord], outs: Sequence[Out]) -> None:

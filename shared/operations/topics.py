@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.gateway.file import AppliedConfig, Draining
-from schemas.topics import TOPICS, Topic, connector_topics, dispatch_topic
+from schemas.topics import CONNECTOR_PATTERN, TOPICS, Topic, connector_topics, dispatch_topic
 from shared.kafka.client import administering, consuming
 from shared.operations.backlog import backlog_of, left_of_removed
 from shared.operations.config.apply import create_topics, read_applied, wait_until_used
@@ -47,7 +47,7 @@ def registered(name: str) -> Topic | None:
     if name.endswith(".dlq"):
         return None
     for topic in TOPICS:
-        pattern = re.escape(topic.name).replace(re.escape("<connector>"), "[a-z0-9][a-z0-9-]*")
+        pattern = re.escape(topic.name).replace(re.escape("<connector>"), CONNECTOR_PATTERN)
         if re.fullmatch(pattern, name):
             return topic
     return None

@@ -129,7 +129,9 @@ def bench_keys() -> None:
     store = KeyStore()
     for number in range(KEYS):
         hashed = key_hash("shop", f"order-{number}")
-        store.take(hashed, f"{AT_MS:012x}"[:8] + f"-{AT_MS & 0xFFFF:04x}-7000-8000-{number:012x}", hashed, AT_MS)
+        store.take(
+            hashed, f"{AT_MS:012x}"[:8] + f"-{AT_MS & 0xFFFF:04x}-7000-8000-{number:012x}", hashed, AT_MS, number
+        )
     spent = time.process_time() - started
     print(f"{'ingress: one more idempotency key':<46}{spent / KEYS * 1e6:8.1f} us")
     print(f"{'ingress: memory of 1,000,000 keys':<46}{(resident_octets() - before) / 1e6:8.1f} MB")

@@ -10,6 +10,7 @@ import pytest
 from aiokafka import ConsumerRecord
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from schemas.commit_marks import StageMark
 from schemas.gateway.accounts import Account
 from schemas.gateway.file import AppliedConfig
 from schemas.optouts import OptOut
@@ -103,7 +104,9 @@ async def test_every_kind_of_request_ends_where_it_belongs(kafka_bootstrap: str,
     ids = [s.context.message_id for s in submissions]
     assert len(events(watch, "accepted", ids)) == 201
     assert "mt.requests" in {tp.topic for tp in committed}
-    assert all(now_ms() - 60_000 < int(text) <= now_ms() for _, text in committed.values())
+    marks = [StageMark.from_text(text) for _, text in committed.values()]
+    assert all(mark is not None and mark.writer is None for mark in marks), "what was given back has no writer"
+    assert now_ms() - 60_000 < max(mark.appended_at_ms for mark in marks if mark) < now_ms() + 60_000
 
 
 async def test_a_new_configuration_is_followed_without_a_restart(kafka_bootstrap: str, account: str) -> None:
@@ -227,7 +230,7 @@ async def test_a_restore_that_takes_longer_than_a_dead_loop_may_comes_to_its_end
         Out(
             "ingress.keys",
             key_hash(account, str(n)).hex().encode(),
-            changelog_value(derived_id(now_ms(), n), b"b" * 16, now_ms()),
+            changelog_value(derived_id(now_ms(), n), b"b" * 16, now_ms(), n),
             (),
             n % 4,
         )

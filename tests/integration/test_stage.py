@@ -20,6 +20,7 @@ from shared.membership import heartbeat
 from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.heartbeat import HeartbeatWatch
+from shared.membership.inheritance import Inherited
 from shared.membership.stage import Stage
 from shared.process.clock import now_ms
 from shared.process.service import Service
@@ -38,15 +39,15 @@ class Copy(StageHandler):
         self.seen = 0
         self.restored: list[frozenset[TopicPartition]] = []
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
-        self.restored.append(partitions)
+    async def assigned(self, inherited: Inherited) -> None:
+        self.restored.append(inherited.partitions)
 
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
         self.seen += len(records)
         return [Out(self.target, r.key, r.value, (), r.partition) for r in records]
 
-    def commit_metadata(self) -> str:
-        return "mark"
+    def mistakes_in_a_row(self) -> int:
+        return 3
 
 
 def _service(bootstrap: str, tmp_path: Path, instance: str = "0") -> Service:
@@ -127,7 +128,9 @@ async def test_copies_everything_in_order_and_commits_exactly_over_a_restart(
             assert handler.restored == [frozenset(TopicPartition(source, p) for p in range(PARTITIONS))]
         committed = await committed_with_metadata(service.settings, config.group)
         # a transaction leaves no marker in its source, so offsets are exact in both modes
-        assert committed == {TopicPartition(source, p): ((start + 1000) // 2, "mark") for p in range(PARTITIONS)}
+        assert {tp: offset for tp, (offset, _) in committed.items()} == {
+            TopicPartition(source, p): (start + 1000) // 2 for p in range(PARTITIONS)
+        }
         if start == 0:
             await _produce(kafka_bootstrap, source, 1000, start=1000)
     assert await _values(service, target) == [list(range(0, 2000, 2)), list(range(1, 2000, 2))]
@@ -164,7 +167,8 @@ async def test_a_handler_that_fails_ends_the_stage_and_commits_nothing(
     config = StageConfig(unique_name("group"), (source,))
     with pytest.raises(ValueError, match="a mistake of ours"):
         await asyncio.wait_for(_serve(service, Stage(service, config, Broken(target))), 30)
-    assert await committed_with_metadata(service.settings, config.group) == {}
+    committed = await committed_with_metadata(service.settings, config.group)
+    assert {offset for offset, _ in committed.values()} == {0}
 
 
 async def test_an_old_heartbeat_stops_the_stage_before_it_produces(
@@ -225,12 +229,12 @@ class Slow(Copy):
         self.advances = True
         self.done = asyncio.Event()
 
-    async def assigned(self, partitions: frozenset[TopicPartition]) -> None:
+    async def assigned(self, inherited: Inherited) -> None:
         while not self.done.is_set():
             if self.advances:
                 self.service.progress(self.config.group)
             await asyncio.sleep(0.02)
-        await super().assigned(partitions)
+        await super().assigned(inherited)
 
 
 async def _ages(service: Service, for_ms: int) -> int:

@@ -10,10 +10,10 @@ from schemas.statuses import Status
 from schemas.submissions import Content, Submission
 from schemas.topics import MT_REQUESTS_OTP
 from services.ingress.decision import RequestDecider
+from services.ingress.idempotency import KeyStore, restore
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import DecidedByIngress
 from services.ingress.place import home_key, home_partition
-from services.ingress.routing import GatewayView
 from shared.messages.ids import message_id_of
 from tests.unit.ingress.scene import AT_MS, Record, applied, decider, event, only, request, topics
 from tests.unit.submissions import submission
@@ -299,26 +299,31 @@ def test_a_trace_context_that_is_none_is_left_behind(value: bytes | None) -> Non
 
 
 def test_a_second_copy_of_a_moved_record_is_not_sent_again() -> None:
+    """Neither by the process that decided the first one, nor by a successor that has read the keys alone."""
     home = home_partition("shop", "order-1", 4)
     made = decider(partitions=4)
     (moved,) = made.decide(Record(request(idempotency_key="order-1"), partition=(home + 1) % 4), NOW_MS)
     copies = [Record(moved.value, partition=home, offset=n, headers=moved.headers, key=moved.key) for n in (50, 51)]
-    assert "mt.submissions" in topics(made.decide(copies[0], NOW_MS))
-    assert "mt.submissions" not in topics(made.decide(copies[1], NOW_MS))
-
-
-def test_a_second_copy_of_a_moved_record_that_was_refused_changes_nothing() -> None:
-    """Not even when the configuration has changed in between, or the corrected request has come."""
-    home = home_partition("shop", "order-1", 4)
-    made = decider(partitions=4)
-    wrong = request(idempotency_key="order-1", text="x" * 65_536)
-    (moved,) = made.decide(Record(wrong, partition=(home + 1) % 4), NOW_MS)
-    copies = [Record(moved.value, partition=home, offset=n, headers=moved.headers, key=moved.key) for n in (50, 51)]
-    assert only(made.decide(copies[0], NOW_MS), "mt.statuses")["reason"] == "text_too_long"
-    corrected = made.decide(Record(request(idempotency_key="order-1"), partition=home, offset=52), NOW_MS)
-    assert "mt.submissions" in topics(corrected)
-    made.view = GatewayView(applied(accounts=[Account(id="shop", default_sender="SHOP", max_segments=255)]))
+    outs = made.decide(copies[0], NOW_MS)
+    assert "mt.submissions" in topics(outs)
     assert made.decide(copies[1], NOW_MS) == []
+    successor = decider(partitions=4)
+    successor.keys[home] = KeyStore()
+    (key,) = (out for out in outs if out.topic == "ingress.keys")
+    assert restore(successor.keys[home], key.key, key.value)
+    assert successor.decide(copies[1], NOW_MS) == []
+    assert "mt.submissions" in topics(successor.decide(copies[0], NOW_MS)), "its submission may have been lost"
+
+
+def test_a_record_that_a_predecessor_has_moved_is_not_moved_again() -> None:
+    home = home_partition("shop", "order-1", 4)
+    record = Record(request(idempotency_key="order-1"), partition=(home + 1) % 4)
+    (moved,) = decider(partitions=4).decide(record, NOW_MS)
+    own = DecidedByIngress()
+    own.add_request(Record(moved.value, partition=home, offset=50, headers=moved.headers, key=moved.key))
+    successor = decider(applied(accounts=[]), partitions=4, own=own)
+    assert successor.decide(record, NOW_MS) == []
+    assert topics(successor.decide(record._replace(offset=8), NOW_MS)) == ["mt.requests"]
 
 
 def test_a_request_too_large_to_be_moved_is_rejected() -> None:

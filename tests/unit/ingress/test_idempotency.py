@@ -1,5 +1,7 @@
 """Pure: idempotency keys: who took which, for how long, with what body."""
 
+import orjson
+
 from services.ingress.admission import Admitted, admit
 from services.ingress.idempotency import (
     KEEP_MS,
@@ -30,24 +32,24 @@ def _admitted(value: bytes) -> Admitted:
 def test_a_key_is_found_with_who_took_it_and_what_body() -> None:
     store, key = KeyStore(), key_hash("shop", "order-1")
     assert store.find(key, AT_MS) is None
-    store.take(key, _id(AT_MS), BODY, AT_MS)
-    assert store.find(key, AT_MS + 1) == Taken(_id(AT_MS), BODY, AT_MS)
+    store.take(key, _id(AT_MS), BODY, AT_MS, 7)
+    assert store.find(key, AT_MS + 1) == Taken(_id(AT_MS), BODY[:10], AT_MS, 7)
     assert len(store) == 1
 
 
 def test_a_key_is_forgotten_after_a_day_of_record_time() -> None:
     store, key = KeyStore(), key_hash("shop", "order-1")
-    store.take(key, _id(AT_MS), BODY, AT_MS)
+    store.take(key, _id(AT_MS), BODY, AT_MS, 7)
     assert store.find(key, AT_MS + KEEP_MS) is not None
     assert store.find(key, AT_MS + KEEP_MS + 1) is None
 
 
 def test_taking_again_replaces_the_entry() -> None:
     store, key = KeyStore(), key_hash("shop", "order-1")
-    store.take(key, _id(AT_MS), BODY, AT_MS)
+    store.take(key, _id(AT_MS), BODY, AT_MS, 7)
     later = AT_MS + KEEP_MS + 5
-    store.take(key, _id(later), OTHER_BODY, later)
-    assert store.find(key, later) == Taken(_id(later), OTHER_BODY, later)
+    store.take(key, _id(later), OTHER_BODY, later, 7)
+    assert store.find(key, later) == Taken(_id(later), OTHER_BODY[:10], later, 7)
     assert len(store) == 1
 
 
@@ -56,17 +58,17 @@ def test_neighbours_push_out_what_has_expired() -> None:
     store = KeyStore()
     shard = [bytes((1, 2)) + n.to_bytes(14) for n in range(100)]
     for n, key in enumerate(shard):
-        store.take(key, _id(AT_MS, n), BODY, AT_MS)
+        store.take(key, _id(AT_MS, n), BODY, AT_MS, 7)
     assert len(store) == 100
-    store.take(bytes((1, 2)) + bytes(14 * (255,)), _id(AT_MS + KEEP_MS + 1), BODY, AT_MS + KEEP_MS + 1)
+    store.take(bytes((1, 2)) + bytes(14 * (255,)), _id(AT_MS + KEEP_MS + 1), BODY, AT_MS + KEEP_MS + 1, 7)
     assert len(store) == 1
 
 
 def test_a_hash_that_lies_across_two_entries_is_not_found() -> None:
     store = KeyStore()
     first, second = bytes(8) + b"\x01" * 8, bytes(2) + b"\x02" * 14
-    store.take(first, _id(AT_MS), BODY, AT_MS)
-    store.take(second, _id(AT_MS, 1), BODY, AT_MS)
+    store.take(first, _id(AT_MS), BODY, AT_MS, 7)
+    store.take(second, _id(AT_MS, 1), BODY, AT_MS, 7)
     across = bytes(2) + b"\x07" * 14
     middle = (first + second)[2:18]
     assert store.find(across, AT_MS) is None
@@ -79,12 +81,14 @@ def test_the_separator_between_account_and_key_cannot_be_forged() -> None:
 
 
 def test_the_body_is_compared_before_the_identity() -> None:
-    taken = Taken("first", BODY, AT_MS)
-    assert decide(None, "x", BODY) == "first"
-    assert decide(taken, "first", BODY) == "replay"
-    assert decide(taken, "second", BODY) == "repeat"
-    assert decide(taken, "second", OTHER_BODY) == "conflict"
-    assert decide(taken, "first", OTHER_BODY) == "conflict"
+    taken = Taken("first", BODY[:10], AT_MS, 7)
+    assert decide(None, "x", BODY, 7) == "first"
+    assert decide(taken, "first", BODY, 7) == "replay"
+    assert decide(taken, "first", BODY, 8) == "copy"
+    assert decide(taken, "second", BODY, 8) == "repeat"
+    assert decide(taken, "second", OTHER_BODY, 8) == "conflict"
+    assert decide(taken, "first", OTHER_BODY, 7) == "conflict"
+    assert decide(Taken("first", BODY[:10], AT_MS), "first", BODY, 8) == "replay", "the offset is not known"
 
 
 def test_form_does_not_matter_to_the_body_and_meaning_does() -> None:
@@ -110,19 +114,29 @@ def test_form_does_not_matter_to_the_body_and_meaning_does() -> None:
 
 def test_the_changelog_restores_the_store() -> None:
     store, key = KeyStore(), key_hash("shop", "order-1")
-    assert restore(store, key.hex().encode(), changelog_value(_id(AT_MS), BODY, AT_MS))
-    assert store.find(key, AT_MS) == Taken(_id(AT_MS), BODY, AT_MS)
+    assert restore(store, key.hex().encode(), changelog_value(_id(AT_MS), BODY, AT_MS, 7))
+    assert store.find(key, AT_MS) == Taken(_id(AT_MS), BODY[:10], AT_MS, 7)
+
+
+def test_a_key_of_an_earlier_version_says_not_which_record_took_it() -> None:
+    store, key = KeyStore(), key_hash("shop", "order-1")
+    earlier = orjson.loads(changelog_value(_id(AT_MS), BODY, AT_MS, 7))
+    del earlier["offset"]
+    assert restore(store, key.hex().encode(), orjson.dumps(earlier))
+    assert store.find(key, AT_MS) == Taken(_id(AT_MS), BODY[:10], AT_MS)
 
 
 def test_records_that_are_no_keys_are_left_out() -> None:
     store = KeyStore()
-    good = changelog_value(_id(AT_MS), BODY, AT_MS)
+    good = changelog_value(_id(AT_MS), BODY, AT_MS, 7)
     assert not restore(store, b"not hex", good)
     assert not restore(store, b"ab", good)
     assert not restore(store, "ü".encode(), good)
     for value in (b"{}", b"[]", b"7", b'{"message_id":7,"body":"","accepted_at_ms":1}', b"nonsense"):
         assert not restore(store, bytes(16).hex().encode(), value)
     assert not restore(store, bytes(16).hex().encode(), good.replace(b"%d" % AT_MS, b'"%d"' % AT_MS))
-    assert not restore(store, bytes(16).hex().encode(), changelog_value("x", BODY, AT_MS))
+    assert not restore(store, bytes(16).hex().encode(), changelog_value("x", BODY, AT_MS, 7))
+    for offset in (b"-1", b'"7"', b"281474976710655", b"1.5"):
+        assert not restore(store, bytes(16).hex().encode(), good.replace(b'"offset":7', b'"offset":' + offset))
     assert restore(store, bytes(16).hex().encode(), None)
     assert len(store) == 0

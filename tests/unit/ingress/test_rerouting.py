@@ -69,15 +69,6 @@ def test_a_draining_connector_is_not_chosen() -> None:
     assert only(outs, "mt.submissions")["connector_id"] == "gamma"
 
 
-def test_the_same_route_is_never_given_out_twice() -> None:
-    made = _decider()
-    made.decide(_reroute(), NOW_MS)
-    assert topics(made.decide(_reroute(), NOW_MS)) == ["lifecycle.events"]
-    last = _reroute(connector_id="gamma", tried=["acme", "beta"], route_no=2)
-    assert "mt.statuses" in topics(made.decide(last, NOW_MS))
-    assert made.decide(last, NOW_MS) == []
-
-
 def test_what_a_predecessor_decided_stands() -> None:
     first = _decider().decide(_reroute(), NOW_MS)
     own = DecidedByIngress()
@@ -87,7 +78,7 @@ def test_what_a_predecessor_decided_stands() -> None:
     assert event(again, "rerouted")["connector_id"] == "beta"
     ended = _decider().decide(_reroute(pinned=True), NOW_MS)
     own.add_status(ended[0].value)
-    own.forget_read_back()
+    own.forget()
     own.add_status(ended[0].value)
     outs = _decider(own).decide(_reroute(), NOW_MS + 9)
     assert topics(outs) == ["mt.statuses", "lifecycle.events"]

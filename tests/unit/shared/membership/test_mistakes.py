@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from schemas.commit_marks import CommitTime
+from schemas.commit_marks import StageMark
 from schemas.topics import MT_SUBMISSIONS
 from shared.membership.mistakes import Mistakes, TooManyMistakes
 from shared.process.settings import read_settings
@@ -49,28 +49,20 @@ def test_a_successor_counts_on_from_the_last_commit() -> None:
     before = mistakes()
     stumble(before, LIMIT - 1)
     after = mistakes()
-    after.resume([CommitTime(1).to_text(), before.mark(), CommitTime(2, 3).to_text(), "", "of another tool"])
+    after.resume([StageMark(1), StageMark(3, before.in_a_row), StageMark(2, 3)])
     with pytest.raises(TooManyMistakes):
         stumble(after, 1)
 
 
 def test_what_another_partition_committed_long_ago_counts_no_more() -> None:
     over = mistakes()
-    over.resume([CommitTime(1, 19).to_text(), CommitTime(2).to_text()])
+    over.resume([StageMark(1, 19), StageMark(2)])
     stumble(over, LIMIT - 1)
 
 
 def test_a_rebalance_does_not_begin_the_row_anew() -> None:
     over = mistakes(limit=3)
     stumble(over, 2)
-    over.resume([CommitTime(5).to_text()])
+    over.resume([StageMark(5)])
     with pytest.raises(TooManyMistakes):
         stumble(over, 1)
-
-
-def test_a_commit_of_a_good_row_is_the_time_alone() -> None:
-    over = mistakes()
-    mark = CommitTime.from_text(over.mark())
-    assert mark is not None
-    assert mark.mistakes == 0
-    assert " " not in over.mark()

@@ -17,6 +17,7 @@ from services.ingress import app as ingress_app
 from services.ingress.app import IngressHandler
 from services.ingress.opt_outs import OptOuts
 from shared.membership.handler import StageHandler
+from shared.membership.inheritance import Inherited
 from shared.membership.mistakes import TooManyMistakes
 from shared.process.gateway import GatewayTable
 from shared.process.settings import read_settings
@@ -139,13 +140,13 @@ async def test_a_successor_remembers_past_what_was_stumbled_over(monkeypatch: py
         return {}
 
     monkeypatch.setattr(encoder_app, "read_range", tail)
-    monkeypatch.setattr(encoder_app, "committed_with_metadata", nothing)
     monkeypatch.setattr(encoder_app, "replay_ranges", nothing)
     monkeypatch.setattr("services.encoder.encode.encode_message", stumble)
     made = service()
     made.settings = None
     encoder = EncoderHandler(made, encoder_app.FLOWS[0])
-    await encoder.assigned(frozenset({TopicPartition(MT_SUBMISSIONS, 0)}))
+    place = TopicPartition(MT_SUBMISSIONS, 0)
+    await encoder.assigned(Inherited(frozenset({place}), {place: 0}, {}, {place: 0}))
     assert written == ["all"]
 
 
