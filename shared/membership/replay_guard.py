@@ -13,6 +13,7 @@ from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
 
+from schemas.commit_marks import StageMark
 from shared.kafka.records import In
 from shared.kafka.replay import LogReader, read_range
 from shared.membership.inheritance import Inherited
@@ -34,6 +35,11 @@ class ReplayRange:
     since_ms: int
 
 
+def begun_ms(mark: StageMark | None, first_ms: int) -> int:
+    """Since when what follows from records behind a commit, the first of `first_ms`, can have been appended."""
+    return max(mark.appended_at_ms, first_ms) if mark else first_ms
+
+
 async def replay_ranges(
     settings: Settings, inherited: Inherited, progress: Progress
 ) -> dict[TopicPartition, ReplayRange]:
@@ -45,9 +51,7 @@ async def replay_ranges(
             first_ms = await _first_timestamp(settings, tp, offset, end)
             progress()
             if first_ms is not None:
-                mark = inherited.marks.get(tp)
-                begun_ms = max(mark.appended_at_ms, first_ms) if mark else first_ms
-                found[tp] = ReplayRange(end, begun_ms - MARGIN_MS)
+                found[tp] = ReplayRange(end, begun_ms(inherited.marks.get(tp), first_ms) - MARGIN_MS)
     return found
 
 

@@ -73,7 +73,9 @@ def decider(
     own: DecidedByIngress | None = None,
 ) -> RequestDecider:
     view = GatewayView(config or applied())
-    return RequestDecider(EVENTS, topic, partitions, COUNTRIES, opt_outs or OptOuts(), own or DecidedByIngress(), view)
+    return RequestDecider(
+        EVENTS, topic, partitions, COUNTRIES, opt_outs or OptOuts(), DecidedByIngress() if own is None else own, view
+    )
 
 
 def topics(outs: Sequence[Out]) -> list[str]:

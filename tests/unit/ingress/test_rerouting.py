@@ -18,7 +18,7 @@ NOW_MS = AT_MS + 500
 
 
 def _decider(own: DecidedByIngress | None = None, **config: Any) -> RerouteDecider:
-    return RerouteDecider(EVENTS, own or DecidedByIngress(), GatewayView(applied(ROUTE, **config)))
+    return RerouteDecider(EVENTS, DecidedByIngress() if own is None else own, GatewayView(applied(ROUTE, **config)))
 
 
 def _reroute(**changes: Any) -> Record:
