@@ -38,6 +38,10 @@ DEFAULT_PARTITIONS: Final = 4
 """On one machine: each partition adds to the cost of every fetch and produce (a cluster sets its own number)."""
 
 
+TIMESTAMP_TYPE: Final = "message.timestamp.type"
+LOG_APPEND_TIME: Final = "LogAppendTime"
+
+
 @dataclass(frozen=True, slots=True)
 class Topic:
     """One topic, or a family of them (`<connector>` in the name).
@@ -75,7 +79,7 @@ class Topic:
             policy.append("delete")
         config = {
             "cleanup.policy": ",".join(policy),
-            "message.timestamp.type": "LogAppendTime",
+            TIMESTAMP_TYPE: LOG_APPEND_TIME,
             "retention.bytes": "-1",
             "retention.ms": "-1",
         }
@@ -225,7 +229,7 @@ def dlq_config() -> dict[str, str]:
     """A dead letter is a record as it came, and headers more: the limit is above that of the topics it comes from."""
     return {
         "cleanup.policy": "delete",
-        "message.timestamp.type": "LogAppendTime",
+        TIMESTAMP_TYPE: LOG_APPEND_TIME,
         "retention.ms": str(30 * DAY_MS),
         "retention.bytes": "-1",
         "max.message.bytes": str(4 << 20),

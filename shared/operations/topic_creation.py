@@ -9,9 +9,10 @@ from typing import Any, Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin import NewTopic as KafkaTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
-from schemas.topics import NewTopic
+from schemas.topics import LOG_APPEND_TIME, TIMESTAMP_TYPE, NewTopic
 from shared.kafka.client import administering
 from shared.operations.kafka_access import kafka_errors
 from shared.operations.topic_changes import TopicChanges
@@ -22,6 +23,9 @@ _METADATA_POLL_S: Final = 0.05
 _LEADERS_WITHIN_S: Final = 30
 _COPIES: Final = 3
 """Replicas of a topic, where the cluster has that many brokers."""
+
+_SET_OF_THE_TOPIC: Final = 1
+"""Kafka's word for a setting that is the topic's own (DescribeConfigs, `config_source`)."""
 
 CHANGE_TIMEOUT_MS: Final = 30_000
 """Many topics at once take a controller a while; that Kafka answers at all is known by then."""
@@ -39,6 +43,7 @@ async def make_topics(settings: Settings, changes: TopicChanges) -> None:
     async with kafka_errors(settings), administering(settings, request_timeout_ms=CHANGE_TIMEOUT_MS) as admin:
         if changes.missing:
             await _create(admin, changes.missing)
+        await _date(admin, [t.name for t in changes.wanted if t not in changes.missing])
         if changes.grown:
             await admin.create_partitions({t.name: NewPartitions(t.partitions) for t in changes.grown})
         await _wait_for_leaders(admin, {t.name: t.partitions for t in changes.wanted})
@@ -50,6 +55,34 @@ async def _create(admin: AIOKafkaAdminClient, topics: Iterable[NewTopic]) -> Non
     for name, code, *rest in made.topic_errors:
         if code not in (0, _EXISTS):
             raise for_code(code)(f"topic {name}: {rest[0] if rest else ''}")
+
+
+async def _date(admin: AIOKafkaAdminClient, topics: Iterable[str]) -> None:
+    """Have Kafka date the records of topics that an earlier version created. What else was set of a topic stays."""
+    settings = await _settings_of(admin, topics)
+    altered = [
+        ConfigResource(ConfigResourceType.TOPIC, topic, configs=own | {TIMESTAMP_TYPE: LOG_APPEND_TIME})
+        for topic, own in settings.items()
+        if own.get(TIMESTAMP_TYPE) != LOG_APPEND_TIME
+    ]
+    if not altered:
+        return
+    for answer in await admin.alter_configs(altered):
+        for code, message, _kind, topic in answer.resources:
+            if code:
+                raise for_code(code)(f"topic {topic}: {message or ''}")
+
+
+async def _settings_of(admin: AIOKafkaAdminClient, topics: Iterable[str]) -> dict[str, dict[str, str]]:
+    """What was set of each topic itself, defaults left out."""
+    wanted = [ConfigResource(ConfigResourceType.TOPIC, topic) for topic in topics]
+    if not wanted:
+        return {}
+    found: dict[str, dict[str, str]] = {}
+    for answer in await admin.describe_configs(wanted):
+        for _code, _message, _kind, topic, entries in answer.resources:
+            found[topic] = {name: value for name, value, _, source, *_ in entries if source == _SET_OF_THE_TOPIC}
+    return found
 
 
 async def _wait_for_leaders(admin: AIOKafkaAdminClient, wanted: Mapping[str, int]) -> None:

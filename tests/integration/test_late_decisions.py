@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.gateway.accounts import Account
 from schemas.segments import SegmentedMessage
@@ -267,3 +268,19 @@ async def test_a_moved_request_is_moved_once_over_a_crash_of_the_mover(
 
 async def _no_commit(_output: AtLeastOnce) -> None:
     """A commit that never reaches the broker."""
+
+
+async def test_a_topic_of_an_earlier_version_is_dated_by_kafka_from_now_on(kafka_bootstrap: str, account: str) -> None:
+    """What an operator has set of it stays."""
+    connector = f"c-{account[-8:]}"
+    lane = f"mt.segments.{connector}.txn"
+    async with Rig(kafka_bootstrap) as rig:
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+        await admin.start()
+        await admin.create_topics([NewTopic(lane, 1, 1, topic_configs={"retention.ms": "999999999"})])
+        await rig.create(applied({"to": [{"connector": connector}]}, connectors=[connector]))
+        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, lane)])
+        await admin.close()
+    ((_, _, _, _, entries),) = answer.resources
+    found = {entry[0]: entry[1] for entry in entries}
+    assert (found["message.timestamp.type"], found["retention.ms"]) == ("LogAppendTime", "999999999")
