@@ -200,7 +200,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(LIFECYCLE_EVENTS, "message_id", LifecycleEvent, EVERY_SERVICE, ("recorder",), 7 * DAY_MS,
           dead_letters="lifecycle.events.dlq", summary="every step of every message"),
     Topic(SERVICE_STATES, "service|instance|pid", ServiceState, EVERY_SERVICE, ("binder", "cli"), None, 1, True,
-          log_append_time=True, compacted=True, summary="the beat of every process"),
+          compacted=True, summary="the beat of every process"),
     Topic(CONNECTOR_STATES, "connector|partition", ConnectorState, ("binder",), ("throttler", "binder", "cli"), None, 1,
           True, compacted=True, summary="who holds which bind"),
     Topic(DLQ_REPLAYED, "dlq topic|partition|offset", ReplayMark, ("cli",), ("cli",), 32 * DAY_MS, 1, True,
