@@ -43,10 +43,10 @@ async def make_topics(settings: Settings, changes: TopicChanges) -> None:
     async with kafka_errors(settings), administering(settings, request_timeout_ms=CHANGE_TIMEOUT_MS) as admin:
         if changes.missing:
             await _create(admin, changes.missing)
-        await _date(admin, [t.name for t in changes.wanted if t not in changes.missing])
         if changes.grown:
             await admin.create_partitions({t.name: NewPartitions(t.partitions) for t in changes.grown})
         await _wait_for_leaders(admin, {t.name: t.partitions for t in changes.wanted})
+        await _date(admin, [t.name for t in changes.wanted])
 
 
 async def _create(admin: AIOKafkaAdminClient, topics: Iterable[NewTopic]) -> None:

@@ -279,8 +279,16 @@ async def test_a_topic_of_an_earlier_version_is_dated_by_kafka_from_now_on(kafka
         await admin.start()
         await admin.create_topics([NewTopic(lane, 1, 1, topic_configs={"retention.ms": "999999999"})])
         await rig.create(applied({"to": [{"connector": connector}]}, connectors=[connector]))
-        (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, lane)])
+        async with asyncio.timeout(10):
+            while (
+                "LogAppendTime" not in (found := await _config_of(admin, lane)).values()
+            ):  # the broker hears of it later
+                await asyncio.sleep(0.05)
         await admin.close()
-    ((_, _, _, _, entries),) = answer.resources
-    found = {entry[0]: entry[1] for entry in entries}
     assert (found["message.timestamp.type"], found["retention.ms"]) == ("LogAppendTime", "999999999")
+
+
+async def _config_of(admin: AIOKafkaAdminClient, topic: str) -> dict[str, str]:
+    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    ((_, _, _, _, entries),) = answer.resources
+    return {entry[0]: entry[1] for entry in entries}
