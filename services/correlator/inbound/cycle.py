@@ -71,6 +71,6 @@ class InboundCycle:
         return [out for partition in self.partitions.values() for out in partition.flush()]
 
     def next_due_ms(self) -> int | None:
-        """When to look for what is due without a record, wall clock."""
+        """When to look for what is due without a record, by Kafka's clock."""
         times = [due for p in self.partitions.values() if (due := p.next_due_ms()) is not None]
         return min(times, default=None)

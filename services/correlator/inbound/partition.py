@@ -192,7 +192,7 @@ class InboundPartition:
     # -- what is due ------------------------------------------------------------------------------------------------
 
     def next_due_ms(self) -> int | None:
-        """When, by the wall clock, something becomes due that a high watermark fetched then can decide; 0 when
+        """When, by Kafka's clock, something becomes due that a high watermark fetched then can decide; 0 when
         something decided is still to be done."""
         due = self._due.next_due_ms
         if due is None:
