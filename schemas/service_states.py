@@ -29,3 +29,4 @@ class ServiceState(Wire):
     progress_at_ms: int = Field(description="When its loop last advanced")
     http_port: int = 0
     last_error: str = ""
+    awaited: dict[str, int] = Field(default_factory=dict, description="Answers that SMSCs owe, by connector")

@@ -8,6 +8,7 @@ partition.
 
 import asyncio
 import logging
+import math
 from collections.abc import Awaitable, Coroutine
 from typing import Any, Final
 
@@ -42,6 +43,7 @@ from shared.kafka.errors import FatalKafkaError
 from shared.kafka.produce import BatchProducer
 from shared.kafka.tables import TableReader
 from shared.membership.member import Assignment, Member
+from shared.process.awaited import awaited_sentence
 from shared.process.clock import monotonic_s
 from shared.process.service import Service
 from shared.process.telemetry import RECORDS_IN
@@ -51,8 +53,12 @@ log = logging.getLogger(__name__)
 DISPATCH_PATTERN: Final = r"^mt\.dispatch\.(?!dlq$).*"
 POLL_MS: Final = 1_000
 METADATA_MAX_AGE_MS: Final = 5_000
-STOP_GRACE_S: Final = 15.0
-"""How long the end of a process may take beyond the longest wait for answers."""
+STOP_GRACE_S: Final = 8.0
+"""How long the leases may take to end beyond the longest wait for answers. With the traces that are still written it
+fits the patience of whoever stops the process (`shared.process.awaited`)."""
+
+TELL_S: Final = 5.0
+"""How often a stop says what it waits for."""
 
 TRACES_GRACE_S: Final = 5.0
 """How long traces may take that are still being written to their files."""
@@ -81,6 +87,7 @@ class Binder:
         self._tracing = Tracing(self._outbox, service.owner, TraceFiles(service.settings.data_dir))
         self._watch = Watch(service.owner, monotonic_s())
         self._leases = Leases(service.gateway, self._context())
+        service.awaited = self._leases.awaited
         self._follower = GatewayFollower(service.settings, service.gateway, self._leases)
         owners = OwnerTables(self._watch, self._board, self._leases, service.beat_made_s)
         self._tables = TableReader(
@@ -132,8 +139,12 @@ class Binder:
         """Stop claiming, finish every window, unbind, release, commit."""
         await self._committer.commit_now()
         self._leases.finish()
-        deadline_s = monotonic_s() + self._leases.drain_timeout_s + STOP_GRACE_S
-        while not self._leases.over and not self._member.ended.done() and monotonic_s() < deadline_s:
+        drained_s = monotonic_s() + self._leases.drain_timeout_s
+        told_s = -math.inf
+        while not self._leases.over and not self._member.ended.done() and monotonic_s() < drained_s + STOP_GRACE_S:
+            if (awaited := self._leases.awaited()) and monotonic_s() - told_s > TELL_S:
+                told_s = monotonic_s()
+                log.info("%s", awaited_sentence(awaited, drained_s - told_s))
             await asyncio.sleep(0.02)
             self._progress()
         await self._first(self._outbox.flushed())

@@ -19,6 +19,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.commit import OffsetCommitRequest
+from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 from aiokafka.record.default_records import _DefaultRecordBatchPy
 from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
@@ -126,6 +127,12 @@ async def know_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None
     missing = {topic for topic in topics if not kafka.cluster.partitions_for_topic(topic)}
     if missing:
         await kafka.set_topics(kafka._topics | missing)
+
+
+async def cluster_id(admin: AIOKafkaAdminClient) -> str:
+    """The id of the cluster that answers, without a word about its topics (`describe_cluster` asks for all of them)."""
+    response = await admin._send_request(MetadataRequest([]))
+    return str(response.cluster_id)
 
 
 async def ask_coordinator(admin: AIOKafkaAdminClient, group: str, request: Any) -> Any:

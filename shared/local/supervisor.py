@@ -14,6 +14,7 @@ import signal
 import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from itertools import groupby
 from types import TracebackType
 from typing import Literal, Self
@@ -103,6 +104,11 @@ class Supervisor:
                 if isinstance(end, Exception):
                     log.error("%s was not stopped in good order: %r", keeper.spec.name, end)
                     keeper.kill()
+
+    def set_stop_timeout(self, name: str, stop_timeout_s: float) -> None:
+        """How long the child may take to end in good order from now on. Raises KeyError for an unknown name."""
+        keeper = self._keepers[name]
+        keeper.spec = replace(keeper.spec, stop_timeout_s=stop_timeout_s)
 
     def kill_all(self) -> None:
         """SIGKILL to every child that still runs, without waiting: for the impatient second Ctrl-C."""

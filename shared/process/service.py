@@ -19,11 +19,13 @@ from schemas.service_states import CLOCK_KEY, ServiceState
 from schemas.topics import SERVICE_STATES, shared_topics
 from shared.kafka import seam
 from shared.kafka.client import consuming, partitions_of
+from shared.kafka.cluster_id import OtherCluster, check_cluster, cluster_id_of, watch_cluster
 from shared.kafka.errors import FatalKafkaError, KafkaUnavailable, MissingTopics
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.local.private import UMASK, make_private_folder
 from shared.messages.events import EventMaker
+from shared.process.awaited import doubt_sentence
 from shared.process.clock import learn_kafka_time, monotonic_s, now_ms
 from shared.process.gateway import GatewayTable
 from shared.process.instance import BEAT_S, InstanceInUse, ProcessIdentity, living_rival
@@ -40,6 +42,9 @@ EXIT_INSTANCE_IN_USE: Final = 75
 
 GC_THRESHOLDS: Final = (200_000, 20, 50)
 """Records make no cycles; looking for some after every 700 allocations costs a few percent of everything."""
+
+ONE_SIGNAL_S: Final = 0.3
+"""A shell and whoever runs it may both pass a signal on."""
 
 LAST_BEAT_S: Final = 2.0
 LAST_ERROR_MAX: Final = 200
@@ -63,6 +68,7 @@ class Service:
     """One running process. Made by `run_service`; the service's own loop gets it and keeps `progress` fresh.
 
     `owner` is "instance|pid". `control` is a producer for beats and other records outside the service's transactions.
+    `awaited` says what a stop has to wait for: answers by connector.
     """
 
     def __init__(self, name: str, settings: Settings) -> None:
@@ -79,10 +85,12 @@ class Service:
         self.gateway: Final = GatewayTable(settings, self.fail)
         self.control: Final = BatchProducer(settings, client_id=f"{name}-control")
         self.last_error = ""
+        self.awaited: Callable[[], dict[str, int]] = dict
         self.lags: Final[dict[str, Callable[[], int]]] = {}
         self._ready_parts: dict[str, bool] = {}
         self._assignments: dict[str, list[str]] = {}
         self._started_s = monotonic_s()
+        self._asked_s = 0.0
         self._progress_s: dict[str, float] = {}
         self._beats_made: dict[int, float] = {}
         self._health: HealthServer | None = None
@@ -93,6 +101,14 @@ class Service:
         self._failed = self._failed or error
         if self._failure is not None and not self._failure.done():
             self._failure.set_exception(self._failed)
+
+    def _asked_to_stop(self) -> None:
+        """The first time: in good order. Again, and not because a signal was passed on twice: at once."""
+        if not self.stopping.is_set():
+            self._asked_s = monotonic_s()
+        elif monotonic_s() - self._asked_s > ONE_SIGNAL_S:
+            self.fail(CannotGoOn(f"ended at once by a second signal: {doubt_sentence(self.awaited())}"))
+        self.stopping.set()
 
     def progress(self, part: str = "") -> None:
         """The loop `part` has advanced. Call it at least every few seconds, also when there is nothing to do.
@@ -137,6 +153,7 @@ class Service:
             progress_at_ms=at_ms - self.stuck_ms,
             http_port=self._health.port if self._health else 0,
             last_error=self.last_error or self.gateway.error,
+            awaited=self.awaited(),
         )
 
     def health(self) -> tuple[bool, str]:
@@ -210,10 +227,14 @@ class Service:
         """Start everything, do the job until it returns or fails, stop everything. Raises what the job raised."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self.stopping.set)
+            loop.add_signal_handler(number, self._asked_to_stop)
         await self.control.start()
         beats: asyncio.Task[None] | None = None
+        watching: asyncio.Task[None] | None = None
         try:
+            cluster_id = await cluster_id_of(self.settings)
+            check_cluster(self.settings.kafka_bootstrap_servers, self.settings.kafka_cluster_id, cluster_id)
+            watching = asyncio.create_task(watch_cluster(self.settings, cluster_id, self.fail), name="cluster")
             await check_topics(self.settings)
             await self.learn_the_time()
             await refuse_used_instance(self)
@@ -236,14 +257,16 @@ class Service:
                     ended.result()
             await working
             await self._announce("service_stopped")
-            await self._stop_beats(beats)
+            await self._stop_task(beats)
             await self._tombstone()
+        except OtherCluster:
+            raise  # nothing of ours belongs there
         except Exception as error:
             await self._beat_for_the_last_time(error)
             raise
         finally:
-            if beats is not None:
-                await self._stop_beats(beats)
+            for task in filter(None, (beats, watching)):
+                await self._stop_task(task)
             if self._health is not None:
                 self._health.stop()
             await self.gateway.stop()
@@ -260,9 +283,9 @@ class Service:
         server.start()
         return server
 
-    async def _stop_beats(self, beats: asyncio.Task[None]) -> None:
-        beats.cancel()
-        await asyncio.gather(beats, return_exceptions=True)
+    async def _stop_task(self, task: asyncio.Task[None]) -> None:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def check_topics(settings: Settings) -> None:
@@ -301,7 +324,7 @@ async def _run(name: str, settings: Settings, job: Callable[[Service], Awaitable
     except InstanceInUse as error:
         log.error("%s", error)
         return EXIT_INSTANCE_IN_USE
-    except (MissingTopics, CannotServe, CannotGoOn) as error:
+    except (MissingTopics, CannotServe, CannotGoOn, OtherCluster) as error:
         log.error("%s", error)
         return EXIT_FAILED
     except FatalKafkaError as error:

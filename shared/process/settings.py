@@ -49,6 +49,7 @@ class Settings(ClickHouseSettings):
     """`SMSGW_*`. Addresses have no default on purpose: a service never guesses which Kafka it belongs to."""
 
     kafka_bootstrap_servers: str = Field(min_length=1)
+    kafka_cluster_id: str = Field(default="", description="The cluster that must answer; empty = any")
     kafka_security_protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "PLAIN"
     kafka_sasl_username: str | None = None

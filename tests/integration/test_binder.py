@@ -99,6 +99,25 @@ async def test_submits_answers_and_lets_go(
     assert smsc.bound == []
 
 
+async def test_a_stop_says_what_it_waits_for(
+    rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
+) -> None:
+    smsc.answer = lambda pdu: None
+    await rig.apply(connector(connector_id, smsc.port))
+    binder = await run_binder()
+    await rig.state(connector_id, "bound")
+    await rig.dispatch(connector_id, 3)
+    await smsc.until(lambda: len(smsc.submits) == 3)
+    assert binder.service.state(now_ms()).awaited == {connector_id: 3}
+    stopping = asyncio.create_task(binder.stop())
+    await rig.state(connector_id, "unbound")
+    assert binder.service.state(now_ms()).awaited == {connector_id: 3}
+    smsc.answer_all()
+    await stopping
+    assert binder.service.state(now_ms()).awaited == {}
+    assert {answer.outcome for answer in await rig.answers(connector_id, 3)} == {"accepted"}
+
+
 async def test_answers_by_their_status_and_in_any_order(
     rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str
 ) -> None:

@@ -13,9 +13,13 @@ from aiokafka.errors import UnknownError
 
 from schemas.service_states import ServiceState
 from schemas.topics import SERVICE_STATES
+from shared.kafka.cluster_id import OtherCluster, cluster_id_of
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.records import Out
+from shared.local.kafka import EmbeddedKafka
+from shared.local.ports import free_port
 from shared.operations.beats import read_beats
+from shared.operations.config.apply import create_topics
 from shared.operations.health import look
 from shared.process import clock
 from shared.process.clock import now_ms
@@ -208,3 +212,31 @@ async def test_who_was_evicted_by_another_container_is_not_to_be_started_again(
 
     alone = settings.model_copy(update={"instance": uuid4().hex})
     assert await run_to_its_end("test", alone, unlucky) == EXIT_FAILED
+
+
+async def test_a_broker_of_another_cluster_under_the_same_address_ends_the_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its offsets mean nothing there. The next start is refused too where the cluster is remembered."""
+    monkeypatch.setattr("shared.kafka.cluster_id.LOOK_S", 0.5)
+    port = free_port()
+    before = EmbeddedKafka(tmp_path / "before", port, short_lived=True)
+    await asyncio.to_thread(before.start)
+    settings = Settings(kafka_bootstrap_servers=before.bootstrap_servers)
+    try:
+        await create_topics(settings)
+        cluster_id = await cluster_id_of(settings)
+        running = asyncio.create_task(run_to_its_end("test", settings, _wait))
+        await asyncio.sleep(2)
+        assert not running.done()
+    finally:
+        await asyncio.to_thread(before.stop)
+    after = EmbeddedKafka(tmp_path / "after", port, short_lived=True)
+    await asyncio.to_thread(after.start)
+    try:
+        assert await asyncio.wait_for(running, 60) == EXIT_FAILED
+        remembers = settings.model_copy(update={"kafka_cluster_id": cluster_id})
+        with pytest.raises(OtherCluster, match=rf"is another cluster than before: it was {cluster_id} and is "):
+            await Service("test", remembers).run(_wait)
+    finally:
+        await asyncio.to_thread(after.stop)

@@ -79,6 +79,14 @@ class Leases:
         """How long finishing their windows may take."""
         return max((worker.channel.drain_timeout_s for worker in self.all), default=0.0)
 
+    def awaited(self) -> dict[str, int]:
+        """Segments on their way, whose answers are awaited, by connector; those with none are left out."""
+        found: dict[str, int] = {}
+        for worker in self.all:
+            if count := worker.submitter.segments.in_flight:
+                found[worker.place[0]] = found.get(worker.place[0], 0) + count
+        return found
+
     @property
     def over(self) -> bool:
         """Whether every lease has let go."""

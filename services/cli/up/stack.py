@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import errno
 import os
 import sys
 import threading
@@ -15,8 +16,11 @@ from schemas.topics import EVERY_SERVICE
 from services.cli.errors import EXIT_INSTANCE_IN_USE, CliError, without_hint
 from services.cli.gateway_file import read_gateway_file
 from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE, REQUEST_TIMEOUT_MS
+from services.cli.up.cluster_file import remember_cluster
+from services.cli.up.data_folder import refuse_folder_of_others
 from services.cli.up.instance import ALONE, instance_beside_others
 from services.cli.up.run_file import RunFile, read_run_file, remove_run_file, write_run_file
+from shared.kafka.cluster_id import cluster_id_of
 from shared.local.child import ChildEvent, ChildSpec, ChildState
 from shared.local.kafka import EmbeddedKafka, EmbeddedKafkaError
 from shared.local.kafka_jars import KAFKA_VERSION
@@ -30,11 +34,13 @@ from shared.operations.config.compare_and_set import hash_of
 from shared.operations.config.gateway_advice import advice
 from shared.operations.config.gateway_yaml import parse_gateway
 from shared.operations.errors import Invalid, ManyInvalid, Unreachable
-from shared.operations.kafka_access import kafka_answers
+from shared.operations.kafka_access import kafka_answers, kafka_errors
+from shared.process.awaited import stop_patience_s
 from shared.process.clock import monotonic_s, now_ms
 from shared.process.settings import Settings, SettingsError, read_settings
 
 KAFKA, CLICKHOUSE, SIMULATOR, RECORDER = "kafka", "clickhouse", "simulator", "recorder"
+BINDER = "binder"
 ALL: tuple[str, ...] = (KAFKA, CLICKHOUSE, SIMULATOR, *EVERY_SERVICE)
 KAFKA_PORT, CLICKHOUSE_PORT, SIMULATOR_PORT = 9092, 8123, 2775
 _VARIABLES = {KAFKA: KAFKA_VARIABLE, CLICKHOUSE: CLICKHOUSE_VARIABLE}
@@ -45,6 +51,9 @@ SIMULATOR_PASSWORD_BEFORE = "SMSGW_SIMULATOR_PASSWORD"  # noqa: S105
 SECRETS = "secrets"
 """The folder below the data folder for files that gateway.yaml names, unless SMSGW_SECRET_DIR names another."""
 
+NOT_OURS = frozenset({errno.EPERM, errno.EACCES, errno.EROFS, errno.EEXIST})
+"""What is said of a folder of somebody else's, one that may not be written, and of a file."""
+
 NICE = {CLICKHOUSE: 10, RECORDER: 10, "correlator": 5}
 """Who gives way on a machine that all share: nobody waits for a receipt or a report as one does for a password."""
 
@@ -52,6 +61,8 @@ _Made = TypeVar("_Made")
 
 DEMO_DIR = Path(__file__).parents[1] / "demo" / "data"
 READY_S = 60.0
+SERVICE_STOP_S = 20.0
+"""For whoever waits for no SMSC."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +94,9 @@ class Stack:
         self.options = options
         self.in_use = asyncio.Event()
         self.instance = options.instance
+        self.stop_patience_s = stop_patience_s(None)
         self._config_hash = ""
+        self._cluster_id = ""
         self._say = say
         self._run = read_run_file(options.data_dir)
         self._kafka_address = self._address(KAFKA, KAFKA_VARIABLE, options.kafka_port)
@@ -155,12 +168,16 @@ class Stack:
         await self._supervisor.restart(name, grace_s)
 
     async def __aenter__(self) -> "Stack":
+        refuse_folder_of_others(self.options.data_dir)
         try:
             if make_private_folder(self.options.data_dir):
                 self._say(f"{self.options.data_dir}: could be read by others; now only its owner may")
             for name in ("logs", SECRETS):
                 make_private_folder(self.options.data_dir / name)
         except OSError as error:
+            if error.errno in NOT_OURS:
+                hint = "name a folder of this gateway with --data-dir or SMSGW_DATA_DIR"
+                raise Invalid(f"cannot use {self.options.data_dir}: {error.strerror}", hint) from error
             raise CliError(f"cannot use {self.options.data_dir}: {error.strerror}") from error
         await self._supervisor.__aenter__()
         return self
@@ -189,6 +206,7 @@ class Stack:
             await self._start_clickhouse()
         elif self._clickhouse_url and RECORDER in self.options.only:
             (await asyncio.to_thread(clickhouse, self.settings)).close()
+        await self._know_cluster()
         await self._configure(gateway_text)
         if SIMULATOR in self.options.only:
             await self._start_simulator()
@@ -198,6 +216,14 @@ class Stack:
         self._settled = True
         self._started_at_ms = now_ms()
         self._write_run_file()
+
+    async def _know_cluster(self) -> None:
+        """Raises `Refused` where another cluster answers than the one that this data directory has worked with."""
+        settings = self.settings.model_copy(update={"kafka_request_timeout_ms": REQUEST_TIMEOUT_MS})
+        with without_hint():
+            async with kafka_errors(settings):
+                self._cluster_id = await cluster_id_of(settings)
+        remember_cluster(self.options.data_dir, settings.kafka_bootstrap_servers, self._cluster_id)
 
     async def _find_instance(self) -> None:
         services = self.options.only & set(EVERY_SERVICE)
@@ -209,6 +235,12 @@ class Stack:
     def on_config(self, config_hash: str) -> None:
         """What is applied now, for run.json; see `refresh_run_file`."""
         self._config_hash = config_hash
+
+    def be_patient(self, stop_s: float) -> None:
+        """How long the binder may need to stop, from now on: as long as answers may take."""
+        self.stop_patience_s = stop_s
+        if BINDER in self.states():
+            self._supervisor.set_stop_timeout(BINDER, stop_s)
 
     def refresh_run_file(self) -> None:
         """Write run.json again where it would say something else. A full disk is said once, and tried again."""
@@ -342,10 +374,12 @@ class Stack:
             if text is None and running is not None:
                 await create_topics(settings, running.gateway.connectors)
                 self._config_hash = running.hash
+                self.be_patient(stop_patience_s(running))
                 return
             text = text if text is not None else self.demo_gateway_text()
             applied = await apply_gateway(settings, parse_gateway(text), text, expected=hash_of(running))
         self._config_hash = applied.hash
+        self.be_patient(stop_patience_s(applied))
         self._say(f"Configuration {applied.hash}: applied")
         for sentence in advice(applied.gateway):
             self._say(f"warning: {sentence}")
@@ -366,16 +400,19 @@ class Stack:
         self._say(f"Simulator: SMPP on {LOOPBACK}:{self.options.simulator_port}")
 
     def _service_spec(self, name: str) -> ChildSpec:
-        return self._spec(name, [sys.executable, "-m", "services", name], order=1 if name == RECORDER else 0)
+        argv = [sys.executable, "-m", "services", name]
+        stop_s = self.stop_patience_s if name == BINDER else SERVICE_STOP_S
+        return self._spec(name, argv, order=1 if name == RECORDER else 0, stop_s=stop_s)
 
     def _spec(
-        self, name: str, argv: Sequence[str], *, order: int, stop_s: float = 20.0, cwd: Path | None = None
+        self, name: str, argv: Sequence[str], *, order: int, stop_s: float = SERVICE_STOP_S, cwd: Path | None = None
     ) -> ChildSpec:
         environment = dict(os.environ) | {
             KAFKA_VARIABLE: self.bootstrap_servers,
             **({CLICKHOUSE_VARIABLE: self.clickhouse_url} if self.clickhouse_url else {}),
             "SMSGW_DATA_DIR": str(self.options.data_dir),
             "SMSGW_INSTANCE": self.instance,
+            "SMSGW_KAFKA_CLUSTER_ID": self._cluster_id,
             "SMSGW_HTTP_HOST": LOOPBACK,
             "SMSGW_HTTP_PORT": "0",
             "PYTHONUNBUFFERED": "1",

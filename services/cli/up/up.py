@@ -18,6 +18,7 @@ from services.cli.output import console, table, tell, tell_json
 from services.cli.runtime import KAFKA_VARIABLE, data_dir_of
 from services.cli.up.instance import ALONE
 from services.cli.up.stack import ALL, DEMO_DIR, KAFKA, SIMULATOR, SIMULATOR_PORT, Stack, StackOptions
+from services.cli.up.stopping import Stopping
 from services.cli.up.watchdog import Watchdog
 from shared.local.ports import LOOPBACK
 from shared.operations.errors import Invalid
@@ -83,8 +84,10 @@ async def run(options: StackOptions, *, as_json: bool) -> int:
         else:
             starting.cancel()
             await asyncio.gather(starting, return_exceptions=True)
-        say("Stopping: draining the services, then ClickHouse and Kafka (Ctrl-C again kills)")
-        asyncio.get_running_loop().add_signal_handler(signal.SIGINT, stack.kill_all)
+        say("Stopping: draining the services, then ClickHouse and Kafka (Ctrl-C or SIGTERM again ends at once)")
+        telling = asyncio.create_task(Stopping(stack, say).follow(), name="stopping")
+    telling.cancel()
+    await asyncio.gather(telling, return_exceptions=True)
     say("Stopped.")
     return stop.result() if stop.done() else EXIT_INSTANCE_IN_USE
 
@@ -140,6 +143,7 @@ async def _keep(stack: Stack, stop: "asyncio.Future[int]", say: Callable[[str], 
         lambda name: stack.restart(name, 0),
         say,
         stack.on_config,
+        stack.be_patient,
     )
     watching = asyncio.create_task(watchdog.run(), name="watchdog")
     in_use = asyncio.create_task(stack.in_use.wait(), name="in-use")

@@ -13,6 +13,7 @@ from schemas.topics import CONFIG_GATEWAY, SERVICE_STATES
 from shared.kafka.errors import KafkaUnavailable
 from shared.kafka.tables import TableReader
 from shared.local.backoff import consecutive_failures, restart_delay_s
+from shared.process.awaited import stop_patience_s
 from shared.process.clock import monotonic_s
 from shared.process.service import STUCK_MS
 from shared.process.settings import Settings
@@ -56,7 +57,8 @@ def stuck_services(
 class Watchdog:
     """Follows the beats and asks for restarts; also follows the configuration, for its hash. Run it as a task.
 
-    `say` gets a sentence about everything it does; `on_config` the hash of every configuration that is applied.
+    `say` gets a sentence about everything it does; `on_config` the hash of every configuration that is applied,
+    `on_patience` how long a binder may need to stop under it.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Watchdog:
         restart: Callable[[str], Awaitable[None]],
         say: Callable[[str], None],
         on_config: Callable[[str], None] = lambda _: None,
+        on_patience: Callable[[float], None] = lambda _: None,
     ) -> None:
         self._settings = settings
         self._beats: dict[str, ReadBeat] = {}
@@ -75,6 +78,7 @@ class Watchdog:
         self._restart = restart
         self._say = say
         self._on_config = on_config
+        self._on_patience = on_patience
         self._outage_s: float | None = None
         self._host = socket.gethostname()
 
@@ -86,7 +90,9 @@ class Watchdog:
 
     def _on_gateway(self, record: ConsumerRecord) -> None:
         if record.value is not None:
-            self._on_config(AppliedConfig.from_json(record.value).hash)
+            applied = AppliedConfig.from_json(record.value)
+            self._on_config(applied.hash)
+            self._on_patience(stop_patience_s(applied))
 
     async def run(self) -> None:
         """Until it is cancelled: whatever ends the watching, it begins again, with back-off."""

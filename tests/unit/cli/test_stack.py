@@ -12,6 +12,7 @@ from services.cli.up import stack as module
 from services.cli.up.run_file import RunFile, read_run_file
 from services.cli.up.stack import ALL, Stack, StackOptions, last_line
 from shared.local.child import ChildEvent, ChildSpec, ChildState
+from shared.operations.errors import Invalid
 
 
 class Said(list[str]):
@@ -126,3 +127,28 @@ def test_what_a_process_said_last(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("one\ntwo\n")
     assert last_line(tmp_path / "log") == "it said: two"
     assert last_line(tmp_path / "none") == f"see {tmp_path / 'none'}"
+
+
+@pytest.mark.parametrize("foreign", ["a file", "everybody's", "a project"])
+async def test_a_data_folder_that_is_none_of_ours_is_usage(foreign: str, tmp_path: Path, said: Said) -> None:
+    place = tmp_path / "data"
+    if foreign == "a file":
+        place.write_text("x")
+    elif foreign == "a project":
+        (place / ".git").mkdir(parents=True)
+    else:
+        place.mkdir()
+        place.chmod(0o1777)
+    mode = place.stat().st_mode
+    with pytest.raises(Invalid, match=r"cannot use|is no data directory of this gateway: it has \.git in it") as caught:
+        await Stack(StackOptions(place), said).__aenter__()
+    assert "--data-dir" in caught.value.hint
+    assert place.stat().st_mode == mode, "nothing of somebody else's is changed"
+
+
+async def test_a_new_volume_and_what_was_there_before_are_fine(tmp_path: Path, said: Said) -> None:
+    (tmp_path / "lost+found").mkdir()
+    (tmp_path / "gateway.yaml").write_text("")
+    for _ in range(2):
+        async with Stack(StackOptions(tmp_path), said):
+            (tmp_path / "mine").mkdir(exist_ok=True)
