@@ -248,7 +248,7 @@ async def test_more_days_than_a_block_may_have(clickhouse: ClickHouse, monkeypat
 def small_disk(folder: Path) -> Iterator[Path]:
     """A file system of 24 MB, while one may be mounted here."""
     folder.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    command = ["mount", "-t", "tmpfs", "-o", "size=24m,mode=0700", "tmpfs", str(folder)]
     if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode != 0:
         pytest.skip("a disk that is full needs the right to mount one")
     try:
