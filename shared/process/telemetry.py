@@ -31,6 +31,12 @@ SMPP_QUIRKS = Counter(
     ["connector", "kind"],
     registry=REGISTRY,
 )
+BINDS_LEFT_OPEN = Counter(
+    "smsgw_binds_left_open",
+    "Binds taken over from an owner that beat no more and had not unbound: its connection may stand beside the new one",
+    ["connector"],
+    registry=REGISTRY,
+)
 LAG = Gauge("smsgw_lag_records", "Records behind the end of the assigned partitions", registry=REGISTRY)
 
 

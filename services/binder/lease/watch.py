@@ -90,3 +90,14 @@ def holder(last: ConnectorState | None, watch: Watch) -> str | None:
     if last is None or last.state == "released" or instance_of(last.owner) == instance_of(watch.owner):
         return None
     return None if watch.silent(last.owner) else last.owner
+
+
+def left_open(last: ConnectorState | None, watch: Watch) -> str | None:
+    """Whose connection may still be open although the bind is free: an owner that said nothing of its end.
+
+    It may be stopped, not dead; then its connection stands beside the next one until it wakes, and drops it, or until
+    the SMSC ends it. Once it said `unbound` there is none.
+    """
+    if last is None or last.state in ("released", "unbound", "auth_failed") or last.owner == watch.owner:
+        return None
+    return last.owner if watch.silent(last.owner) else None

@@ -18,11 +18,12 @@ from services.binder.lease.accounts import AccountTurns
 from services.binder.lease.backoff import Failure
 from services.binder.lease.board import BindPlace
 from services.binder.lease.machine import Lease, LeaseCommand, LeaseEvent, LeaseState
-from services.binder.lease.watch import holder
+from services.binder.lease.watch import holder, left_open
 from services.binder.submit.committing import NotOwner
 from services.binder.submit.journal import Journal
 from services.binder.submit.submitter import Submitter
 from shared.process.clock import now_ms
+from shared.process.telemetry import BINDS_LEFT_OPEN
 
 log = logging.getLogger(__name__)
 
@@ -94,8 +95,13 @@ class LeaseWorker:
         if self._predecessor is not None and not self._predecessor.gone:
             return
         self._predecessor = None
-        if holder(self._context.board.last(self.place), self._context.watch) is None:
-            self.apply(LeaseEvent.FREE)
+        last, watch = self._context.board.last(self.place), self._context.watch
+        if holder(last, watch) is not None:
+            return
+        if silent := left_open(last, watch):
+            BINDS_LEFT_OPEN.labels(self.place[0]).inc()
+            log.warning("connector %s:%d: %s beats no more; its bind may still be open", *self.place, silent)
+        self.apply(LeaseEvent.FREE)
 
     def configure(self, connector: Connector, *, wanted: bool) -> None:
         """The configuration was applied anew."""

@@ -4,7 +4,7 @@ import pytest
 
 from schemas.connector_states import BindState, ConnectorState
 from services.binder.lease.machine import TRANSITIONS, Intent, Lease, LeaseCommand, LeaseEvent, LeaseState
-from services.binder.lease.watch import DROP_AFTER_S, SILENT_FOR_S, Watch, holder
+from services.binder.lease.watch import DROP_AFTER_S, SILENT_FOR_S, Watch, holder, left_open
 
 C, E, S = LeaseCommand, LeaseEvent, LeaseState
 OPEN = (S.CONNECTING, S.BOUND, S.DRAINING)
@@ -192,6 +192,16 @@ def test_held_until_its_owner_is_silent(word: BindState) -> None:
     assert holder(held, watch) == "you|1"
     beating(watch, 21, since_s=21)
     assert holder(held, watch) is None
+
+
+@pytest.mark.parametrize("word", ["binding", "bound", "unbound", "auth_failed", "released"])
+def test_a_silent_owner_that_said_nothing_of_its_end_may_have_left_its_connection_open(word: BindState) -> None:
+    watch = Watch("me|2", 0.0)
+    assert left_open(None, watch) is None
+    assert left_open(state_of("you|1", word), watch) is None, "not silent yet"
+    beating(watch, 21)
+    assert left_open(state_of("you|1", word), watch) == ("you|1" if word in ("binding", "bound") else None)
+    assert left_open(state_of("me|2", word), watch) is None
 
 
 def test_a_beating_owner_is_never_silent() -> None:
