@@ -35,6 +35,7 @@ EventWord = Literal[
     "bind_refused",
     "service_started",
     "service_stopped",
+    "message_id_format",
 ]
 """A new word goes to the end: ClickHouse keeps the place of a word in this list."""
 

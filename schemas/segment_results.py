@@ -5,7 +5,7 @@ from typing import Any, ClassVar
 from pydantic import Field
 
 from schemas.message_context import MessageContext, context_of_version_1
-from schemas.wire import Int64, Natural, Wire
+from schemas.wire import Int64, Natural, ReceiptScope, Wire
 
 
 class SegmentResult(Wire):
@@ -19,6 +19,7 @@ class SegmentResult(Wire):
     segments: Natural
     index: Int64 = Field(description="1-based")
     attempt: Int64
+    receipt_scope: ReceiptScope = Field(default="segment", description="`message`: one receipt speaks for all segments")
 
     @classmethod
     def from_earlier(cls, record: dict[str, Any]) -> dict[str, Any]:

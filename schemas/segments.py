@@ -6,7 +6,7 @@ import orjson
 from pydantic import Field
 
 from schemas.submissions import Submission
-from schemas.wire import Int64, Natural, Wire
+from schemas.wire import Int64, Natural, ReceiptScope, Wire
 
 SegmentStep = Literal["waiting", "accepted", "failed"]
 """waiting = to be dispatched; accepted = by the SMSC; failed = an outcome was written, never dispatched again."""
@@ -44,6 +44,7 @@ class SegmentedMessage(Submission):
     priority_flag: Int64 = 0
     data_coding: Int64
     registered_delivery: Int64
+    receipt_scope: ReceiptScope = Field(default="segment", description="`message`: asked for with the last segment")
     send_validity: bool = Field(default=True, description="Pass the remaining validity on to the SMSC")
     absolute_validity: bool = Field(default=False, description="As a time, not as a span")
     segments: list[SegmentState]

@@ -27,6 +27,7 @@ from schemas.topics import (
     MT_SUBMISSIONS,
     MT_SUBMISSIONS_OTP,
     RECEIPTS,
+    SEARCHES,
     SEGMENT_LANES,
     SMSC_INBOUND,
     SUBMIT_RESULTS,
@@ -69,7 +70,7 @@ BINDER: Final = Subscription(
     "binder", BINDER_GROUP, (dispatch_topic("<connector>"),), "Submits what it is given, over one bind a partition."
 )
 JOIN: Final = Subscription(
-    "correlator", JOIN_GROUP, (SUBMIT_RESULTS, RECEIPTS, SMSC_INBOUND),
+    "correlator", JOIN_GROUP, (SUBMIT_RESULTS, RECEIPTS, SEARCHES, SMSC_INBOUND),
     "Joins receipts with what was submitted, and puts messages from handsets together.",
 )  # fmt: skip
 FOLD: Final = Subscription(

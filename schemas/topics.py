@@ -13,10 +13,12 @@ from schemas.gateway.file import AppliedConfig
 from schemas.inbound_parts import InboundEntries
 from schemas.ingress_keys import IdempotencyKey
 from schemas.joins import JoinEntries
+from schemas.learned_formats import LearnedFormat
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.mo_messages import InboundMessage
 from schemas.optouts import OptOut
 from schemas.outcomes import Outcome
+from schemas.receipt_searches import ReceiptSearch
 from schemas.receipts import RawReceipt
 from schemas.replays import ReplayMark
 from schemas.requests import Request
@@ -108,6 +110,8 @@ RECEIPTS: Final = "smsc.receipts"
 SMSC_INBOUND: Final = "smsc.inbound"
 JOINS: Final = "correlator.joins"
 INBOUND_PARTS: Final = "correlator.inbound"
+SEARCHES: Final = "correlator.searches"
+MESSAGE_ID_FORMATS: Final = "correlator.formats"
 MT_OUTCOMES: Final = "mt.outcomes"
 FOLDS: Final = "correlator.folds"
 MT_STATUSES: Final = "mt.statuses"
@@ -189,6 +193,10 @@ TOPICS: Final[tuple[Topic, ...]] = (
           summary="state of messages from handsets"),
     Topic(JOINS, "provider|smsc_id", JoinEntries, ("correlator",), ("correlator",), None, fixed=True,
           compacted=True, summary="state of the join"),
+    Topic(SEARCHES, "provider|smsc_id", ReceiptSearch, ("correlator", "cli"), ("correlator",), 8 * DAY_MS, fixed=True,
+          dead_letters="correlator.searches.dlq", summary="receipts to look for under another id"),
+    Topic(MESSAGE_ID_FORMATS, "provider", LearnedFormat, ("correlator",), ("correlator", "binder", "cli"), None, 1,
+          True, compacted=True, summary="formats of message ids, as learned"),
     Topic(MT_OUTCOMES, "message_id", Outcome, ("throttler", "correlator"), ("correlator",), 8 * DAY_MS, fixed=True,
           dead_letters="mt.outcomes.dlq", summary="what became of each segment"),
     Topic(FOLDS, "message_id", FoldEntry, ("correlator",), ("correlator",), None, fixed=True,
@@ -211,8 +219,9 @@ TOPICS: Final[tuple[Topic, ...]] = (
           summary="PDUs while somebody looks, decoded and redacted"),
 )  # fmt: skip
 
-CO_PARTITIONED: Final = ((SUBMIT_RESULTS, RECEIPTS, JOINS), (SMSC_INBOUND, INBOUND_PARTS), (MT_OUTCOMES, FOLDS),
-                         (MT_REQUESTS, INGRESS_KEYS), (MT_REQUESTS_OTP, INGRESS_KEYS_OTP))  # fmt: skip
+CO_PARTITIONED: Final = ((SUBMIT_RESULTS, RECEIPTS, SEARCHES, JOINS), (SMSC_INBOUND, INBOUND_PARTS),
+                         (MT_OUTCOMES, FOLDS), (MT_REQUESTS, INGRESS_KEYS),
+                         (MT_REQUESTS_OTP, INGRESS_KEYS_OTP))  # fmt: skip
 """Topics with equal partition counts: a record's partition in one decides where to look in another."""
 
 

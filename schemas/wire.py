@@ -24,6 +24,10 @@ Natural = Annotated[int, Field(ge=1, le=2**63 - 1)]
 
 ReceiptWish = Literal["final", "all", "none"]
 RECEIPT_WISHES: tuple[ReceiptWish, ...] = ("final", "all", "none")
+ReceiptScope = Literal["segment", "message"]
+"""What one receipt is about: each segment has its own, or one speaks for the whole message."""
+KnownFormat = Literal["raw", "hex", "dec"]
+"""How ids of receipts are written, seen from the response's: alike, in decimal beside hexadecimal, or the reverse."""
 EncodingWish = Literal["auto", "gsm7", "ucs2", "latin1"]
 
 

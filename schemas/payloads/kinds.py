@@ -8,8 +8,8 @@ from pydantic import BaseModel
 from schemas.payloads.smpp import SmppPayload, smpp_payload
 from schemas.segments import SegmentedMessage
 
-MakePayload: TypeAlias = Callable[[SegmentedMessage, str, list[tuple[int, str]]], dict[str, Any]]
-"""The payload of one unit of a message: its octets (base64) and parameters."""
+MakePayload: TypeAlias = Callable[[SegmentedMessage, int, str, list[tuple[int, str]]], dict[str, Any]]
+"""The payload of one unit of a message: its index, its octets (base64) and parameters."""
 
 PAYLOAD_MODELS: Final[Mapping[str, type[BaseModel]]] = {"smpp": SmppPayload}
 PAYLOAD_MAKERS: Final[Mapping[str, MakePayload]] = {"smpp": smpp_payload}

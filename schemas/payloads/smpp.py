@@ -30,8 +30,12 @@ class SmppPayload(BaseModel):
     tlvs: list[tuple[Int64, str]] = Field(default_factory=list, description="(tag, base64 value)")
 
 
-def smpp_payload(message: SegmentedMessage, octets: str, tlvs: list[tuple[int, str]]) -> dict[str, Any]:
-    """The payload of one segment of `message`, as it is written. Made for every segment, so without a model."""
+def smpp_payload(message: SegmentedMessage, index: int, octets: str, tlvs: list[tuple[int, str]]) -> dict[str, Any]:
+    """The payload of the segment `index` of `message`, as it is written. Made for every segment, so without a model.
+
+    Where one receipt speaks for the message it is asked for with the last segment.
+    """
+    silent = message.receipt_scope == "message" and index < len(message.segments)
     payload: dict[str, Any] = {
         "source_addr": message.source_addr,
         "source_addr_ton": message.source_addr_ton,
@@ -41,7 +45,7 @@ def smpp_payload(message: SegmentedMessage, octets: str, tlvs: list[tuple[int, s
         "dest_addr_npi": message.dest_addr_npi,
         "esm_class": message.esm_class,
         "data_coding": message.data_coding,
-        "registered_delivery": message.registered_delivery,
+        "registered_delivery": 0 if silent else message.registered_delivery,
         "send_validity": message.send_validity,
         "octets": octets,
     }

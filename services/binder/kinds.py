@@ -6,6 +6,7 @@ from typing import Final
 
 from schemas.gateway.connectors.kinds import Connector
 from schemas.gateway.connectors.smpp import SmppConnector
+from schemas.wire import KnownFormat
 from services.binder.channel import Answers, Channel, LinkWatcher
 from services.binder.context import OpenChannel
 from services.binder.receive.receiving import Receiving
@@ -16,9 +17,10 @@ from services.binder.trace.tracing import Tracing
 class Channels:
     """Opens the channels of a process."""
 
-    def __init__(self, receiving: Receiving, tracing: Tracing) -> None:
+    def __init__(self, receiving: Receiving, tracing: Tracing, formats: Mapping[str, KnownFormat]) -> None:
+        """`formats` of message ids by provider, followed live."""
         self._open_by_kind: Final[Mapping[str, OpenChannel]] = {
-            "smpp": partial(SmppChannel, receiving=receiving, tracing=tracing),
+            "smpp": partial(SmppChannel, receiving=receiving, tracing=tracing, formats=formats),
         }
 
     def open(self, connector: Connector, partition: int, answers: Answers, watcher: LinkWatcher) -> Channel:

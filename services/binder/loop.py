@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.commit_marks import BinderMark
 from schemas.groups import BINDER_GROUP
-from schemas.topics import CONNECTOR_STATES, SERVICE_STATES, TRACE_REQUESTS
+from schemas.topics import CONNECTOR_STATES, MESSAGE_ID_FORMATS, SERVICE_STATES, TRACE_REQUESTS
 from services.binder.context import BinderContext
 from services.binder.kinds import Channels
 from services.binder.lease.accounts import Accounts
@@ -45,6 +45,7 @@ from shared.kafka.tables import TableReader
 from shared.membership.member import Assignment, Member
 from shared.process.awaited import awaited_sentence
 from shared.process.clock import monotonic_s
+from shared.process.learned_formats import LearnedFormats
 from shared.process.service import Service
 from shared.process.telemetry import RECORDS_IN
 
@@ -85,6 +86,7 @@ class Binder:
         self._committer = Committer(self._consumer)
         self._board = StateBoard(self._outbox, service.owner)
         self._tracing = Tracing(self._outbox, service.owner, TraceFiles(service.settings.data_dir))
+        self._learned = LearnedFormats()
         self._watch = Watch(service.owner, monotonic_s())
         self._leases = Leases(service.gateway, self._context())
         service.awaited = self._leases.awaited
@@ -96,6 +98,7 @@ class Binder:
                 CONNECTOR_STATES: owners.lease_read,
                 SERVICE_STATES: owners.beat_read,
                 TRACE_REQUESTS: self._tracing.read,
+                MESSAGE_ID_FORMATS: self._learned.read,
             },
             service.fail,
         )
@@ -112,7 +115,7 @@ class Binder:
             watch=self._watch,
             accounts=Accounts(),
             takeover=JournalTakeover(settings, self._consumer, self._producer, self._outbox, self._committer, owner),
-            open_channel=Channels(Receiving(self._outbox), self._tracing).open,
+            open_channel=Channels(Receiving(self._outbox), self._tracing, self._learned.formats).open,
         )
 
     # -- life -------------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from services.cli.commands import (
     connectors,
     dlq,
     preview,
+    receipts,
     report,
     schema,
     send,
@@ -49,6 +50,8 @@ app.add_typer(config_app, name="config")
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(schema_app, name="schema")
+receipts_app = typer.Typer(help="Receipts that belong to no message.", no_args_is_help=True)
+app.add_typer(receipts_app, name="receipts")
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where `smsgw up` keeps its data [SMSGW_DATA_DIR, ./.smsgw]")
@@ -357,6 +360,29 @@ def dlq_replay_command(
             topic, offset or [], data_dir, everything=replay_all, as_json=as_json, dry_run=dry_run, again=again, yes=yes
         )
     )
+
+
+@receipts_app.command("orphans")
+def receipts_orphans_command(
+    since: Annotated[str, typer.Option(help="Of the last 15m, 24h, 7d …")] = "72h",
+    connector: Annotated[str, typer.Option(help="Only what came over this connector")] = "",
+    limit: Annotated[int, typer.Option(help="At most so many, the oldest")] = 1_000,
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Receipts that wait for a message in vain, or never had one, with everything that came."""
+    finish(receipts.orphans(data_dir, since=since, connector=connector, limit=limit, as_json=as_json))
+
+
+@receipts_app.command("replay")
+def receipts_replay_command(
+    since: Annotated[str, typer.Option(help="What came in the last 15m, 24h, 7d …")],
+    connector: Annotated[str, typer.Option(help="Over this connector")],
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Join receipts once more, after an option was corrected. What has its final status keeps it."""
+    finish(receipts.replay(data_dir, since=since, connector=connector, as_json=as_json))
 
 
 @schema_app.command("export")

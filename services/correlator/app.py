@@ -8,23 +8,34 @@ from typing import Final
 from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.groups import FOLD_GROUP, JOIN_GROUP
-from schemas.topics import FOLDS, INBOUND_PARTS, JOINS, MT_OUTCOMES, RECEIPTS, SMSC_INBOUND, SUBMIT_RESULTS
+from schemas.topics import (
+    FOLDS,
+    INBOUND_PARTS,
+    JOINS,
+    MESSAGE_ID_FORMATS,
+    MT_OUTCOMES,
+    RECEIPTS,
+    SEARCHES,
+    SMSC_INBOUND,
+    SUBMIT_RESULTS,
+)
 from services.correlator.fold.cycle import FoldCycle
 from services.correlator.fold.partition import FoldPartition
 from services.correlator.inbound.cycle import InboundCycle
 from services.correlator.join.cycle import JoinCycle
 from services.correlator.join.deadlines import BROKERS_APART_MS
 from services.correlator.join.partition import JoinPartition
-from services.correlator.join.receipt_states import upper_map
 from services.correlator.state.changelog import Changelog, broker_count
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.records import Out
+from shared.kafka.tables import TableReader
 from shared.membership.frame import Application
 from shared.membership.handler import StageConfig, StageHandler
 from shared.membership.inheritance import Inherited
 from shared.membership.stage import Stage
 from shared.messages.connector_profile import profile_of
 from shared.process.clock import monotonic_s, now_ms
+from shared.process.learned_formats import LearnedFormats
 from shared.process.service import Service, run_service
 
 CADENCE_MS: Final = 200
@@ -34,7 +45,7 @@ PROOF_RETRY_S: Final = 0.5
 """When the input of a due deadline was not read to its end, it is looked at again after this."""
 
 JOIN: Final = StageConfig(
-    JOIN_GROUP, (SUBMIT_RESULTS, RECEIPTS, SMSC_INBOUND), CADENCE_MS, MAX_RECORDS, transactional=True
+    JOIN_GROUP, (SUBMIT_RESULTS, RECEIPTS, SEARCHES, SMSC_INBOUND), CADENCE_MS, MAX_RECORDS, transactional=True
 )
 FOLD: Final = StageConfig(FOLD_GROUP, (MT_OUTCOMES,), CADENCE_MS, MAX_RECORDS, transactional=True)
 
@@ -42,18 +53,19 @@ FOLD: Final = StageConfig(FOLD_GROUP, (MT_OUTCOMES,), CADENCE_MS, MAX_RECORDS, t
 class JoinHandler(StageHandler):
     """Step one, and the messages of handsets, over the partitions assigned to this process."""
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, learned: LearnedFormats) -> None:
         self.stage: Final = Stage(service, JOIN, self)
         self._gateway: Final = service.gateway
         self._settings: Final = service.settings
-        self._config_hash = ""
+        self._learned: Final = learned
+        self._followed: tuple[str, int] | None = None
         self._cycle: Final = JoinCycle()
         self._inbound: Final = InboundCycle(service.events)
         self._changelog: Final = Changelog(
             service.settings,
             JOINS,
             self._cycle.partitions,
-            lambda number: JoinPartition(number, service.events, self._apart_ms),
+            lambda number: JoinPartition(number, service.events, self._cycle.rules, self._apart_ms),
             partial(service.progress, JOIN.group),
         )
         self._inbound_changelog: Final = Changelog(
@@ -70,8 +82,10 @@ class JoinHandler(StageHandler):
     async def assigned(self, inherited: Inherited) -> None:
         partitions = inherited.partitions
         wanted = _numbers(partitions, SUBMIT_RESULTS)
-        if wanted != _numbers(partitions, RECEIPTS):
-            raise FatalKafkaError(f"{SUBMIT_RESULTS} and {RECEIPTS} are not assigned alike: {sorted(partitions)}")
+        if any(wanted != _numbers(partitions, topic) for topic in (RECEIPTS, SEARCHES)):
+            raise FatalKafkaError(
+                f"{SUBMIT_RESULTS}, {RECEIPTS} and {SEARCHES} are not assigned alike: {sorted(partitions)}"
+            )
         self._apart_ms = BROKERS_APART_MS if await broker_count(self._settings) > 1 else 0
         await self._changelog.assigned(wanted)
         await self._inbound_changelog.assigned(_numbers(partitions, SMSC_INBOUND))
@@ -82,7 +96,7 @@ class JoinHandler(StageHandler):
         await self._inbound_changelog.revoked()
 
     async def handle(self, records: Sequence[ConsumerRecord], at_ms: int) -> Iterable[Out]:
-        self._follow_config()
+        self._follow_rules()
         inbound = [record for record in records if record.topic == SMSC_INBOUND]
         outs = self._inbound.take(inbound, at_ms)
         outs += self._cycle.take([r for r in records if r.topic != SMSC_INBOUND] if inbound else records, at_ms)
@@ -123,16 +137,14 @@ class JoinHandler(StageHandler):
         receipts = {TopicPartition(t, n) for n in self._cycle.unproven(at_ms) for t in (RECEIPTS, SUBMIT_RESULTS)}
         return receipts | {TopicPartition(SMSC_INBOUND, number) for number in self._inbound.unproven(at_ms)}
 
-    def _follow_config(self) -> None:
-        if self._gateway.hash == self._config_hash:
+    def _follow_rules(self) -> None:
+        now = self._gateway.hash, self._learned.version
+        if now == self._followed:
             return
-        self._config_hash = self._gateway.hash
+        self._followed = now
         connectors = self._gateway.connectors
-        self._cycle.receipt_maps = {
-            name: upper_map(connector.options.receipt_map)
-            for name, connector in connectors.items()
-            if connector.options.receipt_map
-        }
+        if self._cycle.rules.adopt(connectors, self._learned.formats):
+            self._cycle.reconsider()
         self._inbound.profiles = {name: profile_of(connector.options) for name, connector in connectors.items()}
         self._inbound.timeouts_ms = {
             name: round(connector.options.inbound_timeout_s * 1000) for name, connector in connectors.items()
@@ -174,9 +186,15 @@ def _numbers(partitions: Iterable[TopicPartition], topic: str) -> set[int]:
 @asynccontextmanager
 async def lifespan(app: Application) -> AsyncIterator[None]:
     """The two steps."""
-    app.add(JoinHandler(app.service).stage)
-    app.add(FoldHandler(app.service).stage)
-    yield
+    learned = LearnedFormats()
+    tables = TableReader(app.service.settings, {MESSAGE_ID_FORMATS: learned.read}, app.service.fail)
+    await tables.start()
+    try:
+        app.add(JoinHandler(app.service, learned).stage)
+        app.add(FoldHandler(app.service).stage)
+        yield
+    finally:
+        await tables.stop()
 
 
 async def run(service: Service) -> None:

@@ -15,7 +15,7 @@ import orjson
 from schemas.message_context import MessageContext
 from schemas.segments import SegmentedMessage
 from schemas.submissions import Content, Submission
-from schemas.wire import Lane, ReceiptWish
+from schemas.wire import Lane, ReceiptScope, ReceiptWish
 from services.encoder.own_output import EndedByEncoder
 from services.encoder.plan import ConnectorPlan
 from services.encoder.remark import remark
@@ -32,6 +32,7 @@ from shared.sms.segmentation import encode_message
 
 REGISTERED_DELIVERY: Final[Mapping[ReceiptWish, int]] = {"none": 0x00, "final": 0x01, "all": 0x11}
 """SMPP 3.4, 5.2.17: bit 0 asks for the final receipt, bit 4 (0x10) for intermediate notifications as well."""
+_INTERMEDIATE: Final = 0x10
 
 
 SHORT_TEXT: Final = 17
@@ -225,6 +226,8 @@ def _segmented(
         encoded.data_coding,
         plan.send_validity,
         plan.absolute_validity,
+        plan.intermediate_receipts,
+        plan.receipt_scope if len(encoded.segments) > 1 and context.receipt != "none" else "segment",
     )
     return Out(plan.lane_topics[context.lane], context.account_id.encode(), orjson.dumps(own)[:-1] + shared, headers)
 
@@ -243,6 +246,8 @@ def _shared_members(
     data_coding: int,
     send_validity: bool,
     absolute_validity: bool,
+    intermediate_receipts: bool,
+    receipt_scope: ReceiptScope,
 ) -> bytes:
     """How a lane record goes on after its own members and ends: alike for thousands of messages, and half the work of
     writing one."""
@@ -257,11 +262,13 @@ def _shared_members(
         "dest_addr_npi": dest_addr_npi,
         "esm_class": esm_class,
         "data_coding": data_coding,
-        "registered_delivery": REGISTERED_DELIVERY[receipt],
+        "registered_delivery": REGISTERED_DELIVERY[receipt] & (0xFF if intermediate_receipts else ~_INTERMEDIATE),
         "send_validity": send_validity,
     }
     if absolute_validity:
         record["absolute_validity"] = True
+    if receipt_scope != "segment":
+        record["receipt_scope"] = receipt_scope
     return b"," + orjson.dumps(record)[1:]
 
 

@@ -6,7 +6,7 @@ from functools import lru_cache
 
 from schemas.gateway.connectors.kinds import Connector
 from schemas.topics import segments_topic
-from schemas.wire import LANES
+from schemas.wire import LANES, ReceiptScope
 from shared.messages.connector_profile import map_problem, profile_of
 from shared.sms.addresses import Address, NumberKind, destination_address, number_kind, source_address
 from shared.sms.message import ConnectorProfile
@@ -22,6 +22,8 @@ class ConnectorPlan:
     lane_topics: dict[str, str]
     send_validity: bool
     absolute_validity: bool
+    intermediate_receipts: bool
+    receipt_scope: ReceiptScope
     ton_npi: Mapping[NumberKind, tuple[int, int]]
     source_ton: int | None
     source_npi: int | None
@@ -53,6 +55,8 @@ def plan_of(connector: Connector) -> ConnectorPlan:
         lane_topics={lane: segments_topic(connector.id, lane) for lane in LANES},
         send_validity=options.validity != "none",
         absolute_validity=options.validity == "absolute",
+        intermediate_receipts=options.intermediate_receipts,
+        receipt_scope=options.receipt_scope,
         ton_npi={kind: _two_numbers(written) for kind, written in options.ton_npi.items()},
         source_ton=options.source_ton,
         source_npi=options.source_npi,

@@ -21,6 +21,16 @@ ADDRESS_MAX = 20
 
 IdFormat: TypeAlias = Literal["dec", "hex", "uuid", "padded"]
 ReceiptFormat: TypeAlias = Literal["standard", "tlv", "both"]
+ReceiptWriting: TypeAlias = Literal[
+    "usual",
+    "ascii_as_ucs2",
+    "ucs2",
+    "ucs2_behind_header",
+    "separated",
+    "failed",
+    "state_unset",
+    "other_id_in_tlv",
+]
 ReceiptEnding: TypeAlias = Literal[
     "DELIVRD", "UNDELIV", "EXPIRED", "REJECTD", "DELETED", "ENROUTE", "ACCEPTD", "UNKNOWN", "none"
 ]
@@ -110,6 +120,7 @@ class Receipts(_Strict):
     mix: share by final word; `none` = no receipt at all. intermediate: share of the messages that get an ENROUTE half
     way, where registered_delivery asks for it. err: the code of all that is not delivered.
     redeliver_after_s: when a deliver_sm is sent again that was answered with ESME_RX_T_APPN, or not at all.
+    writings: how they are written (`odd_receipts`), each message by its id in one of these.
     window: unanswered deliver_sm per bind. queue_max: how many deliver_sm of the account wait at most.
     """
 
@@ -117,6 +128,7 @@ class Receipts(_Strict):
     mix: Annotated[dict[ReceiptEnding, Share], BeforeValidator(_mix)] = Field(default_factory=_all_delivered)
     intermediate: Share = 0.0
     format: ReceiptFormat = "both"
+    writings: tuple[ReceiptWriting, ...] = Field(default=("usual",), min_length=1)
     err: str = Field(default="001", pattern=r"^[0-9A-Za-z]{1,4}$")
     redeliver_after_s: Seconds = 3.0
     window: int = Field(default=100, ge=1, le=10_000)

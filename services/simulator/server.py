@@ -12,6 +12,7 @@ from services.simulator.log_line import log_line
 from services.simulator.message import SimulatedMessage, query_state
 from services.simulator.message_ids import first_number, smsc_message_id
 from services.simulator.mo import text_message
+from services.simulator.odd_receipts import chosen_writing, odd_receipt
 from services.simulator.rates import Totals
 from services.simulator.receipts import ENROUTE, receipt_octets
 from services.simulator.scenario import Mo, Scenario
@@ -311,7 +312,8 @@ class Simulator:
         if not message.is_settled:
             receipts = account.rule.receipts
             octets = receipt_octets(message, word, at_ms, receipts.format, receipts.err)
-            account.enqueue(Delivery(octets, account))
+            writing = chosen_writing(message.smsc_message_id.in_response, receipts.writings)
+            account.enqueue(Delivery(odd_receipt(octets, writing), account))
         return account
 
     # ------------------------------------------------------------------------------------------------- answers to ours

@@ -177,6 +177,8 @@ def _searched(raw: str) -> tuple[dict[str, str], tuple[tuple[str, str], ...]]:
 
 
 def _first_word(value: str) -> str:
+    if value.isalnum():
+        return value
     found = _WORD.search(value)
     return found[0] if found else ""
 

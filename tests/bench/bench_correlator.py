@@ -68,7 +68,8 @@ def _best(run: Callable[[], None]) -> float:
 
 def _join(*steps: Sequence[In]) -> None:
     cycle = JoinCycle()
-    cycle.partitions[0] = JoinPartition(0, EVENTS)
+    cycle.rules.learned["acme"] = "raw"
+    cycle.partitions[0] = JoinPartition(0, EVENTS, cycle.rules)
     for step in steps:
         for batch in _batches(step):
             cycle.take(batch, T0)
@@ -102,14 +103,15 @@ def _log(count: int, *, closed: bool) -> Iterator[tuple[bytes, bytes]]:
     """The changelog of so many open entries, or closed marks, made a slice at a time."""
     cycle = JoinCycle()
     for start in range(0, count, 10_000):
-        cycle.partitions[0] = JoinPartition(0, EVENTS)
+        cycle.rules.learned["acme"] = "raw"
+        cycle.partitions[0] = JoinPartition(0, EVENTS, cycle.rules)
         numbers = range(start, min(start + 10_000, count))
         batch: list[Record] = [
-            result_record(submit_result(n, deadline_at_ms=DEADLINE_MS + n * SPREAD_MS // count), f"acme|{n:08x}", n)
+            result_record(submit_result(n, deadline_at_ms=DEADLINE_MS + n * SPREAD_MS // count), f"acme|{n}", n)
             for n in numbers
         ]
         if closed:
-            batch += [receipt_record(raw_receipt(str(n)), f"acme|{n:08x}", n) for n in numbers]
+            batch += [receipt_record(raw_receipt(str(n)), f"acme|{n}", n) for n in numbers]
         cycle.take(batch, T0)
         for out in cycle.flush():
             if out.topic == JOINS and out.key and out.value:

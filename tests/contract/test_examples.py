@@ -40,6 +40,7 @@ from services.correlator.join import entries as join_entries
 from services.correlator.join.entries import read_result
 from services.correlator.join.partition import JoinPartition
 from services.correlator.join.receipts import read_receipt
+from services.correlator.join.rules import JoinRules
 from services.ingress.admission import Admitted, admit
 from services.ingress.place import home_partition
 from services.recorder.rows import problem_of
@@ -247,7 +248,7 @@ def test_the_join_reads_the_submit_results(value: bytes) -> None:
 @pytest.mark.parametrize("value", of(RECEIPTS))
 def test_the_join_reads_the_receipts(value: bytes) -> None:
     written = orjson.loads(value)
-    seen = read_receipt(Record(value), {})
+    seen = read_receipt(Record(value), JoinRules())
     assert seen.smsc_message_id == written.get("smsc_message_id", "")
     assert (seen.status in {"delivered", "undeliverable"}) == bool(seen.smsc_message_id)
 

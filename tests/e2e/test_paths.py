@@ -90,6 +90,24 @@ async def test_temporary_permanent_and_missing_receipts_all_end(gateway: Gateway
     assert {"delivered", "undeliverable", "receipt_missing"} <= set(result.finals)
 
 
+async def test_receipts_of_every_shape_are_joined_and_the_format_of_their_ids_is_learned(gateway: Gateway) -> None:
+    async with traffic(gateway) as (publisher, follower):
+        await publisher.publish(messages_to("470101", 160))
+        result = await settle(gateway, publisher, follower, ["470101"])
+        assert result.ok, result
+        assert set(result.finals) == {"delivered", "undeliverable"}, "nothing is missing"
+        connectors = {row["connector_id"]: row for row in rows(gateway.cli("connectors", "--json"))}
+        assert connectors["odd-1"]["message_id_format"] == "auto: hex"
+        await publisher.publish(messages_to("470102", 40))
+        result = await settle(gateway, publisher, follower, ["470101", "470102"])
+    assert result.ok, result
+    assert set(result.finals) == {"delivered", "undeliverable"}
+    replayed = json.loads(gateway.cli("receipts", "replay", "--since", "10m", "--connector", "odd-1", "--json").stdout)
+    assert replayed == {"replayed": 200, "without_id": 0}
+    told = gateway.cli("receipts", "orphans", "--connector", "odd-1", "--json")
+    assert (told.returncode, rows(told)) == (0, [])
+
+
 async def test_track_and_report_tell_the_story(gateway: Gateway) -> None:
     async with traffic(gateway) as (publisher, follower):
         await publisher.publish(messages_to("440117", 1, text=LONG, campaign_id="spring"))

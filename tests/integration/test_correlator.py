@@ -31,6 +31,7 @@ from shared.messages.events import EventMaker
 from shared.messages.ids import derived_id
 from shared.process.clock import now_ms
 from shared.process.settings import Settings
+from shared.sms.smsc_message_id import normalised
 from tests.integration.flow_rig import Rig, Watch
 from tests.unit.correlator.making import outcome, raw_inbound, raw_receipt, submit_result
 
@@ -63,7 +64,7 @@ class Traffic:
         return Out(RECEIPTS, self._key(number, index), receipt.to_json())
 
     def _key(self, number: int, index: int) -> bytes:
-        return f"{self.provider}|{number}-{index}".encode()
+        return f"{self.provider}|{normalised(f'{number}-{index}')}".encode()
 
     def finals(self) -> dict[int, list[str]]:
         """The words of the final statuses by message number."""

@@ -36,7 +36,7 @@ from shared.smpp.session import EsmeSession
 from shared.smpp.tlv import Tag, Tlv, integer, integer_tlv
 from shared.smpp.trace import TraceRing
 from shared.smpp.transport import Connection, connect_client
-from shared.sms.smsc_message_id import receipt_key, response_key
+from shared.sms.smsc_message_id import name_in_response, normalised
 from tests.jsmpp import JavaProgram, running
 
 EventT = TypeVar("EventT", bound=EsmeEvent | SmscEvent)
@@ -230,12 +230,12 @@ async def test_q1_its_receipts_are_delivered_answered_and_joined(simulator: tupl
         await watcher.until(lambda: len(receipts()) == 2)
         (submitted,), (multi,) = watcher.of(SubmitAnswered), watcher.of(RequestAnswered)
         assert isinstance(multi.response, pdu.SubmitMultiResp)
-        asked = {response_key(str(one), "hex") for one in (submitted.smsc_message_id, multi.response.message_id)}
+        asked = {normalised(str(one)) for one in (submitted.smsc_message_id, multi.response.message_id)}
         texts = [one.short_message.decode() for one in receipts() if isinstance(one, pdu.DeliverSm)]
         found = [
             re.match(r"id:(\d+) sub:\d+ dlvrd:\d+ submit date:\d+ done date:\d+ stat:DELIVRD", one) for one in texts
         ]
-        assert {receipt_key(one[1], "hex") for one in found if one is not None} == asked
+        assert {name_in_response(one[1], "hex") for one in found if one is not None} == asked
         await leave(watcher, connection)
     assert "deliver_sm response with sequence_number" in simulator[0].log()
 

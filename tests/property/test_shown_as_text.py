@@ -27,7 +27,7 @@ from schemas.service_states import ServiceState
 from schemas.statuses import Status
 from schemas.traces import TraceLine
 from services.cli import app
-from services.cli.commands import config, connectors, dlq, preview, report, send, status, topics, trace, track
+from services.cli.commands import config, connectors, dlq, preview, receipts, report, send, status, topics, trace, track
 from services.cli.demo import demo
 from services.cli.demo.reconcile import Reconciliation
 from services.cli.output import console, styled, table, tell, tell_json
@@ -37,6 +37,7 @@ from shared.operations.dead_letters import DeadLetter, DeadLetterTopic
 from shared.operations.errors import ManyInvalid, Refused
 from shared.operations.groups import GroupMember
 from shared.operations.health import Health
+from shared.operations.receipts import Orphan
 from shared.operations.report import ConnectorNumbers, ReasonCount, Report
 from shared.operations.topics import TopicStatus
 from shared.operations.track import Life, LifeStep
@@ -152,6 +153,11 @@ def commands(text: str) -> dict[str, tuple[dict[str, Any], Callable[[bool], Any]
         "dlq show": (
             {"shared.operations.dead_letters.newest_dead_letters": answer([filled(DeadLetter, text)])},
             lambda j: dlq.show(text, None, limit=3, as_json=j),
+        ),
+        "receipts orphans": (
+            {at + "receipts.read_orphans": lambda *_: [filled(Orphan, text, raw={"source_addr": text})],
+             at + "receipts.find_clickhouse": runtime},
+            lambda j: receipts.orphans(None, since="1h", connector=text, limit=3, as_json=j),
         ),
         "connectors": (
             {at + "connectors.connector_statuses": answer([filled(ConnectorStatus, text)])},

@@ -12,7 +12,7 @@ from shared.sms.message import ConnectorProfile
 from shared.sms.receipt_text import parse_receipt
 from shared.sms.receipt_time import epoch_ms
 from shared.sms.receipt_words import STATE_WORDS
-from shared.sms.smsc_message_id import candidates, normalised, receipt_key, receipt_key_of, response_key
+from shared.sms.smsc_message_id import FORMATS, ReceiptIds, name_in_response, names_in_response, normalised
 
 tags = st.sampled_from([0x001E, 0x0423, 0x0424, 0x0427, 0x020C, 0x020E, 0x020F, 0x1401])
 tlv_lists = st.lists(st.tuples(tags, st.binary(max_size=20)), max_size=5)
@@ -97,26 +97,28 @@ def test_known_fields_are_found_in_any_order_case_and_spacing(
 def test_the_tlv_wins_and_a_difference_is_recorded(in_text: str, in_tlv: str) -> None:
     receipt = parse_receipt(f"id:{in_text} stat:DELIVRD".encode(), [(0x001E, in_tlv.encode() + b"\0")])
     assert receipt.smsc_message_id == in_tlv
-    assert ("id" in receipt.conflicts) == (normalised(in_tlv) not in candidates(in_text))
+    assert ("id" in receipt.conflicts) == (
+        normalised(in_tlv) not in names_in_response(ReceiptIds("", in_text), FORMATS)
+    )
 
 
 @given(st.text(max_size=40))
 def test_any_string_is_an_id_and_a_date(raw: str) -> None:
     assert isinstance(epoch_ms(raw), int | None)
-    assert normalised(raw) in candidates(raw)
-    for message_id_format in ("raw", "hex", "dec", "auto"):
-        assert isinstance(response_key(raw, message_id_format), str)
-        assert isinstance(receipt_key_of(raw, raw, message_id_format), str)
+    names = names_in_response(ReceiptIds("", raw), FORMATS)
+    assert normalised(raw) in (*names, "")
+    for choice in ("auto", "tlv", "text"):
+        assert set(names_in_response(ReceiptIds(raw, raw), FORMATS, choice)) == set(names)
 
 
 @given(st.integers(0, 2**64), st.integers(0, 4), st.booleans())
 def test_a_number_meets_itself_in_the_other_base(number: int, zeros: int, upper: bool) -> None:
     hexadecimal = "0" * zeros + (f"{number:X}" if upper else f"{number:x}")
     decimal = "0" * zeros + str(number)
-    assert response_key(hexadecimal, "hex") == receipt_key(decimal, "hex")
-    assert response_key(decimal, "dec") == receipt_key(hexadecimal, "dec")
-    assert normalised(decimal) in candidates(hexadecimal)
-    assert normalised(hexadecimal) in candidates(decimal)
+    assert normalised(hexadecimal) == name_in_response(decimal, "hex")
+    assert normalised(decimal) == name_in_response(hexadecimal, "dec")
+    assert normalised(decimal) in names_in_response(ReceiptIds("", hexadecimal), FORMATS)
+    assert normalised(hexadecimal) in names_in_response(ReceiptIds("", decimal), FORMATS)
 
 
 @given(octets, st.integers(0, 255), st.integers(0, 255), tlv_lists, st.booleans(), st.sampled_from(["gsm7", "latin1"]))

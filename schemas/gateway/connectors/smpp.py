@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from schemas.gateway.connectors.common import CommonConnector, CommonOptions, OptionPath, read_by
 from schemas.gateway.values import Number, Octet, SecretRef, Strict, Whole, one_or_more
+from schemas.wire import ReceiptScope
 
 ReceiptWord = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD", "SKIPPED"]
 """States of a receipt, SMPP 3.4 appendix B; SKIPPED since 5.0."""
@@ -106,12 +107,30 @@ class SmppOptions(CommonOptions):
         "reference, the SAR TLVs (cut like `udh8`), or one submit_sm with message_payload that the SMSC cuts",
         json_schema_extra=read_by("ingress", "encoder", "correlator"),
     )
-    message_id_format: Literal["raw", "hex", "dec", "auto"] = Field(
-        default="raw",
+    message_id_format: Literal["auto", "raw", "hex", "dec"] = Field(
+        default="auto",
         description="How message ids of responses and receipts are compared: `raw` as written, without regard to case "
         "and leading zeros; `hex`, `dec`: the response's id is a number of that base, the receipt's one of the other; "
-        "`auto`: in this version as `raw`. The same for all connectors of one `provider`",
-        json_schema_extra=read_by("throttler", "binder"),
+        "`auto`: learned from what matches, see docs/receipts.md. The same for all connectors of one `provider`",
+        json_schema_extra=read_by("binder", "correlator"),
+    )
+    receipt_id: Literal["auto", "tlv", "text"] = Field(
+        default="auto",
+        description="Which id of a receipt counts where it has two: the one in the TLV, the one in the text, or the "
+        "one that finds a submission",
+        json_schema_extra=read_by("binder", "correlator"),
+    )
+    receipt_scope: ReceiptScope = Field(
+        default="segment",
+        description="What a receipt of a long message is about: each segment has its own; or it is asked for with the "
+        "last segment only, and the first final one, whatever segment it names, ends the message",
+        json_schema_extra=read_by("encoder"),
+    )
+    intermediate_receipts: bool = Field(
+        default=True,
+        description="Intermediate notifications are asked for where a request says `receipt: all`; `false` for an SMSC "
+        "that refuses that. The gateway's own steps are told all the same",
+        json_schema_extra=read_by("encoder", "correlator"),
     )
     default_alphabet: Literal["gsm7", "latin1", "ascii"] = Field(
         default="gsm7",

@@ -2,9 +2,10 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 
 from schemas.gateway.connectors.smpp import SmppConnector
+from schemas.wire import KnownFormat
 from services.binder.channel import Answers, LinkWatcher, NotConnected, Unsendable
 from services.binder.credentials import MissingSecret, fingerprint, read_secret
 from services.binder.lease.backoff import Failure
@@ -56,6 +57,7 @@ class SmppChannel:
         watcher: LinkWatcher,
         receiving: Receiving,
         tracing: Tracing,
+        formats: Mapping[str, KnownFormat],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._partition = partition
@@ -63,6 +65,7 @@ class SmppChannel:
         self._watcher = watcher
         self._receiving = receiving
         self._tracing = tracing
+        self._formats = formats
         self._quirks = QuirkLog(connector.id, partition)
         self._plan = link_plan(connector)
         self._address_no = 0
@@ -103,13 +106,19 @@ class SmppChannel:
     def _adopt_options(self, connector: SmppConnector) -> None:
         options = connector.options
         self._connector = connector
-        self._policy = status_policy(options.status_map, options.message_id_format)
+        self._policy = status_policy(options.status_map)
         self._service_type = options.service_type
         self._vendor_tlvs, problems = vendor_tlvs(options.vendor_tlvs)
         for problem in (*self._policy.problems, *problems):
             log.error("connector %s: %s", connector.id, problem)
         self._receiver = Receiver(
-            connector.id, connector.provider, self._partition, options.dlr_by_text, options.message_id_format
+            connector.id,
+            connector.provider,
+            self._partition,
+            options.dlr_by_text,
+            options.message_id_format,
+            options.receipt_id,
+            self._formats,
         )
 
     # -- life of a link ----------------------------------------------------------------------------------------------

@@ -1,35 +1,54 @@
 """Pure: what the SMSC delivered, as records of `smsc.receipts` and `smsc.inbound` (lossless, unparsed)."""
 
 from binascii import b2a_base64
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
 
 from schemas.topics import RECEIPTS, SMSC_INBOUND
+from schemas.wire import KnownFormat
 from services.binder.smpp.classify import DeliveredReceipt, classify
 from shared.kafka.records import Out
 from shared.smpp.pdu import DataSm, DeliverSm
-from shared.sms.smsc_message_id import MessageIdFormat, receipt_key_of
+from shared.sms.smsc_message_id import (
+    MessageIdFormat,
+    ReceiptIdChoice,
+    ReceiptIds,
+    names_in_response,
+)
 
 NO_ID = "?"
 
 
 @dataclass(frozen=True, slots=True)
 class Receiver:
-    """What must be known of a bind to file what comes through it."""
+    """What must be known of a bind to file what comes through it; `learned`: formats by provider, as they are now."""
 
     connector_id: str
     provider: str
     partition: int
     dlr_by_text: bool
     message_id_format: MessageIdFormat
+    receipt_id: ReceiptIdChoice = "auto"
+    learned: Mapping[str, KnownFormat] = field(default_factory=dict)
+
+    def name(self, receipt: DeliveredReceipt) -> str:
+        """What the response most likely called the id; "" where there is none. Where that is wrong the correlator looks
+        further."""
+        known = self.message_id_format
+        if known == "auto":
+            known = self.learned.get(self.provider, "raw")
+        ids = ReceiptIds(receipt.id_in_tlv, receipt.id_in_text)
+        return next(iter(names_in_response(ids, (known,), self.receipt_id)), "")
 
 
 def received_record(pdu: DeliverSm | DataSm, receiver: Receiver, at_ms: int) -> Out:
     """The record for `pdu`, received at `at_ms`. A function of its arguments: a repeat gives the same octets.
 
-    Receipts are keyed `provider|normalised id` (`provider|?` without one), so that they meet their submit result;
+    Receipts are keyed `provider|name` by the id of their response (`provider|?` without one), so that they meet their
+    submit result;
     messages of handsets by destination, so that the parts of one stay in order.
     """
     kind = classify(pdu, dlr_by_text=receiver.dlr_by_text)
@@ -55,5 +74,4 @@ def received_record(pdu: DeliverSm | DataSm, receiver: Receiver, at_ms: int) -> 
     if not isinstance(kind, DeliveredReceipt):
         return Out(SMSC_INBOUND, pdu.destination_addr.encode(), orjson.dumps(fields))
     fields["smsc_message_id"] = kind.smsc_message_id
-    key = receipt_key_of(kind.id_in_tlv, kind.id_in_text, receiver.message_id_format)
-    return Out(RECEIPTS, f"{receiver.provider}|{key or NO_ID}".encode(), orjson.dumps(fields))
+    return Out(RECEIPTS, f"{receiver.provider}|{receiver.name(kind) or NO_ID}".encode(), orjson.dumps(fields))

@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias, cast, get_args
 from schemas.feedback import AnswerWord
 from services.binder.submit.feedback_record import Said
 from shared.smpp.constants import SmppCommandStatus, status_number
-from shared.sms.smsc_message_id import MessageIdFormat, response_key
+from shared.sms.smsc_message_id import normalised
 
 SubmitWord: TypeAlias = Literal["accepted", "throttled", "temporary", "permanent"]
 """What the option `status_map` may say of a command_status."""
@@ -30,7 +30,6 @@ class StatusPolicy:
 
     table: Mapping[int, SubmitWord] = field(default_factory=lambda: DEFAULT_TABLE)
     problems: tuple[str, ...] = ()
-    message_id_format: MessageIdFormat = "raw"
 
     def word(self, command_status: int) -> AnswerWord:
         """What `command_status`, any 32-bit number, says of the segment; `throttled` is about the connector's rate."""
@@ -42,13 +41,13 @@ class StatusPolicy:
         ids = join_ids = None
         if smsc_message_id and word == "accepted":
             ids = (smsc_message_id,)
-            join_id = response_key(smsc_message_id, self.message_id_format)
+            join_id = normalised(smsc_message_id)
             join_ids = (join_id,) if join_id != smsc_message_id else None
         error = f"0x{command_status:08x}" if command_status else None
         return Said(word, error, command_status or None, ids, join_ids)
 
 
-def status_policy(status_map: Mapping[str, str], message_id_format: MessageIdFormat = "raw") -> StatusPolicy:
+def status_policy(status_map: Mapping[str, str]) -> StatusPolicy:
     """The default table with a connector's option `status_map` over it.
 
     Keys are numbers (`"0x401"`, `"1025"`) or names (`"ESME_RX_P_APPN"`, `"RX_P_APPN"`); values are the words of the
@@ -66,4 +65,4 @@ def status_policy(status_map: Mapping[str, str], message_id_format: MessageIdFor
             problems.append(f"status_map: {key!r}: {word!r} is none of {', '.join(sorted(_WORDS))}")
         else:
             table[number] = cast("SubmitWord", word)
-    return StatusPolicy(table, tuple(problems), message_id_format)
+    return StatusPolicy(table, tuple(problems))

@@ -13,7 +13,7 @@ from shared.smpp.codec import UnparsablePdu, decode_frame
 from shared.smpp.constants import HEADER_LENGTH, RESPONSE_BIT
 from shared.smpp.hot import decode_message_id
 from shared.smpp.user_data import user_data
-from shared.sms.smsc_message_id import MessageIdFormat, candidates, receipt_key_of, response_key
+from shared.sms.smsc_message_id import FORMATS, MessageIdFormat, ReceiptIds, names_in_response, normalised
 
 REMEMBERED_MAX: Final = 10_000
 """Ids, and requests without an answer, that are followed at a time; the oldest are forgotten."""
@@ -52,15 +52,12 @@ class SmscIds:
     """The ids that the SMSC gave to what is followed, over all binds of a connector, in whatever base it has them."""
 
     def __init__(self, message_id_format: MessageIdFormat) -> None:
-        self._format = message_id_format
+        self._formats = FORMATS if message_id_format == "auto" else (message_id_format,)
         self._keys = Remembered()
 
     def add(self, smsc_message_id: str) -> None:
         """An id out of a response."""
-        self._keys.add(response_key(smsc_message_id, self._format))
-        if self._format == "auto":
-            for key in candidates(smsc_message_id):
-                self._keys.add(key)
+        self._keys.add(normalised(smsc_message_id))
 
     @property
     def some(self) -> bool:
@@ -69,12 +66,12 @@ class SmscIds:
 
     def given(self, smsc_message_id: str) -> bool:
         """Whether an id out of a response is one of them."""
-        return response_key(smsc_message_id, self._format) in self._keys
+        return normalised(smsc_message_id) in self._keys
 
     def named_by(self, receipt: DeliveredReceipt) -> bool:
         """Whether a receipt is about one of them."""
-        key = receipt_key_of(receipt.id_in_tlv, receipt.id_in_text, self._format)
-        return bool(key) and key in self._keys
+        names = names_in_response(ReceiptIds(receipt.id_in_tlv, receipt.id_in_text), self._formats)
+        return any(name in self._keys for name in names)
 
 
 class TraceFilter:

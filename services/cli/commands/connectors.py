@@ -14,10 +14,21 @@ async def run(data_dir: Path | None, *, as_json: bool) -> int:
     if as_json:
         print_json_lines(asdict(one) for one in found)
         return 0
-    columns = ["connector", "provider", "address", "state", "binds", "tps", "window", "waiting", "reason"]
+    columns = [
+        "connector",
+        "provider",
+        "address",
+        "state",
+        "binds",
+        "tps",
+        "window",
+        "waiting",
+        "message ids",
+        "reason",
+    ]
     cells = [
         (c.connector_id, c.provider, c.address, c.state, f"{c.binds_up}/{c.binds_max}", c.tps, c.window, c.waiting,
-         c.reason)
+         c.message_id_format, c.reason)
         for c in found
     ]  # fmt: skip
     console.print(table("Connectors", columns, cells, right=["binds", "tps", "window", "waiting"]))

@@ -4,7 +4,8 @@
 
 A message of one segment is closed by its first outcome. Only the step to closed writes a final, so there is never a
 second one. A repeat of an index's outcome changes nothing; an outcome of an older route is an event only; one of a
-newer route replaces what an older one left open.
+newer route replaces what an older one left open. With `receipt_scope: message` one receipt speaks for every segment
+that was accepted (`verdict.spoken_for`).
 """
 
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from schemas.folds import POSITIONS_KEY, ClosedFold, FoldEntry, OpenFold, Segmen
 from schemas.message_context import context_of
 from schemas.outcomes import Outcome
 from schemas.topics import FOLDS
-from services.correlator.fold.verdict import SUBMITTED, verdict_of
+from services.correlator.fold.verdict import SUBMITTED, spoken_for, verdict_of
 from services.correlator.join.deadlines import Calendar
 from services.correlator.state.closed_marks import FOLD_MARKS
 from services.correlator.state.table import StateTable
@@ -93,6 +94,8 @@ class FoldPartition:
         was_submitted = len(entry.submitted) == entry.segments
         if not _take(entry, outcome):
             return
+        if outcome.receipt_scope == "message":
+            entry = spoken_for(entry)
         if len(entry.outcomes) == entry.segments:
             self._close(key, entry, at_ms, headers)
             return

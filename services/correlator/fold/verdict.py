@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from typing import Final, NamedTuple
 
-from schemas.folds import SegmentOutcome
+from schemas.folds import OpenFold, SegmentOutcome
 from schemas.outcomes import OutcomeWord
 from schemas.statuses import StatusWord
 from schemas.wire import ReceiptWish
@@ -22,6 +22,22 @@ class Verdict(NamedTuple):
     smsc_error: str
     segments_delivered: int
     occurred_at_ms: int
+
+
+def spoken_for(entry: OpenFold) -> OpenFold:
+    """The entry with the outcome that one receipt gives all segments of its message, as soon as every one is accepted
+    or has failed; else as it is.
+
+    The receipt is the first outcome of an accepted segment that is one. Those that failed without being accepted keep
+    theirs.
+    """
+    ended = {outcome.segment_index: outcome for outcome in entry.outcomes}
+    accepted = frozenset(entry.submitted)
+    word = next((o for o in entry.outcomes if o.segment_index in accepted and o.outcome not in _UNSURE), None)
+    if word is None or len(accepted | ended.keys()) < entry.segments:
+        return entry
+    ended |= {index: word._replace(segment_index=index) for index in accepted}
+    return entry._replace(outcomes=list(ended.values()))
 
 
 def verdict_of(outcomes: Collection[SegmentOutcome], wish: ReceiptWish) -> Verdict:

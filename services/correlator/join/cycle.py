@@ -1,12 +1,16 @@
 """Pure: one cycle of step one over all partitions held: records in, everything that follows from them out."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
-from schemas.topics import RECEIPTS, SUBMIT_RESULTS
+from schemas.receipt_searches import ReceiptSearch
+from schemas.topics import RECEIPTS, SEARCHES, SUBMIT_RESULTS
 from services.correlator.join.entries import read_result
 from services.correlator.join.partition import JoinPartition
-from services.correlator.join.receipts import ReceiptMaps, read_receipt
+from services.correlator.join.receipts import read_receipt, seen_receipt
+from services.correlator.join.rules import JoinRules
+from services.correlator.join.searches import Search, provider_and_name, read_search
 from shared.kafka.records import In, Out, dead_letter_of_error
 
 SERVICE: Final = "correlator"
@@ -15,15 +19,17 @@ SERVICE: Final = "correlator"
 class JoinCycle:
     """The partitions of the join, and how the records of each input topic are read.
 
-    `receipt_maps` follows the configuration: whoever reads it sets it anew.
+    `rules` follow the configuration and what was learned: whoever reads that changes them, and calls `reconsider` where
+    it may join what waits.
     """
 
     def __init__(self) -> None:
         self.partitions: dict[int, JoinPartition] = {}
-        self.receipt_maps: ReceiptMaps = {}
+        self.rules: Final = JoinRules()
         self._readers: Final[dict[str, Callable[[In], list[Out]]]] = {
             SUBMIT_RESULTS: self._read_result,
             RECEIPTS: self._read_receipt,
+            SEARCHES: self._read_search,
         }
 
     def take(self, records: Sequence[In], at_ms: int) -> list[Out]:
@@ -49,6 +55,11 @@ class JoinCycle:
         clock = partition.receipts_clock if topic == RECEIPTS else partition.results_clock
         clock.read_to_watermark(fetched_at_ms)
 
+    def reconsider(self) -> None:
+        """The rules have changed."""
+        for partition in self.partitions.values():
+            partition.reconsider()
+
     def expire(self) -> None:
         """Decide what the log has decided."""
         for partition in self.partitions.values():
@@ -71,11 +82,35 @@ class JoinCycle:
         return []
 
     def _read_receipt(self, record: In) -> list[Out]:
-        seen = read_receipt(record, self.receipt_maps)
+        seen = read_receipt(record, self.rules)
         partition = self.partitions[record.partition]
         if partition.table.read_to(record.topic, record.offset):
             partition.receipt(_join_key(record), seen)
         return []
+
+    def _read_search(self, record: In) -> list[Out]:
+        partition = self.partitions[record.partition]
+        errand = self._errand(partition, _join_key(record), record)
+        if partition.table.read_to(record.topic, record.offset):
+            errand()
+        return []
+
+    def _errand(self, partition: JoinPartition, key: bytes, record: In) -> Callable[[], None]:
+        """What a record of `correlator.searches` asks for; raises ValueError where that does not fit its schema."""
+        asked = ReceiptSearch.from_json(record.value or b"")
+        if asked.kind == "matches":
+            return partial(partition.learn, key, asked.matches, record.timestamp)
+        if asked.kind == "search":
+            return partial(partition.search, key, read_search(asked))
+        if asked.origin is None:
+            raise ValueError("nothing says which receipt it is about")
+        if asked.kind == "found":
+            return partial(partition.found, key, asked.origin)
+        seen = seen_receipt(asked.raw.encode(), asked.origin, asked.record_at_ms, self.rules)
+        names = self.rules.names(provider_and_name(key)[0], seen)
+        if not names:
+            raise ValueError("the receipt names no id")
+        return partial(partition.search, key, Search(seen, names, parked=names, parks=False))
 
 
 def _results_first(record: In) -> bool:

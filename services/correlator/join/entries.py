@@ -9,13 +9,13 @@ from typing import Any, Final, NamedTuple, TypeAlias
 
 import orjson
 
-from schemas.joins import ClosedEntry, EarlyEntry, OpenEntry, SeenReceipt
+from schemas.joins import ClosedEntry, EarlyEntry, FormatEntry, OpenEntry, SeenReceipt
 from schemas.message_context import context_of, read_context
 from schemas.submit_results import SubmitResult
 from services.correlator.state.reading import FieldReader
 from shared.kafka.records import In, traceparent_of
 
-Entry: TypeAlias = OpenEntry | ClosedEntry | EarlyEntry
+Entry: TypeAlias = OpenEntry | ClosedEntry | EarlyEntry | FormatEntry
 Entries: TypeAlias = list[Entry]
 
 _OPEN_MARK: Final = b'["open",'
@@ -51,6 +51,7 @@ _MAKERS: Final[dict[str, Callable[[list[Any]], Entry]]] = {
     "open": _open,
     "closed": ClosedEntry._make,
     "early": _early,
+    "format": FormatEntry._make,
 }
 
 
@@ -81,6 +82,7 @@ _RESULT: Final = FieldReader(
         "index": int,
         "attempt": int,
         "segments": int,
+        "receipt_scope": str,
         "connector_id": str,
         "answered_at_ms": int,
         "context": list,
@@ -89,8 +91,11 @@ _RESULT: Final = FieldReader(
 """First the fields of `OpenEntry`, in its order."""
 
 
-def closed_entry(entry: OpenEntry, final: str) -> ClosedEntry:
-    """What is kept of an entry whose end is written."""
+NO_RECEIPT: Final = (-1, -1)
+
+
+def closed_entry(entry: OpenEntry, final: str, receipt: tuple[int, int] = NO_RECEIPT) -> ClosedEntry:
+    """What is kept of an entry whose end is written, by the receipt at that partition and offset."""
     return ClosedEntry(
         "closed",
         entry.deadline_at_ms,
@@ -100,4 +105,6 @@ def closed_entry(entry: OpenEntry, final: str) -> ClosedEntry:
         entry.attempt,
         entry.accepted_at_ms,
         final,
+        entry.to,
+        *receipt,
     )

@@ -31,6 +31,10 @@ def outcome_out(
         "outcome": outcome,
         "occurred_at_ms": occurred_at_ms,
     }
-    optional = {"reason": reason, "smsc_error": smsc_error}
+    optional = {
+        "reason": reason,
+        "smsc_error": smsc_error,
+        "receipt_scope": entry.receipt_scope if entry.receipt_scope != "segment" else "",
+    }
     record.update((name, value) for name, value in optional.items() if value)
     return Out(MT_OUTCOMES, entry.message_id.encode(), orjson.dumps(record), headers)

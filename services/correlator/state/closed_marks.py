@@ -13,8 +13,9 @@ from services.correlator.state.table import ColdForm
 _WORDS: Final = tuple(dict.fromkeys((*get_args(OutcomeWord), *get_args(FinalStatus))))
 _NUMBERS: Final = {word: number for number, word in enumerate(_WORDS)}
 
-_JOIN: Final = Struct(">qq16sHHHB")
-"""deadline_at_ms, accepted_at_ms, message_id, route_no, segment_index, attempt, final."""
+_JOIN: Final = Struct(">qq16sHHHBQhq")
+"""deadline_at_ms, accepted_at_ms, message_id, route_no, segment_index, attempt, final, to with a 1 before it, partition
+and offset of the receipt."""
 _FOLD: Final = Struct(">qHB")
 """forget_at_ms, route_no, final."""
 
@@ -24,7 +25,7 @@ def _shrink_entries(entries: Entries) -> bytes | None:
         return None
     try:
         identity = bytes.fromhex(entry.message_id.replace("-", ""))
-        if _uuid(identity) != entry.message_id:
+        if _uuid(identity) != entry.message_id or not f"1{entry.to}".isalnum() or not entry.to.isascii():
             return None
         return _JOIN.pack(
             entry.deadline_at_ms,
@@ -34,16 +35,19 @@ def _shrink_entries(entries: Entries) -> bytes | None:
             entry.segment_index,
             entry.attempt,
             _NUMBERS[entry.final],
+            int(f"1{entry.to}"),
+            entry.receipt_partition,
+            entry.receipt_offset,
         )
     except (ValueError, KeyError, error):
         return None
 
 
 def _grow_entries(octets: bytes) -> Entries:
-    deadline_at_ms, accepted_at_ms, identity, route_no, index, attempt, final = _JOIN.unpack(octets)
-    return [
-        ClosedEntry("closed", deadline_at_ms, _uuid(identity), route_no, index, attempt, accepted_at_ms, _WORDS[final])
-    ]
+    deadline_at_ms, accepted_at_ms, identity, route_no, index, attempt, final, to, *receipt = _JOIN.unpack(octets)
+    message_id = _uuid(identity)
+    told = deadline_at_ms, message_id, route_no, index, attempt, accepted_at_ms, _WORDS[final], str(to)[1:]
+    return [ClosedEntry("closed", *told, *receipt)]
 
 
 def _shrink_fold(entry: OpenFold | ClosedFold) -> bytes | None:

@@ -27,6 +27,7 @@ from services.throttler.lanes.queues import LaneQueue
 from services.throttler.restore.rebuild import Rebuilt
 from shared.kafka.records import In, Out, dead_letter_of_error
 from shared.messages.events import EventMaker
+from shared.sms.smsc_message_id import normalised
 
 THROTTLED_PAUSE_MS: Final = 1_000
 SWEEP_MS: Final = 1_000
@@ -123,7 +124,7 @@ class ConnectorDispatcher:
         log = self.under_way.log(record.partition)
         log.position = record.offset + 1
         try:
-            feedback = Feedback.from_json(record.value or b"", self.policy.join_id_of)
+            feedback = Feedback.from_json(record.value or b"", normalised)
         except ValueError as error:
             self._outs.append(dead_letter_of_error(record, error, at_ms=now.at_ms, service=SERVICE))
             return

@@ -57,7 +57,7 @@ def dispatch(policy: Policy, stay: Stay, segment: SegmentProgress, partition: in
         "accepted_at_ms": message.context.accepted_at_ms,
         "expires_at_ms": message.expires_at_ms,
         "spacing_us": spacing_us(segment.share),
-        "payload": PAYLOAD_MAKERS[policy.kind](message, segment.octets, segment.tlvs),
+        "payload": PAYLOAD_MAKERS[policy.kind](message, segment.index, segment.octets, segment.tlvs),
     }
     if with_message:
         record["message"] = stay.value.decode()

@@ -164,6 +164,8 @@ class Stay:
                 "connector_id": message.connector_id,
                 "segments": len(self.segments),
             }
+            if message.receipt_scope != "segment":
+                record["receipt_scope"] = message.receipt_scope
             self._result_members = orjson.dumps(record)[1:-1]
         return self._result_members
 

@@ -4,10 +4,13 @@ import base64
 
 from schemas.receipts import RawReceipt
 from schemas.smsc_inbound import RawInbound
+from schemas.wire import KnownFormat
 from services.binder.smpp.received_record import Receiver, received_record
 from shared.smpp.pdu import DataSm, DeliverSm
 from shared.smpp.tlv import Tlv
+from shared.sms.smsc_message_id import ReceiptIdChoice
 
+CHOICES: tuple[ReceiptIdChoice, ...] = ("auto", "tlv", "text")
 RECEIVER = Receiver("acme-1", "acme", 1, False, "raw")
 
 
@@ -40,10 +43,25 @@ def test_a_receipt_without_an_id_has_the_common_key() -> None:
 def test_q1_the_key_is_normalised_as_the_connector_says() -> None:
     pdu = DeliverSm(esm_class=4, short_message=b"id:0000436949 stat:DELIVRD")
     hexadecimal = Receiver("a", "acme", 0, False, "hex")
-    assert received_record(pdu, hexadecimal, 0).key == b"acme|436949"
+    assert received_record(pdu, hexadecimal, 0).key == b"acme|6aad5"
     assert received_record(pdu, RECEIVER, 0).key == b"acme|436949"
     both = DeliverSm(esm_class=4, short_message=b"id:0000436949 stat:DELIVRD", tlvs=(Tlv(0x1E, b"6aad5\0"),))
-    assert received_record(both, hexadecimal, 0).key == b"acme|436949"
+    assert received_record(both, hexadecimal, 0).key == b"acme|6aad5"
+
+
+def test_q1_the_key_follows_what_was_learned() -> None:
+    learned: dict[str, KnownFormat] = {}
+    receiver = Receiver("a", "acme", 0, False, "auto", "auto", learned)
+    pdu = DeliverSm(esm_class=4, short_message=b"id:0000436949 stat:DELIVRD")
+    assert received_record(pdu, receiver, 0).key == b"acme|436949"
+    learned["acme"] = "hex"
+    assert received_record(pdu, receiver, 0).key == b"acme|6aad5"
+
+
+def test_q8_the_key_is_of_the_id_that_the_connector_says() -> None:
+    pdu = DeliverSm(esm_class=4, short_message=b"id:8 stat:DELIVRD", tlvs=(Tlv(0x1E, b"7\0"),))
+    keys = [received_record(pdu, Receiver("a", "p", 0, False, "raw", choice), 0).key for choice in CHOICES]
+    assert keys == [b"p|7", b"p|7", b"p|8"]
 
 
 def test_a_message_of_a_handset_is_keyed_by_its_destination() -> None:

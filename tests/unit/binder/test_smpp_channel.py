@@ -90,6 +90,7 @@ class Scene:
             self.told,
             self.receiving,
             Tracing(outbox, "me|1", TraceFiles(folder)),
+            {},
         )
 
     def delivered(self, connection: FakeConnection, *numbers: int) -> None:

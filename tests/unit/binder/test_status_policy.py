@@ -38,11 +38,11 @@ def test_q16_rthrottled_is_about_the_rate_unless_the_option_says_otherwise() -> 
 
 
 def test_what_an_answer_says() -> None:
-    policy = status_policy({"0x402": "accepted"}, "hex")
-    assert policy.said(0, "0A") == Said("accepted", None, None, ("0A",), ("10",))
+    policy = status_policy({"0x402": "accepted"})
+    assert policy.said(0, "0A") == Said("accepted", None, None, ("0A",), ("a",))
     assert policy.said(0, None) == Said("accepted")
     assert policy.said(0, "x1") == Said("accepted", smsc_message_ids=("x1",)), "alike needs no saying"
-    assert policy.said(0x402, "0A") == Said("accepted", "0x00000402", 0x402, ("0A",), ("10",))
+    assert policy.said(0x402, "0A") == Said("accepted", "0x00000402", 0x402, ("0A",), ("a",))
     assert policy.said(0x14, "0A") == Said("temporary", "0x00000014", 0x14), "an id of what was not taken names nothing"
 
 

@@ -150,3 +150,42 @@ def test_the_trace_context_is_passed_on() -> None:
     fold = _fold()
     fold.outcome(outcome(segments=1), T0, trace)
     assert {out.headers for out in fold.flush() if out.topic != FOLDS} == {trace}
+
+
+# -- one receipt for the message --------------------------------------------------------------------------------------
+
+
+def _whole(index: int, word: str, **changes: Any) -> Outcome:
+    return outcome(index=index, word=word, segments=3, receipt_scope="message", **changes)
+
+
+def test_one_receipt_speaks_for_every_accepted_segment_of_its_message() -> None:
+    accepted = [_whole(index, "submitted") for index in (1, 2, 3)]
+    for at in range(4):  # before, between and after the acceptances
+        outs = _folded(*accepted[:at], _whole(1, "delivered"), *accepted[at:])
+        assert statuses(outs) == [("delivered", True, None)]
+        assert of_topic(outs, MT_STATUSES)[0]["segments_delivered"] == 3
+
+
+def test_a_bad_one_does_too_and_what_comes_later_changes_nothing() -> None:
+    outs = _folded(
+        *(_whole(index, "submitted") for index in (1, 2, 3)),
+        _whole(2, "undeliverable", reason="smsc_rejected", smsc_error="88"),
+        _whole(3, "delivered"),
+        _whole(1, "receipt_missing", reason="receipt_deadline"),
+    )
+    assert statuses(outs) == [("undeliverable", True, "smsc_rejected")]
+
+
+def test_it_does_not_speak_for_a_segment_that_was_refused() -> None:
+    refused = outcome(index=3, word="undeliverable", segments=3, reason="smsc_refused")
+    outs = _folded(_whole(1, "submitted"), _whole(2, "submitted"), refused, _whole(2, "delivered"))
+    assert statuses(outs) == [("partially_delivered", True, "smsc_refused")]
+
+
+def test_without_any_receipt_the_message_ends_when_all_have_passed_their_deadline() -> None:
+    missing = [_whole(index, "receipt_missing", reason="receipt_deadline") for index in (1, 2, 3)]
+    accepted = [_whole(index, "submitted") for index in (1, 2, 3)]
+    assert statuses(_folded(*accepted, *missing[:2])) == []
+    assert statuses(_folded(*accepted, *missing)) == [("receipt_missing", True, "receipt_deadline")]
+    assert statuses(_folded(*accepted, *missing[:2], _whole(3, "delivered"))) == [("delivered", True, None)]

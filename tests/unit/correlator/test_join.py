@@ -1,10 +1,12 @@
 """Step one: submit results and receipts of one partition, in either order."""
 
+from base64 import b64decode, b64encode
 from typing import Any
 
+import orjson
 import pytest
 
-from schemas.joins import JoinEntries, SeenReceipt
+from schemas.joins import ClosedEntry, JoinEntries, OpenEntry, SeenReceipt
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.outcomes import Outcome
 from schemas.statuses import Status
@@ -14,12 +16,15 @@ from services.correlator.join.partition import (
     CLOSED_KEEP_MS,
     EARLY_KEEP_MS,
     EARLY_MAX,
+    EARLY_TELL_MS,
     ENTRIES_MAX,
     EXPIRE_MAX,
     FORGET_WIDTH_MS,
+    TELL_WIDTH_MS,
     JoinPartition,
 )
 from services.correlator.join.receipts import read_receipt
+from services.correlator.join.rules import JoinRules
 from shared.kafka.records import Out
 from shared.messages.ids import status_id_of
 from tests.unit.correlator.making import (
@@ -46,7 +51,12 @@ def _join() -> JoinPartition:
 
 
 def _seen(stat: str = "DELIVRD", *, offset: int = 0, at_ms: int = T0 + 5_010, **changes: Any) -> SeenReceipt:
-    return read_receipt(receipt_record(raw_receipt(stat=stat, **changes), offset=offset, at_ms=at_ms), {})
+    return read_receipt(receipt_record(raw_receipt(stat=stat, **changes), offset=offset, at_ms=at_ms), JoinRules())
+
+
+def _orphans(outs: list[Out]) -> list[str]:
+    """Why, of each orphan."""
+    return [e["reason"] for e in of_topic(outs, LIFECYCLE_EVENTS) if e["event"] == "orphan_receipt"]
 
 
 def _prove(join: JoinPartition, at_ms: int) -> None:
@@ -128,8 +138,8 @@ def test_what_is_kept_fits_the_schema_and_a_closed_mark_is_small() -> None:
     closed = [out for out in join.flush() if out.topic == JOINS]
     kept = [JoinEntries.from_json(out.value or b"").entries[0] for out in (*opened, *closed)]
     assert [entry.kind for entry in kept] == ["open", "closed"]
-    assert all(entry.deadline_at_ms == DEADLINE_MS for entry in kept if entry.kind != "early")
-    assert len(closed[0].value or b"") < 180
+    assert all(entry.deadline_at_ms == DEADLINE_MS for entry in kept if isinstance(entry, OpenEntry | ClosedEntry))
+    assert len(closed[0].value or b"") < 190
 
 
 @pytest.mark.parametrize("stat", ["ENROUTE", "ACCEPTD", "UNKNOWN", "BANANA"])
@@ -250,13 +260,34 @@ def test_an_early_receipt_is_an_orphan_when_no_result_came_for_72_hours() -> Non
     join = _join()
     join.receipt(KEY, _seen())
     join.flush()
+    told_at = T0 + 5_010 + EARLY_TELL_MS
+    _prove(join, told_at - 1)
+    assert join.flush() == []
+    _prove(join, told_at + TELL_WIDTH_MS)
+    assert _orphans(join.flush()) == ["no_submission_yet"]
     forgotten_at = T0 + 5_010 + EARLY_KEEP_MS
     _prove(join, forgotten_at - 1)
     assert join.flush() == []
     _prove(join, forgotten_at + HOUR_MS)
     outs = join.flush()
-    assert events(outs) == ["orphan_receipt"]
+    assert _orphans(outs) == ["no_submission"]
     assert [(out.key, out.value) for out in outs if out.topic == JOINS] == [(KEY, None)]
+
+
+def test_an_orphan_is_told_with_everything_raw_but_the_words_of_the_message() -> None:
+    join = _join()
+    payload = (0x0424, b64encode("id:9 stat:DELIVRD text:geheim".encode("utf-16-be")).decode())
+    join.receipt(b"acme|?", _seen(smsc_message_id="", short_message=b64encode(b"stat:X Text:secret").decode()))
+    join.receipt(b"acme|9", _seen(smsc_message_id="9", tlvs=[payload, (0x1403, "AQI=")], short_message=""))
+    _prove(join, T0 + EARLY_TELL_MS + HOUR_MS)
+    first, second = [e for e in of_topic(join.flush(), LIFECYCLE_EVENTS) if e["event"] == "orphan_receipt"]
+    assert (first["reason"], second["reason"]) == ("no_id", "no_submission_yet")
+    raw = orjson.loads(first["detail"])
+    assert b64decode(raw["short_message"]) == b"stat:X Text:******"
+    assert (raw["partition"], raw["offset"], raw["source_addr"], raw["esm_class"]) == (0, 0, "447700900123", 4)
+    tlvs = dict(orjson.loads(second["detail"])["tlvs"])
+    assert b64decode(tlvs[0x0424]).decode("utf-16-be") == "id:9 stat:DELIVRD text:******"
+    assert tlvs[0x1403] == "AQI="
 
 
 def test_an_early_receipt_is_not_forgotten_while_results_are_still_to_be_read() -> None:
@@ -343,7 +374,7 @@ def test_the_next_due_time_is_a_second_after_the_deadline_and_none_when_idle() -
 
 def test_with_several_brokers_a_receipt_in_time_may_lie_behind_records_that_look_later() -> None:
     """The new leader of the partition is 10 s behind the old one."""
-    join = JoinPartition(0, EVENTS, BROKERS_APART_MS)
+    join = JoinPartition(0, EVENTS, apart_ms=BROKERS_APART_MS)
     join.result(KEY, submitted())
     join.receipt(b"acme|2", _seen(smsc_id="2", at_ms=DEADLINE_MS + BROKERS_APART_MS))
     join.expire()
@@ -404,7 +435,7 @@ def test_a_closed_mark_is_forgotten_a_day_after_its_deadline_and_a_receipt_after
     assert join.next_due_ms() is None
     join.receipt(KEY, _seen(at_ms=DEADLINE_MS + CLOSED_KEEP_MS + 2 * HOUR_MS))
     _prove(join, DEADLINE_MS + CLOSED_KEEP_MS + EARLY_KEEP_MS + 3 * HOUR_MS)
-    assert events(join.flush()) == ["orphan_receipt"]
+    assert _orphans(join.flush()) == ["no_submission_yet", "no_submission"]
 
 
 # -- restore, limits --------------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ from schemas.topics import RECEIPTS, SUBMIT_RESULTS
 from services.correlator.join.cycle import JoinCycle
 from services.correlator.join.deadlines import WATERMARK_MARGIN_MS
 from services.correlator.join.partition import JoinPartition
+from services.correlator.join.rules import ReceiptOptions
 from shared.kafka.records import In
 from tests.unit.correlator.making import (
     DEADLINE_MS,
@@ -26,7 +27,7 @@ from tests.unit.correlator.making import (
 def _cycle(*numbers: int) -> JoinCycle:
     cycle = JoinCycle()
     for number in numbers or (0,):
-        cycle.partitions[number] = JoinPartition(number, EVENTS)
+        cycle.partitions[number] = JoinPartition(number, EVENTS, cycle.rules)
     return cycle
 
 
@@ -125,6 +126,6 @@ def test_only_partitions_with_an_open_deadline_need_a_watermark_and_it_decides_t
 
 def test_the_receipt_map_of_the_configuration_is_used() -> None:
     cycle = _cycle()
-    cycle.receipt_maps = {"acme-1": {"OK": "DELIVRD"}}
+    cycle.rules.options["acme-1"] = ReceiptOptions({"OK": "DELIVRD"})
     outs = cycle.take([result_record(submit_result()), receipt_record(raw_receipt(stat="Ok"))], T0) + cycle.flush()
     assert statuses(outs) == [("delivered", True, None)]

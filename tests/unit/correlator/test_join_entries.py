@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from schemas.joins import ClosedEntry, EarlyEntry, JoinEntries, OpenEntry, SeenReceipt
+from schemas.joins import ClosedEntry, EarlyEntry, FormatEntry, JoinEntries, OpenEntry, SeenReceipt
 from services.correlator.join.entries import Entries, closed_entry, may_be_open, pack, read_result, unpack
 from tests.unit.correlator.making import DEADLINE_MS, T0, Record, message_id, result_record, submit_result, submitted
 
@@ -48,20 +48,23 @@ def test_a_trace_context_that_is_none_is_left_behind(value: bytes | None) -> Non
 
 def test_packed_entries_are_those_of_the_changelogs_schema() -> None:
     entry = submitted().entry
-    early = SeenReceipt(5, T0, T0, "acme-1", "1", "DELIVRD", "delivered", "", "", False, "DELIVRD")
+    early = SeenReceipt(
+        0, 5, T0, T0, "acme-1", "1", "", "1", "4477", "DELIVRD", "delivered", "", "", False, "DELIVRD", "{}"
+    )
     entries: Entries = [
         entry,
         closed_entry(entry, "delivered"),
-        EarlyEntry("early", T0, early),
+        EarlyEntry("early", T0, True, False, early),
+        FormatEntry("format", "hex", {"hex": 20}),
     ]
     packed = pack(entries)
     assert unpack(packed) == entries
-    assert JoinEntries.from_json(b'{"schema_version":2,"entries":' + packed + b"}").entries == entries
+    assert JoinEntries.from_json(b'{"schema_version":3,"entries":' + packed + b"}").entries == entries
 
 
 def test_a_closed_mark_keeps_what_a_late_receipt_needs() -> None:
     closed = closed_entry(submitted(attempt=2, route_no=1).entry, "expired")
-    assert closed == ClosedEntry("closed", DEADLINE_MS, message_id(1), 1, 1, 2, T0, "expired")
+    assert closed == ClosedEntry("closed", DEADLINE_MS, message_id(1), 1, 1, 2, T0, "expired", "447700900123", -1, -1)
 
 
 def test_packed_bytes_show_whether_one_is_open() -> None:

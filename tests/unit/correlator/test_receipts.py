@@ -6,19 +6,35 @@ from typing import Any
 import pytest
 
 from schemas.joins import SeenReceipt
-from schemas.wire import ReceiptWish
 from services.correlator.join.receipts import ending, read_receipt
+from services.correlator.join.rules import JoinRules, ReceiptOptions
 from tests.unit.correlator.making import T0, Record, raw_receipt, receipt_record
 
 
 def _seen(**changes: Any) -> SeenReceipt:
     maps = changes.pop("maps", {})
-    return read_receipt(receipt_record(raw_receipt(**changes), offset=7), maps)
+    rules = JoinRules({name: ReceiptOptions(words) for name, words in maps.items()})
+    return read_receipt(receipt_record(raw_receipt(**changes), offset=7, partition=2), rules)
 
 
 def test_a_usual_receipt() -> None:
     assert _seen() == SeenReceipt(
-        7, T0 + 5_010, T0 + 5_000, "acme-1", "00000001", "DELIVRD", "delivered", "", "", False, "DELIVRD"
+        partition=2,
+        offset=7,
+        record_at_ms=T0 + 5_010,
+        received_at_ms=T0 + 5_000,
+        connector_id="acme-1",
+        smsc_message_id="00000001",
+        id_in_tlv="",
+        id_in_text="00000001",
+        source_addr="447700900123",
+        word="DELIVRD",
+        status="delivered",
+        reason="",
+        smsc_error="",
+        notification=False,
+        detail="DELIVRD",
+        raw=raw_receipt().to_json().decode(),
     )
 
 
@@ -52,20 +68,20 @@ def test_the_connectors_receipt_map_is_used_for_its_receipts_only() -> None:
 
 
 @pytest.mark.parametrize(
-    ("esm_class", "stat", "wish", "end"),
+    ("esm_class", "stat", "intermediate", "end"),
     [
-        (0x04, "UNDELIV", "all", "undeliverable"),
-        (0x20, "UNDELIV", "all", None),
-        (0x20, "DELIVRD", "all", "delivered"),
-        (0x20, "UNDELIV", "final", "undeliverable"),
-        (0x24, "UNDELIV", "all", "undeliverable"),
-        (0x04, "ENROUTE", "final", None),
+        (0x04, "UNDELIV", True, "undeliverable"),
+        (0x20, "UNDELIV", True, None),
+        (0x20, "DELIVRD", True, "delivered"),
+        (0x20, "UNDELIV", False, "undeliverable"),
+        (0x24, "UNDELIV", True, "undeliverable"),
+        (0x04, "ENROUTE", False, None),
     ],
 )
 def test_a_failure_in_an_asked_for_intermediate_notification_is_not_the_end(
-    esm_class: int, stat: str, wish: ReceiptWish, end: str | None
+    esm_class: int, stat: str, intermediate: bool, end: str | None
 ) -> None:
-    assert ending(_seen(esm_class=esm_class, stat=stat), wish) == end
+    assert ending(_seen(esm_class=esm_class, stat=stat), intermediate=intermediate) == end
 
 
 @pytest.mark.parametrize(
@@ -94,4 +110,4 @@ def test_a_failure_in_an_asked_for_intermediate_notification_is_not_the_end(
 )
 def test_what_is_no_receipt_raises_valueerror(value: bytes | None) -> None:
     with pytest.raises(ValueError):
-        read_receipt(Record("smsc.receipts", 0, 0, T0, b"acme|1", value), {})
+        read_receipt(Record("smsc.receipts", 0, 0, T0, b"acme|1", value), JoinRules())

@@ -220,5 +220,20 @@ def test_what_the_request_says_for_submit_sm_is_on_every_segment() -> None:
     for segment in message.segments:
         assert segment.tlvs[-2:] == [(0x1401, "ASw="), (0x020A, "AAc=")]
         assert len(segment.tlvs) == 5
-        payload = SmppPayload.model_validate(smpp_payload(message, segment.octets, segment.tlvs))
+        payload = SmppPayload.model_validate(smpp_payload(message, segment.index, segment.octets, segment.tlvs))
         assert (payload.protocol_id, payload.priority_flag, payload.tlvs) == (64, 3, segment.tlvs)
+
+
+def test_a_receipt_for_the_message_is_asked_for_with_its_last_segment() -> None:
+    message = _message(submission(text="x" * 400, receipt="all"), receipt_scope="message")
+    payloads = [SmppPayload.model_validate(smpp_payload(message, s.index, s.octets, s.tlvs)) for s in message.segments]
+    assert [payload.registered_delivery for payload in payloads] == [0, 0, 0x11]
+    assert message.receipt_scope == "message"
+    assert _message(submission(), receipt_scope="message").receipt_scope == "segment", "of one segment"
+    assert _message(submission(text="x" * 400, receipt="none"), receipt_scope="message").receipt_scope == "segment"
+
+
+def test_intermediate_notifications_are_not_asked_for_where_the_smsc_refuses_that() -> None:
+    assert _message(submission(receipt="all")).registered_delivery == 0x11
+    assert _message(submission(receipt="all"), intermediate_receipts=False).registered_delivery == 0x01
+    assert _message(submission(receipt="none"), intermediate_receipts=False).registered_delivery == 0

@@ -57,5 +57,7 @@ def test_another_kind_has_its_own_keys_and_those_of_every_connector() -> None:
 
 def test_connectors_of_one_provider_agree_in_what_their_join_ids_depend_on() -> None:
     one = {**SMPP, "provider": "acme", "options": {"message_id_format": "hex"}}
-    with pytest.raises(ValidationError, match=r"connectors\.1\.options\.message_id_format: raw here and hex at acme-1"):
+    with pytest.raises(
+        ValidationError, match=r"connectors\.1\.options\.message_id_format: auto here and hex at acme-1"
+    ):
         Gateway.model_validate({"version": 1, "connectors": [one, {**SMPP, "id": "acme-2", "provider": "acme"}]})

@@ -2,10 +2,10 @@
 
 import pytest
 
+from schemas.wire import KnownFormat
 from services.simulator.message_ids import first_number, smsc_message_id
 from services.simulator.scenario import IdFormat
-from shared.sms import smsc_message_id as smsc_message_ids
-from shared.sms.smsc_message_id import receipt_key, response_key
+from shared.sms.smsc_message_id import name_in_response, normalised
 
 
 def test_each_format_in_response_and_receipt() -> None:
@@ -21,10 +21,10 @@ def test_each_format_in_response_and_receipt() -> None:
 def test_ids_differ_and_the_gateway_joins_them(message_id_format: IdFormat) -> None:
     first = first_number(1_800_000_000_000)
     names = [smsc_message_id(first + step, message_id_format) for step in range(2000)]
-    ours: smsc_message_ids.MessageIdFormat = "hex" if message_id_format == "hex" else "raw"
-    keys = {response_key(one.in_response, ours) for one in names}
+    ours: KnownFormat = "hex" if message_id_format == "hex" else "raw"
+    keys = {normalised(one.in_response) for one in names}
     assert len(keys) == len(names)
-    assert all(response_key(one.in_response, ours) == receipt_key(one.in_receipt, ours) for one in names)
+    assert all(normalised(one.in_response) == name_in_response(one.in_receipt, ours) for one in names)
     assert all(len(one.in_response) <= 64 for one in names)
 
 

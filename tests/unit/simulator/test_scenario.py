@@ -84,7 +84,7 @@ accounts:
             "accounts[0].latency_ms: must be [least, most] with 0 <= least <= most <= 3600000 (given: [20, 5])",
             "accounts[0].message_id_format: input should be 'dec', 'hex', 'uuid' or 'padded' (given: 'octal')",
             "accounts[0].receipts.delay: is unknown; did you mean delay_ms? allowed: delay_ms, mix, intermediate, "
-            "format, err, redeliver_after_s, window, queue_max",
+            "format, writings, err, redeliver_after_s, window, queue_max",
             "accounts[0].receipts.mix.DELIVERED: input should be 'DELIVRD', 'UNDELIV', 'EXPIRED', 'REJECTD', "
             "'DELETED', 'ENROUTE', 'ACCEPTD', 'UNKNOWN' or 'none' (given: 'DELIVERED')",
             "accounts[0].errors[0].command_status: must be a command_status other than 0, like 0x58 or "

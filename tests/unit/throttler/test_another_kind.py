@@ -15,7 +15,7 @@ from tests.unit.throttler.world import CONNECTOR, World, events_of, message, pol
 
 @pytest.fixture(autouse=True)
 def _pigeons(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(PAYLOAD_MAKERS, "pigeon", lambda m, octets, _: {"to": m.destination_addr, "note": octets})
+    monkeypatch.setitem(PAYLOAD_MAKERS, "pigeon", lambda m, _, octets, __: {"to": m.destination_addr, "note": octets})
     monkeypatch.setitem(PAYLOAD_READERS, "pigeon", lambda payload: payload["note"])
 
 

@@ -398,7 +398,7 @@ def test_it_sleeps_until_there_is_something_to_do(world: World) -> None:
 
 
 def test_an_answer_of_the_previous_version_still_meets_its_receipt() -> None:
-    world = World(policy(message_id_format="hex"))
+    world = World(policy())
     world.bind(0)
     world.run(200)
     world.publish(message(1))
@@ -414,4 +414,4 @@ def test_an_answer_of_the_previous_version_still_meets_its_receipt() -> None:
     }
     world.append(Out(feedback_topic(CONNECTOR), None, orjson.dumps(record), (), 0))
     (out,) = [o for o in world.cycle() if o.topic == SUBMIT_RESULTS]
-    assert out.key == b"acme|255"
+    assert out.key == b"acme|ff"

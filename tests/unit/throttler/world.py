@@ -29,6 +29,7 @@ from shared.kafka.records import Out, partition_of
 from shared.messages.events import EventMaker
 from shared.messages.ids import message_id_of
 from shared.messages.routes import route_of
+from shared.sms.smsc_message_id import normalised
 
 START_MS = 1_700_000_000_000
 CONNECTOR = "acme-1"
@@ -58,7 +59,6 @@ def policy(**changes: Any) -> Policy:
         "receipt_deadline_ms": 86_400_000,
         "retry_delay_ms": 30_000,
         "retries_max": None,
-        "message_id_format": "raw",
         "draining": False,
     }
     return Policy(**(values | changes))
@@ -281,7 +281,7 @@ class World:
                     smsc_error=f"0x{error_code:08x}" if error_code else None,
                     error_code=error_code,
                     smsc_message_ids=(accepted_id,) if outcome == "accepted" else (),
-                    join_ids=(self.policy.join_id_of(accepted_id),) if outcome == "accepted" else (),
+                    join_ids=(normalised(accepted_id),) if outcome == "accepted" else (),
                     submitted_at_ms=(submitted_at_ms or {}).get(offset, at_ms - 5) if sent else None,
                     answered_at_ms=at_ms,
                 )

@@ -188,7 +188,7 @@ ONE_MISTAKE = [
     (changed("account: shop,", "account: [shop, shpo],"), 29, "routes[0].match.account[1]",
      "account 'shpo' is not defined (defined: bank, shop)"),
     (changed("long_message: udh16", "message_id_format: hex"), 18, "connectors[1].options.message_id_format",
-     "raw here and hex at acme-1: connectors of one provider cannot differ"),
+     "auto here and hex at acme-1: connectors of one provider cannot differ"),
 ]  # fmt: skip
 
 

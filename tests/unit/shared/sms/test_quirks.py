@@ -10,7 +10,7 @@ from shared.sms.inbound import read_inbound
 from shared.sms.message import ConnectorProfile, Encoded, EncodeRequest
 from shared.sms.receipt_text import NetworkErrorCode, parse_receipt
 from shared.sms.segmentation import encode_message
-from shared.sms.smsc_message_id import candidates, receipt_key, response_key
+from shared.sms.smsc_message_id import FORMATS, ReceiptIds, name_in_response, names_in_response, normalised
 
 
 def encode(text: str, profile: ConnectorProfile, *, flash: bool = False) -> Encoded:
@@ -20,17 +20,17 @@ def encode(text: str, profile: ConnectorProfile, *, flash: bool = False) -> Enco
 
 
 def test_q1_hexadecimal_in_the_response_decimal_in_the_receipt() -> None:
-    assert response_key("6AAD5", "hex") == receipt_key("436949", "hex")
-    assert response_key("436949", "dec") == receipt_key("6aad5", "dec")
+    assert normalised("6AAD5") == name_in_response("436949", "hex")
+    assert normalised("436949") == name_in_response("6aad5", "dec")
 
 
 def test_q2_leading_zeros_and_case() -> None:
-    assert response_key("000Ab1", "raw") == receipt_key("ab1", "raw")
+    assert normalised("000Ab1") == name_in_response("ab1", "raw")
 
 
 def test_q3_ids_of_smpp_33_and_34_are_candidates_of_each_other() -> None:
-    assert "436949" in candidates("0006AAD5")
-    assert "6aad5" in candidates("0000436949")
+    assert "436949" in names_in_response(ReceiptIds("", "0006AAD5"), FORMATS)
+    assert "6aad5" in names_in_response(ReceiptIds("", "0000436949"), FORMATS)
 
 
 @pytest.mark.parametrize(
