@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final
 
 from schemas.optouts import OptOut
@@ -17,19 +18,25 @@ from shared.operations.kafka_access import producing
 from shared.process.clock import monotonic_s, now_ms
 from tests.chaos.changes import changed
 from tests.chaos.fleet import Fleet
+from tests.chaos.kafka_requests import is_moment
 from tests.chaos.messages import number_of
 from tests.chaos.patience import patiently
 from tests.chaos.plan import CLOCK_OFF_S, KAFKA, Fault
 from tests.chaos.verdict import Stopped
 
 DELAY_S: Final = 0.3
-INTO_THE_PRODUCE_S: Final = 0.4
-"""How long a process whose link is stalled needs until it waits for the answer to a produce."""
+GLIMPSE_S: Final = 0.03
+"""How long a link is stalled to see what a process sends: too short to be felt."""
+CAUGHT_WITHIN_S: Final = 10.0
 AWAKE_AFTER_S: Final = 1.0
 PROCESS_S: Final = 60.0
 CHANGE_S: Final = 90.0
 OPTED_OUT: Final = range(-40, 160)
 """Which numbers opt out, counted from the message that is published next: some are on their way already."""
+
+
+def _same(pid: int) -> int:
+    return pid
 
 
 class Hands:
@@ -45,16 +52,25 @@ class Hands:
         """Returns when it is over and what was disturbed is let go again."""
         match fault.kind:
             case "kill":
-                os.kill(await self._pid(fault), signal.SIGKILL)
+                async with self._caught(fault) as pid:
+                    os.kill(pid, signal.SIGKILL)
             case "stop":
-                async with self._held(fault, [await self._pid(fault)]):
+                async with contextlib.AsyncExitStack() as held:
+                    async with self._caught(fault) as pid:
+                        await held.enter_async_context(self._held(fault, [pid]))
                     await asyncio.sleep(fault.seconds)
             case "stop with supervisor":
-                pids = [self._fleet.supervisor_of(fault.instance), await self._pid(fault)]
-                async with self._held(fault, pids):
+                async with contextlib.AsyncExitStack() as held:
+                    async with self._caught(fault) as pid:
+                        pids = [self._fleet.supervisor_of(fault.instance), pid]
+                        await held.enter_async_context(self._held(fault, pids))
                     await asyncio.sleep(fault.seconds)
             case "late write":
-                await self._late_write(fault)
+                async with contextlib.AsyncExitStack() as held:
+                    async with self._caught(fault) as pid:
+                        await held.enter_async_context(self._held(fault, [pid]))
+                        await asyncio.sleep(fault.seconds)
+                    await asyncio.sleep(AWAKE_AFTER_S)  # what was written arrives now; who wrote it still sleeps
             case "stall" | "delay":
                 delay_s = DELAY_S if fault.kind == "delay" else None
                 with self._fleet.proxies[fault.peer].troubled(lambda: self._pid_now(fault), delay_s):
@@ -97,16 +113,25 @@ class Hands:
                     os.kill(pid, signal.SIGCONT)
             self.stopped.append(Stopped(fault.process, since, monotonic_s()))
 
-    async def _late_write(self, fault: Fault) -> None:
-        """What the process has written reaches Kafka when its successor has begun, while it is still asleep."""
-        pid = await self._pid(fault)
-        with contextlib.ExitStack() as stalled:
-            stalled.enter_context(self._fleet.proxies[KAFKA].troubled(lambda: pid, None))
-            await asyncio.sleep(INTO_THE_PRODUCE_S)
-            async with self._held(fault, [pid]):
-                await asyncio.sleep(fault.seconds)
-                stalled.close()
-                await asyncio.sleep(AWAKE_AFTER_S)
+    @asynccontextmanager
+    async def _caught(self, fault: Fault) -> AsyncIterator[int]:
+        """The process at the moment that the plan names, or as it is when that does not come within some seconds.
+
+        While the block runs, its link to Kafka is stalled: what it has just sent arrives when the block is over.
+        """
+        if not fault.moment:
+            yield await self._pid(fault)
+            return
+        proxy = self._fleet.proxies[KAFKA]
+        deadline_s = monotonic_s() + CAUGHT_WITHIN_S
+        while True:
+            pid = await self._pid(fault)
+            with proxy.troubled(partial(_same, pid), None):
+                await asyncio.sleep(GLIMPSE_S)
+                if monotonic_s() > deadline_s or any(is_moment(sent, fault.moment) for sent in proxy.held(pid)):
+                    yield pid
+                    return
+            await asyncio.sleep(GLIMPSE_S)
 
     async def _change(self, fault: Fault, next_index: int) -> None:
         """One at a time: the file is replaced whole."""

@@ -24,6 +24,9 @@ Kind = Literal[
     "config",
 ]
 
+Moment = Literal["", "produce", "commit"]
+"""What the process is just doing: whatever it is; a request to write records, or to commit, is on its way to Kafka."""
+
 SERVICES: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
 KAFKA: Final = "kafka"
 CLICKHOUSE: Final = "clickhouse"
@@ -53,7 +56,8 @@ AFTER_MIN, AFTER_MAX = 30, 200
 class Fault:
     """`after`: it begins when so many messages of its round have been published. `seconds`: how long it lasts.
 
-    `peer` is the other end of a link; `instance` whose process it is, where there are two.
+    `moment`: it waits, some seconds at most, until the process does just that. `peer` is the other end of a link;
+    `instance` whose process it is, where there are two.
     """
 
     kind: Kind
@@ -62,6 +66,7 @@ class Fault:
     instance: str = ""
     after: int = 0
     seconds: float = 0.0
+    moment: Moment = ""
 
     @property
     def row(self) -> tuple[str, str]:
@@ -128,7 +133,17 @@ def _deck(chance: random.Random) -> Iterator[Fault]:
 def _timed(fault: Fault, chance: random.Random, longest_s: float) -> Fault:
     instance = chance.choice(INSTANCES) if fault.process in SERVICES else ""
     after = chance.randrange(AFTER_MIN, AFTER_MAX)
-    return Fault(fault.kind, fault.process, fault.peer, instance, after, round(_seconds(fault, chance, longest_s), 1))
+    seconds = round(_seconds(fault, chance, longest_s), 1)
+    return Fault(fault.kind, fault.process, fault.peer, instance, after, seconds, _moment(fault, chance))
+
+
+def _moment(fault: Fault, chance: random.Random) -> Moment:
+    """Most crashes between two steps are found where the steps are, not by waiting for chance."""
+    if fault.process not in SERVICES or fault.kind not in ("kill", "stop", "stop with supervisor", "late write"):
+        return ""
+    if fault.process == "recorder":  # it writes to ClickHouse
+        return "commit"
+    return chance.choice(("produce", "commit"))
 
 
 def _seconds(fault: Fault, chance: random.Random, longest_s: float) -> float:

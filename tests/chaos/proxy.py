@@ -39,6 +39,7 @@ class Relay:
         self._proxy = proxy
         self.client_port = client_port
         self.troubles: list[Trouble] = []
+        self.held = b""
         self.watch = BindWatch() if proxy.watches_binds else None
         self._writers: list[asyncio.StreamWriter] = []
 
@@ -68,7 +69,10 @@ class Relay:
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, from_client: bool) -> None:
         try:
             while octets := await reader.read(CHUNK):
+                if from_client and self.troubles:
+                    self.held = octets
                 await self._pass()
+                self.held = b""
                 self._look_at(octets, from_client=from_client)
                 writer.write(octets)
                 await writer.drain()
@@ -154,6 +158,10 @@ class Proxy:
     def _relays_of(self, pid: int | None) -> list[Relay]:
         ports = self._ports_of(pid)
         return [relay for relay in self._relays if relay.client_port in ports]
+
+    def held(self, pid: int | None) -> list[bytes]:
+        """What the process has sent on its stalled connections and is held here: the beginning of each."""
+        return [relay.held for relay in self._relays_of(pid) if relay.held]
 
     def cut(self, pid: int | None) -> int:
         """Reset every connection of the process; returns how many there were."""

@@ -88,7 +88,8 @@ class Run:
         while self._load.published < published and monotonic_s() - began_s < patience_s:
             await asyncio.sleep(0.02)
         kind, process = fault.row
-        self._say(f"  {kind}: {process} {fault.instance}, {fault.seconds:.1f} s")
+        at = f", in a {fault.moment}" if fault.moment else ""
+        self._say(f"  {kind}: {process} {fault.instance}, {fault.seconds:.1f} s{at}")
         await self._hands.carry_out(fault, self._load.next_index)
 
     def _open(self) -> int:
