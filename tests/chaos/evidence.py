@@ -35,7 +35,7 @@ GROUP BY message_id, segment_index, route_no, attempt
 HAVING countIf(event = 'late_receipt') > 0
    AND maxIf(deadline_at, event = 'receipt_missing') > minIf(occurred_at, event = 'late_receipt') + INTERVAL 6 SECOND
 """
-"""A binder gives Kafka 5 s for a receipt before it refuses it: what it received before that was in Kafka in time."""
+"""Received by the binder a second before the deadline, and longer than it waits for Kafka: 5 s."""
 
 
 class RequestReader:
