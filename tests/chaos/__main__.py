@@ -39,13 +39,14 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--faults", type=int, default=2, help="faults a round, changes of the configuration apart")
     parser.add_argument("--longest", type=float, default=30.0, help="how long a process sleeps at most, in seconds")
     parser.add_argument("--first", type=int, default=0, help="begin with this round of the seed")
+    parser.add_argument("--only", default="", help="only faults whose name contains this, e.g. 'late write: ingress'")
     parser.add_argument("--json", type=Path, help="append one line for each round to this file")
     parser.add_argument("--keep", type=Path, help="a new folder for all data and logs, which stays")
     return parser.parse_args(arguments)
 
 
 async def _run(options: argparse.Namespace, folder: Path) -> int:
-    rounds = plan(options.seed, options.rounds, options.faults, options.longest)[options.first :]
+    rounds = plan(options.seed, options.rounds, options.faults, options.longest, options.only)[options.first :]
     results: list[dict[str, Any]] = []
     async with Fleet(folder) as fleet, Run(fleet, options.seed, _say).started() as run:
         for one in rounds:

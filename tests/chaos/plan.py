@@ -5,7 +5,7 @@ So no combination comes twice before each came once, and a round of a seed is al
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import islice
 from typing import Any, Final, Literal
@@ -101,18 +101,22 @@ def choices() -> tuple[Fault, ...]:
     )
 
 
-def plan(seed: int, rounds: int, faults: int = 2, longest_s: float = 30.0) -> list[Round]:
+def plan(seed: int, rounds: int, faults: int = 2, longest_s: float = 30.0, only: str = "") -> list[Round]:
     """The first `rounds` rounds of a seed, each of `faults` faults at least.
 
     A write that arrives late shows something only where its successor decides otherwise, so a change of the
     configuration goes with it; to other rounds one is added half of the time. `longest_s` bounds how long a process
     sleeps, 1.5 times that where its supervisor sleeps too, which is then longer than the supervisor's patience.
+    `only`: combinations whose name (`late write: ingress`) contains this. Raises ValueError where there is none.
     """
-    return list(islice(_rounds(random.Random(f"chaos {seed}"), faults, longest_s), rounds))
+    cards = [fault for fault in choices() if only in ": ".join(fault.row)]
+    if not cards:
+        raise ValueError(f"no fault is named {only!r}")
+    return list(islice(_rounds(random.Random(f"chaos {seed}"), cards, faults, longest_s), rounds))
 
 
-def _rounds(chance: random.Random, faults: int, longest_s: float) -> Iterator[Round]:
-    deck = _deck(chance)
+def _rounds(chance: random.Random, cards: Sequence[Fault], faults: int, longest_s: float) -> Iterator[Round]:
+    deck = _deck(chance, cards)
     number = 0
     while True:
         drawn = [next(deck) for _ in range(faults)]
@@ -123,11 +127,11 @@ def _rounds(chance: random.Random, faults: int, longest_s: float) -> Iterator[Ro
         number += 1
 
 
-def _deck(chance: random.Random) -> Iterator[Fault]:
+def _deck(chance: random.Random, cards: Sequence[Fault]) -> Iterator[Fault]:
     while True:
-        cards = list(choices())
-        chance.shuffle(cards)
-        yield from cards
+        shuffled = list(cards)
+        chance.shuffle(shuffled)
+        yield from shuffled
 
 
 def _timed(fault: Fault, chance: random.Random, longest_s: float) -> Fault:

@@ -60,3 +60,11 @@ def test_a_late_write_comes_with_a_change_that_makes_its_successor_decide_otherw
 def test_a_link_is_named_by_both_its_ends() -> None:
     assert Fault("cut", "binder", "simulator").row == ("cut", "binder to simulator")
     assert Fault("kill", "binder").row == ("kill", "binder")
+
+
+def test_only_some_faults_and_what_goes_with_them() -> None:
+    rounds = plan(3, 5, faults=1, only="late write: ingress")
+    assert all(one.faults[0].row == ("late write", "ingress") for one in rounds)
+    assert {fault.kind for one in rounds for fault in one.faults[1:]} == {"config"}
+    with pytest.raises(ValueError, match="earthquake"):
+        plan(3, 5, only="earthquake")
