@@ -7,19 +7,24 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from tests.chaos.plan import Fault
 from tests.chaos.verdict import may_leave_doubt
 
+COLUMNS: Final = ("rounds", "lost", "doubled", "contradictions", "in doubt", "binds above")
+
 
 @dataclass(slots=True)
 class _Row:
+    """`bound_twice`: how often there were more binds than `max_binds`, while the old holder was stopped."""
+
     rounds: int = 0
     lost: int = 0
     doubled: int = 0
     contradictions: int = 0
     in_doubt: int = 0
+    bound_twice: int = 0
 
     def add(self, result: Mapping[str, Any], fault: Fault) -> None:
         """A round with several faults counts in the row of each; what is in doubt, in those that can leave doubt."""
@@ -27,6 +32,7 @@ class _Row:
         self.lost += result["lost"]
         self.doubled += result["doubled"]
         self.contradictions += result["contradictions"]
+        self.bound_twice += result["bound_twice"] if fault.process == "binder" else 0
         self.in_doubt += result["in_doubt"] if may_leave_doubt(fault) or not _explained(result) else 0
 
 
@@ -56,11 +62,10 @@ def short_table(results: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _markdown(head: str, rows: Mapping[str, _Row]) -> str:
-    lines = [f"{head} rounds | lost | doubled | contradictions | in doubt |", "|---" * (head.count("|") + 4) + "|"]
-    lines += [
-        f"{name} {row.rounds} | {row.lost} | {row.doubled} | {row.contradictions} | {row.in_doubt} |"
-        for name, row in rows.items()
-    ]
+    lines = [f"{head} {' | '.join(COLUMNS)} |", "|---" * (head.count("|") - 1 + len(COLUMNS)) + "|"]
+    for name, row in rows.items():
+        counts = (row.rounds, row.lost, row.doubled, row.contradictions, row.in_doubt, row.bound_twice)
+        lines.append(f"{name} {' | '.join(map(str, counts))} |")
     return "\n".join(lines)
 
 
