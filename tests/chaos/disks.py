@@ -32,7 +32,7 @@ class SmallDisk:
 
     def __enter__(self) -> "SmallDisk":
         self._folder.mkdir(parents=True, exist_ok=True)
-        command = ["mount", "-t", "tmpfs", "-o", f"size={self._size}", "tmpfs", str(self._folder)]
+        command = ["mount", "-t", "tmpfs", "-o", f"size={self._size},mode=0700", "tmpfs", str(self._folder)]
         with contextlib.suppress(OSError):
             if os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0:
                 self.way = "tmpfs"
