@@ -88,7 +88,7 @@ class Fleet(Gateway):
         try:
             await self._begin()
         except BaseException:
-            await self._open.aclose()
+            await self.__aexit__()
             raise
         return self
 
@@ -109,7 +109,7 @@ class Fleet(Gateway):
         await self._start_clickhouse()
         file = self.write_config(self.gateway)
         only = ",".join((SMSC, *SERVICES))
-        self.up("--only", only, "--config", str(file), **self.clocks.environment("0"))
+        self.up("--only", only, "--config", str(file), instance="0", **self.clocks.environment("0"))
         await self._until_configured()
         self.up("--only", ",".join(SERVICES), instance="1", **self.clocks.environment("1"))
         await self._until_well()
