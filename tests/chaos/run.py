@@ -58,7 +58,9 @@ class Run:
             until = self._load.published
             await asyncio.gather(*[self._fault(fault, until + fault.after, began_s) for fault in one.faults])
             await asyncio.sleep(BETWEEN_S)
+        self._say("  all is over: waiting for every message to end")
         published = await self._settled(since)
+        self._say("  all have ended, or the time is over: comparing")
         found = await self._reconciled(published, first_ms)
         again = await self._numbers(await tried_again(self._fleet.settings, first_ms))
         numbers = {message.to for message in published}
