@@ -1,8 +1,8 @@
 """Pure: `correlator.inbound`, changelog of messages from handsets; co-partitioned with smsc.inbound; compacted.
 
 A JSON array is the key. `[provider, from, to, reference, total]`: the messages whose parts came under that reference,
-oldest first. `["redelivery", digest]`: a message that the SMSC itself names. Entries are arrays, as they are held in
-memory.
+oldest first. `["redelivery", digest]`: a message that the SMSC itself names. `["replies", number]`: automatic replies
+to a handset. Entries are arrays, as they are held in memory.
 """
 
 from typing import Literal, NamedTuple, TypeAlias
@@ -60,7 +60,16 @@ class RedeliveryMark(NamedTuple):
     mo_id: str
 
 
-InboundEntry: TypeAlias = HeldMessage | WholeMark | RedeliveryMark
+class RepliesMark(NamedTuple):
+    """Automatic replies to a handset: when the last one went, and how many since it was silent for an hour."""
+
+    kind: Literal["replies"]
+    due_at_ms: int
+    last_at_ms: int
+    in_a_row: int
+
+
+InboundEntry: TypeAlias = HeldMessage | WholeMark | RedeliveryMark | RepliesMark
 
 
 class InboundEntries(Wire):

@@ -19,7 +19,8 @@ class InboundMessage(Wire):
     text: str | None = None
     data: str | None = None
     data_coding: int
-    keyword: str | None = None
+    keyword: str | None = Field(default=None, description="The first word, in capitals")
+    opt_out: bool | None = Field(default=None, description="True: STOP or its like; false: START; absent: neither")
     parts: int = Field(default=1, description="How many parts are in it")
     parts_total: int = Field(default=1, description="How many parts the sender made of it")
     missing: list[int] = Field(default_factory=list, description="Numbers of the parts that did not come, from 1")

@@ -156,9 +156,9 @@ def dlq_of(topic: str) -> str:
 TOPICS: Final[tuple[Topic, ...]] = (
     Topic(CONFIG_GATEWAY, "`gateway`", AppliedConfig, ("cli",), EVERY_SERVICE, None, 1, True, compacted=True,
           summary="the whole configuration, one record"),
-    Topic(CONFIG_OPTOUTS, "account|to", OptOut, ("cli",), ("ingress",), None, 1, True, compacted=True,
-          summary="numbers that want no messages"),
-    Topic(MT_REQUESTS, "any", Request, ("producers", "ingress"), ("ingress",), 3 * DAY_MS, fixed=True,
+    Topic(CONFIG_OPTOUTS, "account|to, account|from|to", OptOut, ("cli", "correlator"), ("ingress",), None, 1, True,
+          compacted=True, summary="numbers that want no messages"),
+    Topic(MT_REQUESTS, "any", Request, ("producers", "ingress", "correlator"), ("ingress",), 3 * DAY_MS, fixed=True,
           public=True, dead_letters="mt.requests.dlq", summary="messages to send"),
     Topic(MT_REQUESTS_OTP, "any", Request, ("producers", "ingress"), ("ingress",), 3 * DAY_MS, fixed=True,
           public=True, dead_letters="mt.requests.otp.dlq",

@@ -1,9 +1,94 @@
-"""Pure: who may send."""
+"""Pure: who may send, and whose the messages of handsets are."""
 
-from pydantic import Field
+from collections.abc import Mapping
+from string import Formatter
+from typing import Annotated, Final, Literal
 
-from schemas.gateway.values import AccountId, Strict, Whole
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+
+from schemas.gateway.values import AccountId, ConnectorId, Strict, Whole, one_or_more
 from schemas.requests import Sender
+
+REPLY_FIELDS: Final = ("from", "to", "text", "keyword", "connector_id", "account_id", "mo_id")
+"""What a template may name, in braces: fields of the message that is answered."""
+
+
+def _written_as_text(value: object) -> object:
+    """A number without quotes is a number to YAML; a plus sign is only for people."""
+    text = str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return text.removeprefix("+") if isinstance(text, str) else text
+
+
+def _template(text: str) -> str:
+    try:
+        fields = [(name, spec, conversion) for _, name, spec, conversion in Formatter().parse(text) if name is not None]
+    except ValueError as error:
+        raise ValueError(f"{error}; a brace that is meant is written twice") from None
+    for name, spec, conversion in fields:
+        if name not in REPLY_FIELDS or spec or conversion:
+            known = ", ".join(f"{{{field}}}" for field in REPLY_FIELDS)
+            raise ValueError(f"{{{name}}} is no field of a message (known: {known})")
+    return text
+
+
+NumberOrBlock = Annotated[str, BeforeValidator(_written_as_text), Field(pattern=r"^([0-9]{3,15}|[0-9]{2,14}\*)$")]
+Keyword = Annotated[str, BeforeValidator(_written_as_text), Field(pattern=r"^\S{1,40}$")]
+Template = Annotated[str, Field(min_length=1, max_length=1_000), AfterValidator(_template)]
+
+
+class InboundNumber(Strict):
+    """A number whose messages belong to the account; `447700900999` is short for `{number: "447700900999"}`."""
+
+    number: NumberOrBlock = Field(
+        description='Where handsets send to: digits, or the beginning of a block of numbers (`"4474009*"`)'
+    )
+    keyword: tuple[Keyword, ...] = Field(
+        default=(), description="Only messages whose first word is this one, in any case; one or a list"
+    )
+    connector: ConnectorId | None = Field(default=None, description="Only what comes by this connector")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short_form(cls, value: object) -> object:
+        return value if isinstance(value, dict) else {"number": value}
+
+    @field_validator("keyword", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return one_or_more(value)
+
+
+class AutomaticReply(Strict):
+    """An answer to a keyword, once in 10 s to a number."""
+
+    number: NumberOrBlock | None = Field(default=None, description="Only for messages to this number or block")
+    keyword: tuple[Keyword, ...] = Field(
+        min_length=1, description="The first word that is answered, in any case; one or a list"
+    )
+    text: Template = Field(
+        description="The answer, with fields of the message in braces: "
+        + ", ".join(f"`{{{name}}}`" for name in REPLY_FIELDS)
+    )
+
+    @field_validator("keyword", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return one_or_more(value)
+
+
+class OptOutHandling(Strict):
+    """What STOP, START and HELP do at the account's numbers."""
+
+    enabled: bool = Field(default=True, description="`false`: STOP is a message like any other")
+    scope: Literal["sender", "account"] = Field(
+        default="sender",
+        description="What STOP ends: messages from the number it was sent to, and from `default_sender` where that has "
+        "letters and cannot be answered; or all messages of the account",
+    )
+    words: tuple[Keyword, ...] = Field(default=(), description="Further words for STOP")
+    stop_text: Template | None = Field(default=None, description="Confirms an opt-out; none is sent unless given")
+    start_text: Template | None = Field(default=None, description="Confirms an opt-in; none is sent unless given")
+    help_text: Template | None = Field(default=None, description="Answers HELP; none is sent unless given")
 
 
 class Account(Strict):
@@ -26,3 +111,29 @@ class Account(Strict):
     short_codes: bool = Field(
         default=False, description="`to` may also be a short code, 3-6 digits; else that is `invalid_destination`"
     )
+    numbers: tuple[InboundNumber, ...] = Field(
+        default=(), description="Whose messages of handsets are the account's, see below"
+    )
+    replies: tuple[AutomaticReply, ...] = Field(default=(), description="Automatic answers to keywords, see below")
+    opt_outs: OptOutHandling = Field(default=OptOutHandling(), description="STOP, START and HELP, see below")
+
+
+def claims(account: Account) -> list[tuple[int, tuple[str, str, str]]]:
+    """Number, keyword (folded; empty for none) and connector of everything in `numbers`, with its place there."""
+    return [
+        (place, (entry.number, word.casefold(), entry.connector or ""))
+        for place, entry in enumerate(account.numbers)
+        for word in (entry.keyword or ("",))
+    ]
+
+
+def claimed_twice(accounts: Mapping[int, Account]) -> list[tuple[int, int, str]]:
+    """Entries of `numbers` that another one has claimed before: place of the account, of the entry, and whose it is."""
+    first: dict[tuple[str, str, str], str] = {}
+    found = []
+    for place, account in accounts.items():
+        for entry, claim in claims(account):
+            if claim in first:
+                found.append((place, entry, first[claim]))
+            first.setdefault(claim, account.id)
+    return found

@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BeforeValidator, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from schemas.gateway.accounts import Account
+from schemas.gateway.accounts import Account, claimed_twice
 from schemas.gateway.connectors.common import OptionPath
 from schemas.gateway.connectors.kinds import Connector
 from schemas.gateway.routes import Route
@@ -31,8 +31,9 @@ def inconsistencies(
     routes: Mapping[int, Route],
     connector_ids: Sequence[str],
     account_ids: Sequence[str],
+    accounts: Mapping[int, Account],
 ) -> list[Inconsistency]:
-    """What is wrong between the parts, in the order of the file; `connectors` and `routes` by their place in it.
+    """What is wrong between the parts, in the order of the file; parts that are mappings are by their place in it.
 
     The ids are those of all parts: where some could not be read, the rest is judged all the same.
     """
@@ -40,6 +41,7 @@ def inconsistencies(
         *_repeated("connectors", connector_ids),
         *_provider_differences(connectors),
         *_repeated("accounts", account_ids),
+        *_claims(accounts, connector_ids),
         *_undefined(routes, connector_ids),
     ]
 
@@ -49,6 +51,26 @@ def _repeated(part: str, ids: Sequence[str]) -> list[Inconsistency]:
         Inconsistency((part, place, "id"), f"{name!r} is used twice")
         for place, name in enumerate(ids)
         if name and name in ids[:place]
+    ]
+
+
+def _claims(accounts: Mapping[int, Account], connector_ids: Sequence[str]) -> list[Inconsistency]:
+    """Numbers that two entries claim alike, so that nobody knows whose a message is; connectors that are not there."""
+    found = [
+        Inconsistency(
+            ("accounts", place, "numbers", entry), f"account {first!r} has this number, keyword and connector"
+        )
+        for place, entry, first in claimed_twice(accounts)
+    ]
+    defined = ", ".join(sorted(set(connector_ids))) or "none"
+    return found + [
+        Inconsistency(
+            ("accounts", place, "numbers", entry, "connector"),
+            f"connector {number.connector!r} is not defined (defined: {defined})",
+        )
+        for place, account in accounts.items()
+        for entry, number in enumerate(account.numbers)
+        if number.connector is not None and number.connector not in connector_ids
     ]
 
 
@@ -97,6 +119,7 @@ class Gateway(Strict):
             dict(enumerate(self.routes)),
             [c.id for c in self.connectors],
             [a.id for a in self.accounts],
+            dict(enumerate(self.accounts)),
         )
         if found:
             sentences = "; ".join(f"{'.'.join(map(str, f.path))}: {f.problem}" for f in found)

@@ -18,9 +18,11 @@ from services.cli.commands import (
     config,
     connectors,
     dlq,
+    optout,
     preview,
     receipts,
     report,
+    report_inbound,
     schema,
     send,
     status,
@@ -45,10 +47,17 @@ app = typer.Typer(
 config_app = typer.Typer(help="The configuration: apply a gateway.yaml, show what is applied.", no_args_is_help=True)
 topics_app = typer.Typer(help="Topics and their consumer groups; alone, it lists them.", invoke_without_command=True)
 dlq_app = typer.Typer(help="Dead letters: records that could not be processed.", no_args_is_help=True)
+optout_app = typer.Typer(help="Opt-outs: numbers that want no messages.", no_args_is_help=True)
+report_app = typer.Typer(
+    help="Per connector and country: accepted, rejected, submitted, delivered, failed, latency.",
+    invoke_without_command=True,
+)
 schema_app = typer.Typer(help="The contracts.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
+app.add_typer(optout_app, name="optout")
+app.add_typer(report_app, name="report")
 app.add_typer(schema_app, name="schema")
 receipts_app = typer.Typer(help="Receipts that belong to no message.", no_args_is_help=True)
 app.add_typer(receipts_app, name="receipts")
@@ -171,15 +180,79 @@ def trace_command(
     finish(trace.run(wish, data_dir))
 
 
-@app.command("report")
+@report_app.callback()
 def report_command(
+    context: typer.Context,
     data_dir: DataDir = None,
     since: Annotated[str, typer.Option(help="How far back: 90s, 15m, 24h, 7d")] = "24h",
     campaign: Annotated[str, typer.Option(help="Only messages with this campaign_id")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Per connector and country: accepted, rejected, submitted, delivered, failed, latency."""
-    finish(report.run(data_dir, since=since, campaign=campaign, as_json=as_json))
+    if context.invoked_subcommand is None:
+        finish(report.run(data_dir, since=since, campaign=campaign, as_json=as_json))
+
+
+@report_app.command("inbound")
+def report_inbound_command(
+    data_dir: DataDir = None,
+    since: Annotated[str, typer.Option(help="How far back: 90s, 15m, 24h, 7d")] = "24h",
+    unclaimed: Annotated[bool, typer.Option("--unclaimed", help="Only to numbers that are no account's")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Messages from handsets, by number: whose they are, how many, from how many handsets."""
+    finish(report_inbound.run(data_dir, since=since, unclaimed=unclaimed, as_json=as_json))
+
+
+OptOutAccount = Annotated[str, typer.Option("--account", help="Of this account [every account]")]
+OptOutSender = Annotated[str, typer.Option("--from", help="Of this sender of it [all its senders]")]
+
+
+@optout_app.command("list")
+def optout_list_command(
+    number: Annotated[str, typer.Argument(help="Only this one", show_default=False)] = "",
+    account: Annotated[str, typer.Option("--account", help="Only what concerns this account")] = "",
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Who wants no messages, of whom, since when."""
+    finish(optout.show(account, number, data_dir, as_json=as_json))
+
+
+@optout_app.command("add")
+def optout_add_command(
+    numbers: Annotated[list[str], typer.Argument(help="Numbers that want nothing")],
+    account: OptOutAccount = "",
+    sender: OptOutSender = "",
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put numbers on the list; in force within two seconds."""
+    finish(optout.add(numbers, optout.Whom(account, sender), data_dir, as_json=as_json))
+
+
+@optout_app.command("remove")
+def optout_remove_command(
+    numbers: Annotated[list[str], typer.Argument(help="Numbers that may be written to again")],
+    account: OptOutAccount = "",
+    sender: OptOutSender = "",
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take numbers off the list, as they stand there: with the same account and sender."""
+    finish(optout.remove(numbers, optout.Whom(account, sender), data_dir, as_json=as_json))
+
+
+@optout_app.command("import")
+def optout_import_command(
+    file: Annotated[Path, typer.Argument(help="One number a line, or CSV with the columns number, account, from")],
+    account: OptOutAccount = "",
+    sender: OptOutSender = "",
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Put the numbers of a file on the list; a mistake names its line, and nothing is imported."""
+    finish(optout.import_file(file, optout.Whom(account, sender), data_dir, as_json=as_json))
 
 
 @app.command("connectors")

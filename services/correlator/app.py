@@ -14,6 +14,7 @@ from schemas.topics import (
     JOINS,
     MESSAGE_ID_FORMATS,
     MT_OUTCOMES,
+    MT_REQUESTS,
     RECEIPTS,
     SEARCHES,
     SMSC_INBOUND,
@@ -21,6 +22,7 @@ from schemas.topics import (
 )
 from services.correlator.fold.cycle import FoldCycle
 from services.correlator.fold.partition import FoldPartition
+from services.correlator.inbound.claims import Claims
 from services.correlator.inbound.cycle import InboundCycle
 from services.correlator.join.cycle import JoinCycle
 from services.correlator.join.deadlines import BROKERS_APART_MS
@@ -59,6 +61,7 @@ class JoinHandler(StageHandler):
         self._settings: Final = service.settings
         self._learned: Final = learned
         self._followed: tuple[str, int] | None = None
+        self._partition_count: Final = service.control.partition_count
         self._cycle: Final = JoinCycle()
         self._inbound: Final = InboundCycle(service.events)
         self._changelog: Final = Changelog(
@@ -86,6 +89,7 @@ class JoinHandler(StageHandler):
             raise FatalKafkaError(
                 f"{SUBMIT_RESULTS}, {RECEIPTS} and {SEARCHES} are not assigned alike: {sorted(partitions)}"
             )
+        self._inbound.teller.request_partitions = await self._partition_count(MT_REQUESTS)
         self._apart_ms = BROKERS_APART_MS if await broker_count(self._settings) > 1 else 0
         await self._changelog.assigned(wanted)
         await self._inbound_changelog.assigned(_numbers(partitions, SMSC_INBOUND))
@@ -146,6 +150,8 @@ class JoinHandler(StageHandler):
         if self._cycle.rules.adopt(connectors, self._learned.formats):
             self._cycle.reconsider()
         self._inbound.profiles = {name: profile_of(connector.options) for name, connector in connectors.items()}
+        applied = self._gateway.applied
+        self._inbound.teller.claims = Claims(applied.gateway.accounts if applied else ())
         self._inbound.timeouts_ms = {
             name: round(connector.options.inbound_timeout_s * 1000) for name, connector in connectors.items()
         }

@@ -167,7 +167,8 @@ class RequestDecider:
         if request.sender is None and not account.default_sender:
             detail = f"account {account.id} has no default_sender"
             return self._refuse_request(arrival, request, _Refusal("invalid_sender", "from", detail))
-        if self._opt_outs.has(request.account_id, request.to):
+        sender = request.sender or sender_as_sent(account.default_sender or "")
+        if self._opt_outs.has(request.account_id, request.to, sender, request.idempotency_key):
             return self._refuse_request(arrival, request, _Refusal("opted_out", "to"))
         chosen = self.view.choose(request.to, request.account_id, request.lane, request.connector_id)
         if isinstance(chosen, NotRouted):

@@ -115,6 +115,11 @@ def keyword(text: str) -> str | None:
     return match[0].rstrip("\u200c\u200d").upper() if match else None
 
 
+def words(text: str) -> list[str]:
+    """All words of a text as they are written, in order."""
+    return [word.rstrip("\u200c\u200d") for word in _WORD.findall(text)]
+
+
 def _decoded(pieces: Sequence[bytes], like: InboundPart) -> str | None:
     alphabet = like.alphabet
     if alphabet == "gsm7":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from schemas.gateway.accounts import Account
+from schemas.gateway.accounts import Account, AutomaticReply, InboundNumber, OptOutHandling
 from schemas.gateway.connectors.common import CommonConnector, CommonOptions
 from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions, Tls
 from schemas.gateway.file import Gateway
@@ -19,6 +19,7 @@ from schemas.gateway.routes import Match, Route, Target
 from schemas.reasons import REASONS
 from schemas.topics import TOPICS, Topic
 from services.cli.reference.option_tables import option_table
+from shared.sms.opt_out_words import OPT_OUT_WORDS
 
 
 def topics_table() -> str:
@@ -44,6 +45,13 @@ def _kept(topic: Topic) -> str:
     return " ".join(filter(None, ("compacted" if topic.compacted else "", days)))
 
 
+def opt_out_words_table() -> str:
+    """The words that end, begin again and ask, and who names them."""
+    lines = ["| language | wish | words | named by |", "|---|---|---|---|"]
+    lines += [f"| {e.language} | {e.wish} | {', '.join(e.words)} | {_cell(e.source)} |" for e in OPT_OUT_WORDS]
+    return "\n".join(lines)
+
+
 def reasons_table() -> str:
     """Every reason of a status."""
     return "\n".join(
@@ -59,6 +67,9 @@ GATEWAY_FILE: dict[str, type[BaseModel]] = {
     "smpp options": SmppOptions,
     "tls": Tls,
     "account": Account,
+    "number": InboundNumber,
+    "reply": AutomaticReply,
+    "opt-outs": OptOutHandling,
     "route": Route,
     "match": Match,
     "target": Target,
@@ -71,6 +82,7 @@ _ON_TOP_OF: dict[type[BaseModel], type[BaseModel]] = {SmppConnector: CommonConne
 BLOCKS: dict[str, dict[str, Callable[[], str]]] = {
     "README.md": {"topics": topics_table},
     "docs/contracts.md": {"reasons": reasons_table},
+    "docs/inbound.md": {"opt-out words": opt_out_words_table},
     "docs/options.md": {
         name: partial(option_table, model, _ON_TOP_OF.get(model)) for name, model in GATEWAY_FILE.items()
     },

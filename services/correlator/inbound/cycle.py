@@ -26,11 +26,11 @@ class InboundCycle:
         self.partitions: dict[int, InboundPartition] = {}
         self.profiles: Mapping[str, ConnectorProfile] = {}
         self.timeouts_ms: Mapping[str, int] = {}
-        self._teller: Final = InboundTeller(events)
+        self.teller: Final = InboundTeller(events)
 
     def make(self, number: int, apart_ms: int = 0) -> InboundPartition:
         """An empty partition. `apart_ms`: how far the clocks of Kafka's brokers may differ; 0 where there is one."""
-        return InboundPartition(number, self._teller, apart_ms)
+        return InboundPartition(number, self.teller, apart_ms)
 
     def take(self, records: Sequence[In], at_ms: int) -> list[Out]:
         """Read `records`; returns the dead letters. The rest comes with `flush`."""

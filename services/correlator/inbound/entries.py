@@ -8,7 +8,7 @@ from typing import Any, Final, TypeAlias, cast
 
 import orjson
 
-from schemas.inbound_parts import HeldMessage, HeldPart, InboundEntry, RedeliveryMark, WholeMark
+from schemas.inbound_parts import HeldMessage, HeldPart, InboundEntry, RedeliveryMark, RepliesMark, WholeMark
 from schemas.smsc_inbound import RawInbound
 from services.correlator.state.table import ColdForm
 from shared.sms.data_coding import InboundAlphabet
@@ -44,6 +44,7 @@ _MAKERS: Final[dict[str, Callable[[list[Any]], InboundEntry]]] = {
     "held": _held,
     "whole": WholeMark._make,
     "redelivery": RedeliveryMark._make,
+    "replies": RepliesMark._make,
 }
 
 
@@ -65,6 +66,11 @@ def redelivery_key(raw: RawInbound) -> bytes:
         raw.tlvs,
     )
     return orjson.dumps(("redelivery", blake2b(orjson.dumps(alike), digest_size=16).hexdigest()))
+
+
+def replies_key(number: str) -> bytes:
+    """Under which the replies to a handset are counted."""
+    return orjson.dumps(("replies", number))
 
 
 def held_part(part: InboundPart, number: int) -> HeldPart:

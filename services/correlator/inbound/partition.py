@@ -15,6 +15,7 @@ collapses on `mo_id` would lose one.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final
 
 import orjson
@@ -26,10 +27,12 @@ from schemas.inbound_parts import (
     InboundEntries,
     InboundEntry,
     RedeliveryMark,
+    RepliesMark,
     WholeMark,
 )
 from schemas.smsc_inbound import RawInbound
 from schemas.topics import INBOUND_PARTS, SMSC_INBOUND
+from services.correlator.inbound.answers import IN_A_ROW_MAX, REPLY_GAP_MS, SILENCE_MS
 from services.correlator.inbound.entries import (
     WHOLE_MARKS,
     KeptEntries,
@@ -40,6 +43,7 @@ from services.correlator.inbound.entries import (
     parts_key,
     read_back,
     redelivery_key,
+    replies_key,
     unpack,
 )
 from services.correlator.inbound.messages import InboundTeller, ReadMessage
@@ -134,14 +138,15 @@ class InboundPartition:
             self._part(record, raw, part, part.concatenation, record.timestamp + timeout_ms)
 
     def _single(self, record: In, raw: RawInbound, part: InboundPart) -> None:
-        mo_id = self._place_id(record, raw)
+        mo_id = own_id = self._place_id(record, raw)
         if any(tag in _NAMING_TAGS for tag, _ in raw.tlvs):
             mo_id = self._first_id(redelivery_key(raw), mo_id, record.timestamp)
         message = ReadMessage(
             mo_id, raw.connector_id, raw.source_addr, raw.destination_addr, raw.received_at_ms, [part],
             headers=trace_headers(record),
         )  # fmt: skip
-        self._outs += self._teller.outs(message, raw.received_at_ms)
+        first = partial(self._may_reply, record.timestamp) if mo_id == own_id else None
+        self._outs += self._teller.outs(message, raw.received_at_ms, first)
 
     def _first_id(self, key: bytes, mo_id: str, at_ms: int) -> str:
         """The id that the message got when it was delivered first: `mo_id` where this is that time."""
@@ -173,7 +178,7 @@ class InboundPartition:
             self._due.add(due_at_ms, key)
         message.parts.append(held)
         if len(message.parts) == place.total:
-            self._tell(key, message, raw.received_at_ms)
+            self._tell(key, message, raw.received_at_ms, record.timestamp)
             mark = WholeMark("whole", record.timestamp + REPEAT_KEEP_MS, _digests(message.parts))
             entries[entries.index(message)] = mark
             self._due.add(mark.due_at_ms, key)
@@ -229,7 +234,7 @@ class InboundPartition:
             return None
         was_told = entry.told > 0
         if len(entry.parts) > entry.told:
-            self._tell(key, entry, entry.due_at_ms, TIMED_OUT)
+            self._tell(key, entry, entry.due_at_ms, entry.due_at_ms, TIMED_OUT)
         if was_told:
             return None
         waiting = entry._replace(due_at_ms=entry.due_at_ms + LATE_KEEP_MS, told=len(entry.parts))
@@ -239,7 +244,7 @@ class InboundPartition:
     def _give_up(self, key: bytes, entry: InboundEntry) -> None:
         """An entry that has to go before its time."""
         if isinstance(entry, HeldMessage) and len(entry.parts) > entry.told:
-            self._tell(key, entry, entry.received_at_ms, CROWDED)
+            self._tell(key, entry, entry.received_at_ms, entry.due_at_ms, CROWDED)
 
     # -- the end of a cycle -----------------------------------------------------------------------------------------
 
@@ -266,7 +271,8 @@ class InboundPartition:
                 self._give_up(key, entry)
             self._keep(key, [])
 
-    def _tell(self, key: bytes, message: HeldMessage, told_at_ms: int, *notes: str) -> None:
+    def _tell(self, key: bytes, message: HeldMessage, told_at_ms: int, at_ms: int, *notes: str) -> None:
+        """`at_ms` is the log's time, from which the next reply to the handset counts."""
         _, sender, to, _, total = orjson.loads(key)
         parts = sorted(message.parts)
         missing = tuple(sorted(set(range(1, total + 1)) - {part.number for part in parts}))
@@ -275,7 +281,26 @@ class InboundPartition:
             message.mo_id, message.connector_id, sender, to, message.received_at_ms, [*map(read_back, parts)], missing,
             headers,
         )  # fmt: skip
-        self._outs += self._teller.outs(read, told_at_ms, *(notes if missing else ()))
+        heard = any(part.number == 1 for part in message.parts[: message.told])
+        first = None if heard else partial(self._may_reply, at_ms)
+        self._outs += self._teller.outs(read, told_at_ms, first, *(notes if missing else ()))
+
+    def _may_reply(self, at_ms: int, number: str) -> bool:
+        """Whether a reply to `number` may go at `at_ms`; one that may is counted."""
+        key = replies_key(number)
+        entries = self.table.get(key)
+        mark = entries[0] if entries else None
+        if not isinstance(mark, RepliesMark) or mark.due_at_ms < at_ms:
+            mark = RepliesMark("replies", 0, at_ms - REPLY_GAP_MS, 0)
+        allowed = at_ms - mark.last_at_ms >= REPLY_GAP_MS and mark.in_a_row < IN_A_ROW_MAX
+        allowed = allowed and not self._teller.answered_lately(number, at_ms)
+        if allowed:
+            self._teller.note_answer(number, at_ms)
+            mark = mark._replace(last_at_ms=at_ms, in_a_row=mark.in_a_row + 1)
+        mark = mark._replace(due_at_ms=at_ms + SILENCE_MS)
+        self.table.put(key, [mark])
+        self._due.add(mark.due_at_ms, key)
+        return allowed
 
 
 def _is_repeat(entries: KeptEntries, part: HeldPart) -> bool:

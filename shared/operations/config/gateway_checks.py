@@ -4,6 +4,7 @@ import difflib
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
+from schemas.gateway.accounts import Account
 from schemas.gateway.connectors.kinds import Connector
 from schemas.gateway.connectors.smpp import SmppOptions, Tls, split_address
 from schemas.gateway.routes import Route
@@ -13,6 +14,8 @@ from shared.smpp.constants import SmppCommandStatus, status_number
 from shared.smpp.fields import unsendable
 from shared.smpp.vendor_tlvs import vendor_tlv
 from shared.sms.data_coding import read_map
+from shared.sms.inbound import words
+from shared.sms.opt_out_words import folded, wish_of
 from shared.sms.profile_check import profile_problems
 
 ConfigProblem = tuple[KeyPath, str]
@@ -51,6 +54,18 @@ def unknown_accounts(routes: Mapping[int, Route], account_ids: Sequence[str]) ->
         for place, name in enumerate(route.match.account or ())
         if name not in account_ids
     ]
+
+
+def reply_problems(account: Account) -> Iterator[ConfigProblem]:
+    """Answers that another setting gives, and answers that would be answered themselves."""
+    answered = {folded(word) for reply in account.replies for word in reply.keyword}
+    for place, reply in enumerate(account.replies):
+        for number, word in enumerate(reply.keyword):
+            if account.opt_outs.enabled and wish_of(word, account.opt_outs.words) in ("stop", "start"):
+                yield ("replies", place, "keyword", number), f"{word}: what it does is said in opt_outs (stop_text)"
+        first = words(reply.text)[:1]
+        if first and folded(first[0]) in answered:
+            yield ("replies", place, "text"), f"begins with {first[0]}, a keyword: it would be answered itself"
 
 
 def _alphabets(options: SmppOptions) -> Iterator[ConfigProblem]:

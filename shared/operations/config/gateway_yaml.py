@@ -6,11 +6,12 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from schemas.gateway.accounts import Account
 from schemas.gateway.connectors.common import CommonConnector
 from schemas.gateway.connectors.kinds import CONNECTOR_KINDS, Connector
 from schemas.gateway.file import INCONSISTENT, Gateway, inconsistencies
 from schemas.gateway.routes import Route
-from shared.operations.config.gateway_checks import connector_problems, unknown_accounts
+from shared.operations.config.gateway_checks import connector_problems, reply_problems, unknown_accounts
 from shared.operations.config.yaml_lines import Document, KeyPath, Mistake, dotted, read_yaml
 from shared.operations.errors import ManyInvalid
 
@@ -28,6 +29,7 @@ _PLAIN_SENTENCES = {
 _AModel = TypeVar("_AModel", bound=BaseModel)
 _CONNECTOR: Final[TypeAdapter[Connector]] = TypeAdapter(Connector)
 _ROUTE: Final = TypeAdapter(Route)
+_ACCOUNT: Final = TypeAdapter(Account)
 
 
 class GatewayFileError(ManyInvalid):
@@ -82,12 +84,15 @@ def _beyond_fields(document: Document) -> list[Mistake]:
         return []  # what refers to a part that is no list would be a mistake each time
     connectors = _readable(_CONNECTOR, document.data, "connectors")
     routes = _readable(_ROUTE, document.data, "routes")
+    accounts = _readable(_ACCOUNT, document.data, "accounts")
     connector_ids = _ids(document.data, "connectors")
     account_ids = _ids(document.data, "accounts")
-    found = [(i.path, i.problem) for i in inconsistencies(connectors, routes, connector_ids, account_ids)]
+    found = [(i.path, i.problem) for i in inconsistencies(connectors, routes, connector_ids, account_ids, accounts)]
     for number, connector in connectors.items():
         found += [(("connectors", number, *path), problem) for path, problem in connector_problems(connector)]
     found += unknown_accounts(routes, account_ids)
+    for number, account in accounts.items():
+        found += [(("accounts", number, *path), problem) for path, problem in reply_problems(account)]
     return [Mistake(document.line(path), dotted(path), problem) for path, problem in found]
 
 

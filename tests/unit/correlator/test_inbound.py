@@ -105,6 +105,7 @@ def test_a_text_with_its_keyword() -> None:
         text="Stop it",
         data_coding=0,
         keyword="STOP",
+        opt_out=True,
         received_at_ms=T0,
     )
     assert [out.key for out in handsets.outs if out.topic == MO_MESSAGES] == [b"60777"]

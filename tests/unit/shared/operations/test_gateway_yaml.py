@@ -323,3 +323,46 @@ def test_parts_that_are_no_mappings_have_no_id_to_share() -> None:
 def test_a_file_of_megabytes_is_refused_at_once() -> None:
     with pytest.raises(GatewayFileError, match="is too much: 10000021 characters"):
         parse_gateway("version: 1\naccounts:\n" + "- {id: a}\n" * 1_000_000)
+
+
+ACCOUNT = """  - id: shop
+    default_sender: SHOP
+"""
+
+
+@pytest.mark.parametrize(
+    ("added", "line", "key", "problem"),
+    [
+        ("numbers: [60777, {number: 60777, connector: beta-1}, +447700900999]", 0, "", ""),
+        ("numbers:\n      - 60777\n      - 60777", 2, "accounts[0].numbers[1]", "account 'shop' has this number"),
+        ('numbers: ["4474*009"]', 0, "accounts[0].numbers[0].number", "4474*009"),
+        ("numbers: [{number: 60777, keyword: two words}]", 0, "accounts[0].numbers[0].keyword[0]", "two words"),
+        ("numbers: [{number: 60777, connector: x}]", 0, "accounts[0].numbers[0].connector", "'x' is not defined"),
+        ("numbers: [{number: 60777, keywords: A}]", 0, "accounts[0].numbers[0].keywords", "keyword"),
+        ("replies: [{text: hi}]", 0, "accounts[0].replies[0].keyword", "is missing"),
+        ('replies: [{keyword: A, text: "{name}"}]', 0, "accounts[0].replies[0].text", "{name} is no field"),
+        ('replies: [{keyword: A, text: "{"}]', 0, "accounts[0].replies[0].text", "is written twice"),
+        ("replies: [{keyword: A, text: a for apple}]", 0, "accounts[0].replies[0].text", "answered itself"),
+        ("replies: [{keyword: Stop, text: bye}]", 0, "accounts[0].replies[0].keyword[0]", "stop_text"),
+        ("opt_outs: {scope: all}", 0, "accounts[0].opt_outs.scope", "account"),
+        ('opt_outs: {stop_text: "{0}"}', 0, "accounts[0].opt_outs.stop_text", "{0} is no field"),
+    ],
+)
+def test_whose_inbound_messages_are(added: str, line: int, key: str, problem: str) -> None:
+    text = changed(ACCOUNT, ACCOUNT + f"    {added}\n")
+    if not key:
+        assert [entry.number for entry in parse_gateway(text).accounts[0].numbers] == ["60777", "60777", "447700900999"]
+        return
+    first = text[: text.index(added)].count("\n") + 1
+    (mistake,) = mistakes(text)
+    assert (mistake[0], mistake[1].replace("[", ".").replace("]", "")) == (
+        first + line,
+        key.replace("[", ".").replace("]", ""),
+    )
+    assert problem in mistake[2]
+
+
+def test_a_number_that_two_accounts_claim() -> None:
+    text = changed(ACCOUNT + "  - id: bank\n", ACCOUNT + "    numbers: [60777]\n  - id: bank\n    numbers: [60777]\n")
+    ((_, _, problem),) = mistakes(text)
+    assert problem.startswith("account 'shop' has this number")
