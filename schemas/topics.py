@@ -20,6 +20,7 @@ from schemas.optouts import OptOut
 from schemas.outcomes import Outcome
 from schemas.receipt_searches import ReceiptSearch
 from schemas.receipts import RawReceipt
+from schemas.record_limits import WIRE_OCTETS_MAX
 from schemas.replays import ReplayMark
 from schemas.requests import Request
 from schemas.reroutes import Reroute
@@ -91,6 +92,8 @@ class Topic:
             config |= {"min.cleanable.dirty.ratio": "0.1", "segment.ms": str(HOUR_MS), "segment.bytes": str(64 << 20)}
         if self.transient:
             config["segment.ms"] = str(HOUR_MS // 4)
+        if self.public:
+            config["max.message.bytes"] = str(WIRE_OCTETS_MAX)
         return config
 
 

@@ -22,6 +22,8 @@ MAX_POLL_INTERVAL_MS: Final = 24 * 3_600_000
 does not poll, and must keep its partitions; whether a loop still advances is what `Service.progress` tells."""
 
 FETCH_WAIT_MS: Final = 1000
+FETCH_OCTETS_MAX: Final = 16 << 20
+"""Of one answer, all partitions together, as they are stored; a single batch may be more."""
 READ_WITHIN_S: Final = 1.0
 EARLIEST: Final = "earliest"
 
@@ -69,7 +71,11 @@ def group_options(settings: Settings, group: str) -> dict[str, Any]:
 
 def make_consumer(settings: Settings, *topics: str, **options: Any) -> AIOKafkaConsumer:
     """A consumer of `topics`, not started. Options win over the defaults; add `group_options` for a group."""
-    base = connection_options(settings) | {"isolation_level": "read_committed", "enable_auto_commit": False}
+    base = connection_options(settings) | {
+        "isolation_level": "read_committed",
+        "enable_auto_commit": False,
+        "fetch_max_bytes": FETCH_OCTETS_MAX,
+    }
     return AIOKafkaConsumer(*topics, **(base | options))
 
 

@@ -17,6 +17,7 @@ from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 from schemas.commit_marks import Writer
 from shared.kafka import seam
 from shared.kafka.client import SESSION_TIMEOUT_MS, connection_options
+from shared.kafka.dead_letter_limits import DeadLetterLimits
 from shared.kafka.errors import FatalKafkaError, KafkaUnavailable
 from shared.kafka.fence import Registered, keep, register
 from shared.kafka.records import Out, partition_of
@@ -76,6 +77,7 @@ class BatchProducer:
         self._options = options
         self._producer: AIOKafkaProducer | None = None
         self._counts: dict[str, int] = {}
+        self._letters = DeadLetterLimits(settings)
         self._turn = itertools.count()
 
     async def start(self) -> None:
@@ -131,7 +133,7 @@ class BatchProducer:
 
         Returns the offset of the first record of each (topic, partition); where nobody else writes to the partition
         the others follow it without a gap. Raises `FatalKafkaError` when the end of any of them is unknown: the caller
-        must not commit and must not go on.
+        must not commit and must not go on. A dead letter that is too large for its topic is cut.
         """
         by_place: dict[tuple[str, int], list[Out]] = defaultdict(list)
         counts = self._counts
@@ -143,6 +145,7 @@ class BatchProducer:
             by_place[out.topic, place].append(out)
         first: dict[tuple[str, int], int] = {}
         if by_place:
+            await self._letters.cut(by_place)
             for place_of, ack in await self._acknowledged(by_place):
                 first.setdefault(place_of, int(ack.offset))
         return first

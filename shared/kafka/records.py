@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32
 
@@ -13,14 +14,19 @@ from schemas.dead_letters import (
     DLQ_ERROR,
     DLQ_FIELD,
     DLQ_HEADERS,
+    DLQ_KEY_LENGTH,
     DLQ_OFFSET,
     DLQ_PARTITION,
     DLQ_REASON,
     DLQ_SERVICE,
     DLQ_TIMESTAMP_MS,
     DLQ_TOPIC,
+    DLQ_VALUE_LENGTH,
+    DLQ_VALUE_SHA256,
 )
+from schemas.record_limits import KEPT_OCTETS
 from schemas.topics import dlq_of
+from shared.kafka.withheld import Withheld, headers_octets, kept_headers
 
 Headers = tuple[tuple[str, bytes | None], ...]
 """Kafka allows null as a header's value, so a client's record may have it."""
@@ -107,10 +113,13 @@ def object_of(value: bytes | None) -> dict[str, Any]:
 def dead_letter(record: In, *, reason: str, error: str, at_ms: int, service: str, field: str | None = None) -> Out:
     """`record` as it came, with the headers that say where it was, and why it could not be processed.
 
-    `error` is a sentence for people.
+    `error` is a sentence for people. Of a record whose value was withheld, what there is of it; that is the reason.
     """
+    value = record.value
+    if isinstance(value, Withheld):
+        reason, error, field = value.reason, value.error, None
     headers: Headers = (
-        *((name, value) for name, value in record.headers if name not in DLQ_HEADERS),
+        *((name, octets) for name, octets in record.headers if name not in DLQ_HEADERS),
         (DLQ_TOPIC, record.topic.encode()),
         (DLQ_PARTITION, str(record.partition).encode()),
         (DLQ_OFFSET, str(record.offset).encode()),
@@ -121,7 +130,31 @@ def dead_letter(record: In, *, reason: str, error: str, at_ms: int, service: str
         (DLQ_AT_MS, str(at_ms).encode()),
         (DLQ_SERVICE, service.encode()),
     )
-    return Out(dlq_of(record.topic), record.key, record.value, headers)
+    if isinstance(value, Withheld):
+        headers += _cut_headers(value.key_length, value.length, value.sha256)
+        value = value.start
+    return Out(dlq_of(record.topic), record.key, value, headers)
+
+
+def _cut_headers(key_length: int, value_length: int, value_sha256: str) -> Headers:
+    return (
+        (DLQ_KEY_LENGTH, str(key_length).encode()),
+        (DLQ_VALUE_LENGTH, str(value_length).encode()),
+        (DLQ_VALUE_SHA256, value_sha256.encode()),
+    )
+
+
+def cut_to_fit(letter: Out, octets_max: int) -> Out:
+    """A dead letter as it is, or cut where it has more than `octets_max` octets: its topic would refuse it for ever."""
+    key, value, headers = letter.key or b"", letter.value or b"", letter.headers
+    if len(key) + len(value) + headers_octets(headers) <= octets_max:
+        return letter
+    told = {name for name, _ in headers}
+    own = tuple(header for header in headers if header[0] in DLQ_HEADERS)
+    if DLQ_VALUE_LENGTH not in told:
+        own += _cut_headers(len(key), len(value), sha256(value).hexdigest())
+    others = kept_headers(header for header in headers if header[0] not in DLQ_HEADERS)
+    return letter._replace(key=letter.key and key[:KEPT_OCTETS], value=value[:KEPT_OCTETS], headers=(*others, *own))
 
 
 def dead_letter_of_mistake(record: In, error: Exception, *, at_ms: int, service: str) -> Out:

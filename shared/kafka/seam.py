@@ -10,33 +10,39 @@ import asyncio
 import dis
 import importlib
 import inspect
-from collections.abc import Awaitable, Callable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
-from typing import Any, Final, SupportsIndex
+from typing import Any, Final
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition, client
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, client
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
-from aiokafka.record.default_records import _DefaultRecordBatchPy
-from aiokafka.record.memory_records import MemoryRecords, _MemoryRecordsPy
+
+from shared.kafka.bounded_fetch import BoundedFetcher, BoundedRecords, KeptRecords
 
 PRIVATE_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "aiokafka.client": ("create_conn",),
     "aiokafka.client:AIOKafkaClient": ("bootstrap", "fetch_all_metadata", "set_topics", "_topics"),
     "aiokafka.admin:AIOKafkaAdminClient": ("_send_request", "find_coordinator"),
     "aiokafka.consumer:AIOKafkaConsumer": ("_client", "_coordinator", "_fetcher", "_subscription", "_group_id"),
-    "aiokafka.consumer.fetcher": ("MemoryRecords", "PartitionRecords"),
+    "aiokafka.consumer.consumer": ("Fetcher",),
+    "aiokafka.consumer.fetcher": ("FetchResult", "MemoryRecords", "PartitionRecords", "READ_COMMITTED"),
     "aiokafka.consumer.fetcher:Fetcher": (
-        "_create_fetch_waiter", "_fetch_max_wait_ms", "_fetch_min_bytes", "_prefetch_backoff", "_proc_fetch_request",
-        "_records",
+        "_closed", "_create_fetch_waiter", "_fetch_max_wait_ms", "_fetch_min_bytes", "_fetch_waiters", "_loop",
+        "_notify", "_prefetch_backoff", "_proc_fetch_request", "_records", "_subscriptions", "_wait_consume_future",
+        "fetched_records",
+    ),
+    "aiokafka.consumer.fetcher:FetchResult": (
+        "_partition_records", "_update_position", "check_assignment", "has_more",
     ),
     "aiokafka.consumer.fetcher:PartitionRecords": (
-        "_aborted_producers", "_aborted_transactions", "_records", "_records_iterator", "_unpack_records",
-        "next_fetch_offset",
+        "_aborted_producers", "_check_crcs", "_consume_aborted_up_to", "_contains_abort_marker", "_isolation_level",
+        "_records_iterator", "_unpack_records", "next_fetch_offset",
     ),
     "aiokafka.consumer.group_coordinator:GroupCoordinator": (
         "_do_heartbeat", "_group_instance_id", "_group_subscription", "check_errors", "generation", "request_rejoin",
@@ -46,8 +52,7 @@ PRIVATE_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "aiokafka.consumer.subscription_state:TopicPartitionState": ("has_valid_position", "position"),
     "aiokafka.producer:AIOKafkaProducer": ("_txn_manager",),
     "aiokafka.producer.transaction_manager:TransactionManager": ("set_pid_and_epoch",),
-    "aiokafka.record.default_records:_DefaultRecordBatchPy": ("_buffer", "_maybe_uncompress"),
-    "aiokafka.record.memory_records:_MemoryRecordsPy": ("MAGIC_OFFSET", "_next_slice", "next_batch"),
+    "aiokafka.record.default_records:_DefaultRecordBatchPy": ("_buffer",),
 }  # fmt: skip
 """The private names by module, or by `module:Class`: attributes of the class, of its instances, or of what it is made
 with."""
@@ -87,7 +92,7 @@ _installed = False
 def install() -> None:
     """Put the replacements in place, for every client of this process. Raises `SeamBroken`. A second call does nothing.
 
-    * A record whose header names are no UTF-8 is read (aiokafka's consumer would raise at it for ever).
+    * What was fetched is unpacked within bounds, and what cannot be read stops nothing (`shared.kafka.bounded_fetch`).
     * The first connection of a client is closed when its start is cancelled or fails (aiokafka forgets it).
     """
     global _installed
@@ -95,8 +100,9 @@ def install() -> None:
         return
     if missing := missing_names():
         raise SeamBroken(f"this version of aiokafka lacks {', '.join(missing)} (see shared/kafka/seam.py)")
-    fetcher.MemoryRecords = _KeptRecords
-    fetcher.PartitionRecords = _PartitionRecords
+    fetcher.MemoryRecords = KeptRecords
+    fetcher.PartitionRecords = BoundedRecords
+    consumers.Fetcher = BoundedFetcher
     client.create_conn = _create_conn
     client.AIOKafkaClient.bootstrap = _bootstrap_or_close
     _installed = True
@@ -284,77 +290,6 @@ def guard_produce(producer: AIOKafkaProducer, may_write: Callable[[], bool]) -> 
         return await send(node_id, request, **options)
 
     client.send = guarded
-
-
-# -- replacement: header names that are no UTF-8 ----------------------------------------------------------------------
-#
-# Kafka takes any octets as the name of a header, so a client can write a record that makes `getmany` raise
-# UnicodeDecodeError at the same offset for ever. Here such a record is read all the same: what is no UTF-8 in a name is
-# spelled as `\xff`. Only a fetch that contains one is read this way, by aiokafka's slower reader in Python.
-
-
-class _KeptRecords(MemoryRecords):  # type: ignore[misc]  # a class that is chosen when it is imported
-    """aiokafka's fast reader of a fetched partition, which keeps the octets that it reads."""
-
-    def __init__(self, octets: bytes) -> None:
-        super().__init__(octets)
-        self.octets = octets
-
-
-class _Octets(bytearray):
-    """Octets of which every slice decodes to some text."""
-
-    def __getitem__(self, place: SupportsIndex | slice) -> Any:
-        found = super().__getitem__(place)
-        return _Octets(found) if isinstance(found, bytearray) else found
-
-    def decode(self, encoding: str = "utf-8", errors: str = "strict") -> str:
-        return bytes(self).decode(encoding, "backslashreplace")
-
-
-class _TolerantBatch(_DefaultRecordBatchPy):  # type: ignore[misc]  # final for types; there is no other seam
-    _buffer: bytearray
-
-    def _maybe_uncompress(self) -> None:
-        super()._maybe_uncompress()
-        self._buffer = _Octets(self._buffer)
-
-
-class _TolerantRecords(_MemoryRecordsPy):  # type: ignore[misc]  # as above
-    def next_batch(self) -> Any:
-        octets = self._next_slice
-        batch = super().next_batch()
-        has_headers = octets is not None and octets[self.MAGIC_OFFSET] >= 2
-        return _TolerantBatch(octets) if has_headers else batch
-
-
-class _PartitionRecords(fetcher.PartitionRecords):  # type: ignore[misc]  # aiokafka is untyped here
-    """What was fetched of one partition. At the first name that is no UTF-8 the tolerant reader goes on behind what
-    was given out."""
-
-    def __init__(self, tp: Any, records: Any, aborted_transactions: Any, *more: Any, **named: Any) -> None:
-        self._records_iterator: Iterator[ConsumerRecord] | None
-        self._aborted_transactions: list[tuple[int, int]]
-        super().__init__(tp, records, aborted_transactions, *more, **named)
-        self._octets: bytes = records.octets
-        self._aborted_given = list(self._aborted_transactions)
-
-    def __next__(self) -> ConsumerRecord:
-        try:
-            return next(self._records_iterator or iter(()))
-        except StopIteration:
-            self._records_iterator = None
-            raise
-        except UnicodeDecodeError:
-            self._records_iterator = self._tolerantly(self.next_fetch_offset)
-            return next(self)
-
-    def _tolerantly(self, start: int) -> Iterator[ConsumerRecord]:
-        """The records from offset `start` on; all of the fetch is read again, for its transactions."""
-        self._aborted_transactions = list(self._aborted_given)
-        self._aborted_producers: set[int] = set()
-        self._records = _TolerantRecords(self._octets)
-        return (record for record in self._unpack_records() if record.offset >= start)
 
 
 # -- replacement: the first connection of a client --------------------------------------------------------------------

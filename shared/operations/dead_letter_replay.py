@@ -38,9 +38,6 @@ from shared.process.settings import Settings
 AT_A_TIME: Final = 200
 """Dead letters in one transaction."""
 
-TOO_LARGE: Final = "too_large"
-"""The reason of a dead letter whose value was cut."""
-
 Marks = Mapping[bytes, ReplayMark]
 
 
@@ -170,8 +167,8 @@ def _step(record: ConsumerRecord, counts: Mapping[str, int]) -> ReplayStep:
         return ReplayStep(letter, why_not="it does not say where it came from")
     if not letter.belongs:
         return ReplayStep(letter, why_not=f"dead letters of {letter.topic} do not lie in {record.topic}")
-    if letter.reason == TOO_LARGE:
-        return ReplayStep(letter, why_not="its value was too large and was cut: it is not the record that it was")
+    if letter.is_cut:
+        return ReplayStep(letter, why_not="it is cut, and not the record that it was: whoever wrote that has it")
     if counts.get(letter.topic, 0) <= letter.partition:
         return ReplayStep(letter, why_not=f"{letter.topic} partition {letter.partition} is not there any more")
     return ReplayStep(letter, message_ids_of(letter))

@@ -16,10 +16,13 @@ from schemas.dead_letters import (
     DLQ_REASON,
     DLQ_TIMESTAMP_MS,
     DLQ_TOPIC,
+    DLQ_VALUE_LENGTH,
     ORIGIN_OFFSET,
     ORIGIN_PARTITION,
     ORIGIN_TIMESTAMP_MS,
     REPLAYED_FROM,
+    TOO_LARGE,
+    UNREADABLE_BATCH,
 )
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, dlq_of
 from shared.kafka.records import Out, object_of
@@ -144,6 +147,12 @@ class Letter:
     topic_offset: int
     topic_timestamp_ms: int
     reason: str
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether only the begin of what it was is there: that was too large, or could not be read."""
+        told = self.reason in {TOO_LARGE, UNREADABLE_BATCH}
+        return told or any(name == DLQ_VALUE_LENGTH for name, _ in self.record.headers)
 
     @property
     def belongs(self) -> bool:

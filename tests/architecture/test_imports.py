@@ -126,7 +126,7 @@ def test_services_have_the_same_outer_shape() -> None:
 
 
 OWN_PRIVATE = ("self", "cls")
-SEAMS = ("shared.kafka.seam",)
+SEAMS = ("shared.kafka.seam", "shared.kafka.bounded_fetch")
 
 
 def test_private_names_of_libraries_are_used_in_their_seam_alone() -> None:

@@ -264,8 +264,8 @@ async def test_a_restore_that_takes_longer_than_a_dead_loop_may_comes_to_its_end
 
 
 async def test_headers_of_clients_stop_nothing(kafka_bootstrap: str, account: str) -> None:
-    """Null, a megabyte, no ASCII, on what is taken, moved, rejected and a dead letter."""
-    values: list[bytes | None] = [None, b"x" * 1_000_000, "ключ".encode(), b""]
+    """Null, two of half a megabyte, no ASCII, on what is taken, moved, rejected and a dead letter."""
+    values: list[bytes | None] = [None, b"x" * 500_000, "ключ".encode(), b""]
     async with Rig(kafka_bootstrap) as rig, Watch(rig.settings, *OUTPUT) as watch:
         await rig.apply(_config(account))
         partition = (home_partition(account, "k0", 4) + 1) % 4

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from aiokafka import ConsumerRecord
 
-from schemas.dead_letters import DLQ_HEADERS, REPLAYED_FROM
+from schemas.dead_letters import DLQ_CUT_HEADERS, DLQ_HEADERS, REPLAYED_FROM
 from shared.kafka.records import Out
-from shared.operations.dead_letters import read_dead_letter, replayed
+from shared.operations.dead_letters import read_dead_letter, read_letter, replayed
 from shared.operations.errors import Invalid
 
 DLQ = {
@@ -25,7 +25,7 @@ def record(*headers: tuple[str, bytes | None], value: bytes | None = b"{}") -> C
 
 
 def test_the_test_knows_all_headers() -> None:
-    assert tuple(DLQ) == DLQ_HEADERS
+    assert (*DLQ, *DLQ_CUT_HEADERS) == DLQ_HEADERS
 
 
 def test_a_record_goes_back_as_it_was_with_a_mark() -> None:
@@ -55,6 +55,12 @@ def test_a_record_that_does_not_say_where_it_was_is_refused() -> None:
     for headers in [("traceparent", b"x")], [("dlq_topic", b"mt.requests"), ("dlq_partition", b"x")]:
         with pytest.raises(Invalid, match=r"mt\.segments\.dlq offset 5"):
             replayed(record(*headers))
+
+
+def test_what_is_cut_says_so() -> None:
+    assert read_letter(record(*DLQ.items(), ("dlq_value_length", b"3000000"))).is_cut
+    assert read_letter(record(*(DLQ | {"dlq_reason": b"unreadable_batch"}).items())).is_cut
+    assert not read_letter(record(*DLQ.items())).is_cut
 
 
 def test_a_row_for_people_and_programs() -> None:
