@@ -16,7 +16,7 @@ from shared.kafka.client import administering
 from shared.kafka.errors import KafkaUnavailable
 from shared.process.settings import Settings
 
-LOOK_S: Final = 5.0
+LOOK_S: Final = 2.0
 
 
 class OtherCluster(Exception):
@@ -50,10 +50,10 @@ async def watch_cluster(settings: Settings, expected: str, failed: Callable[[Exc
         with suppress(KafkaError, OSError):
             async with administering(settings) as admin:
                 while True:
-                    await asyncio.sleep(LOOK_S)
                     try:
                         check_cluster(settings.kafka_bootstrap_servers, expected, await seam.cluster_id(admin))
                     except OtherCluster as error:
                         failed(error)
                         return
+                    await asyncio.sleep(LOOK_S)
         await asyncio.sleep(LOOK_S)

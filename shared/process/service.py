@@ -47,6 +47,9 @@ ONE_SIGNAL_S: Final = 0.3
 """A shell and whoever runs it may both pass a signal on."""
 
 LAST_BEAT_S: Final = 2.0
+ABANDON_S: Final = 2.0
+"""How long anything may still take in good order where another cluster answers: it waits for a broker to say what that
+one never will, and what it still writes would be written there."""
 LAST_ERROR_MAX: Final = 200
 """Characters: a line of a table."""
 BEATS_KEPT: Final = 32
@@ -231,6 +234,7 @@ class Service:
         await self.control.start()
         beats: asyncio.Task[None] | None = None
         watching: asyncio.Task[None] | None = None
+        cluster_id = ""
         try:
             cluster_id = await cluster_id_of(self.settings)
             check_cluster(self.settings.kafka_bootstrap_servers, self.settings.kafka_cluster_id, cluster_id)
@@ -252,8 +256,7 @@ class Service:
             await asyncio.wait([working, beats, self._failure], return_when=asyncio.FIRST_COMPLETED)
             for ended in (self._failure, beats):
                 if ended.done() and not working.done():
-                    working.cancel()
-                    await asyncio.gather(working, return_exceptions=True)
+                    await self._cut_off(working)
                     ended.result()
             await working
             await self._announce("service_stopped")
@@ -262,16 +265,45 @@ class Service:
         except OtherCluster:
             raise  # nothing of ours belongs there
         except Exception as error:
+            await self._raise_other_cluster(cluster_id, error)
             await self._beat_for_the_last_time(error)
             raise
         finally:
-            for task in filter(None, (beats, watching)):
-                await self._stop_task(task)
-            if self._health is not None:
-                self._health.stop()
-            await self.gateway.stop()
+            await self._close(beats, watching)
+
+    async def _close(self, *tasks: asyncio.Task[None] | None) -> None:
+        for task in filter(None, tasks):
+            await self._stop_task(task)
+        if self._health is not None:
+            self._health.stop()
+        for stop in (self.gateway.stop, self.control.stop):
             with contextlib.suppress(Exception):
-                await self.control.stop()
+                async with asyncio.timeout(self._patience_s):
+                    await stop()
+
+    async def _raise_other_cluster(self, cluster_id: str, error: Exception) -> None:
+        """Raise `OtherCluster` where that is why the job failed: it can come upon it before it is looked for."""
+        if not cluster_id:
+            return  # not known yet
+        with contextlib.suppress(KafkaUnavailable, TimeoutError):
+            async with asyncio.timeout(ABANDON_S):
+                found = await cluster_id_of(self.settings)
+            try:
+                check_cluster(self.settings.kafka_bootstrap_servers, cluster_id, found)
+            except OtherCluster as other:
+                self._failed = other
+                raise other from error
+
+    @property
+    def _patience_s(self) -> float | None:
+        """How long a step of the end may take; None = as long as it needs."""
+        return ABANDON_S if isinstance(self._failed, OtherCluster) else None
+
+    async def _cut_off(self, working: asyncio.Future[None]) -> None:
+        """Returns when the job has ended. Each wait in its end is cut off, too, that is longer than patience lasts."""
+        while not working.done():
+            working.cancel()
+            await asyncio.wait([working], timeout=self._patience_s)
 
     def _serve_health(self) -> HealthServer:
         host, port = self.settings.http_host, self.settings.http_port

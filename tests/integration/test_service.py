@@ -2,7 +2,9 @@
 
 import asyncio
 import os
+import re
 import socket
+import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from uuid import uuid4
@@ -214,29 +216,45 @@ async def test_who_was_evicted_by_another_container_is_not_to_be_started_again(
     assert await run_to_its_end("test", alone, unlucky) == EXIT_FAILED
 
 
-async def test_a_broker_of_another_cluster_under_the_same_address_ends_the_process(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_broker_of_another_cluster_under_the_same_address_ends_the_process(tmp_path: Path) -> None:
     """Its offsets mean nothing there. The next start is refused too where the cluster is remembered."""
-    monkeypatch.setattr("shared.kafka.cluster_id.LOOK_S", 0.5)
     port = free_port()
-    before = EmbeddedKafka(tmp_path / "before", port, short_lived=True)
-    await asyncio.to_thread(before.start)
-    settings = Settings(kafka_bootstrap_servers=before.bootstrap_servers)
+    before, after = (EmbeddedKafka(tmp_path / name, port, short_lived=True) for name in ("before", "after"))
+    await asyncio.gather(*(asyncio.to_thread(kafka.prepare) for kafka in (before, after)))
+    settings = Settings(kafka_bootstrap_servers=before.bootstrap_servers, data_dir=tmp_path / "data")
+    running: asyncio.subprocess.Process | None = None
     try:
+        await asyncio.to_thread(before.start)
         await create_topics(settings)
         cluster_id = await cluster_id_of(settings)
-        running = asyncio.create_task(run_to_its_end("test", settings, _wait))
-        await asyncio.sleep(2)
-        assert not running.done()
-    finally:
-        await asyncio.to_thread(before.stop)
-    after = EmbeddedKafka(tmp_path / "after", port, short_lived=True)
-    await asyncio.to_thread(after.start)
-    try:
-        assert await asyncio.wait_for(running, 60) == EXIT_FAILED
+        running = await _spawn_encoder(settings)
+        async with asyncio.timeout(30):
+            while not any(beat.state.ready for beat in (await read_beats(settings))[1]):
+                await asyncio.sleep(0.1)
+        await asyncio.to_thread(before.stop, 0)
+        await asyncio.to_thread(after.start)
+        async with asyncio.timeout(20):
+            _, told = await running.communicate()
+        other = rf"is another cluster than before: it was {cluster_id} and is {await cluster_id_of(settings)};"
+        assert re.search(other, told.decode())
+        assert running.returncode == EXIT_FAILED
         remembers = settings.model_copy(update={"kafka_cluster_id": cluster_id})
-        with pytest.raises(OtherCluster, match=rf"is another cluster than before: it was {cluster_id} and is "):
+        with pytest.raises(OtherCluster, match=other):
             await Service("test", remembers).run(_wait)
     finally:
-        await asyncio.to_thread(after.stop)
+        if running is not None and running.returncode is None:
+            running.kill()
+            await running.communicate()
+        for kafka in (before, after):
+            await asyncio.to_thread(kafka.stop, 0)
+
+
+async def _spawn_encoder(settings: Settings) -> asyncio.subprocess.Process:
+    environment = os.environ | {
+        "SMSGW_KAFKA_BOOTSTRAP_SERVERS": settings.kafka_bootstrap_servers,
+        "SMSGW_DATA_DIR": str(settings.data_dir),
+        "SMSGW_INSTANCE": "cluster",
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services", "encoder", env=environment, stderr=asyncio.subprocess.PIPE
+    )
