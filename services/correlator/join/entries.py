@@ -108,3 +108,30 @@ def closed_entry(entry: OpenEntry, final: str, receipt: tuple[int, int] = NO_REC
         entry.to,
         *receipt,
     )
+
+
+ENTRIES_MAX: Final = 16
+"""Under one join key. Beyond it (an SMSC that gives everything the same id) the oldest closed mark goes, which receipts
+could not reach any more; when all are open the new entry lies apart, where no receipt finds it, until its deadline."""
+
+
+def make_room(key: bytes, entries: Entries, name: tuple[str, int]) -> tuple[bytes, Entries]:
+    """Where another entry goes when there are `ENTRIES_MAX`, and what lies there already."""
+    closed = next((at for at, entry in enumerate(entries) if isinstance(entry, ClosedEntry)), None)
+    if closed is None:
+        return apart(key, name), []
+    return key, entries[:closed] + entries[closed + 1 :]
+
+
+def apart(key: bytes, name: tuple[str, int]) -> bytes:
+    """A key that no receipt has."""
+    return b"%b|%b/%d" % (key, name[0].encode(), name[1])
+
+
+def has_name(entries: Entries, name: tuple[str, int]) -> bool:
+    """Whether the segment (message_id, index) is among the entries."""
+    return any(_name(entry) == name for entry in entries)
+
+
+def _name(entry: Entry) -> tuple[str, int] | None:
+    return None if isinstance(entry, EarlyEntry | FormatEntry) else (entry.message_id, entry.segment_index)

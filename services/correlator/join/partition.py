@@ -14,7 +14,6 @@ Only the step from open to closed ends a segment, so none ends twice. What follo
 entries) is collected and taken with `flush`, which belongs to one Kafka transaction: when that fails the process exits.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from typing import Final
 
@@ -22,9 +21,20 @@ from schemas.joins import POSITIONS_KEY, ClosedEntry, EarlyEntry, FormatEntry, J
 from schemas.learned_formats import LearnedFormat
 from schemas.topics import JOINS, MESSAGE_ID_FORMATS
 from services.correlator.join.deadlines import WATERMARK_MARGIN_MS, Calendar, LogClock
-from services.correlator.join.entries import Accepted, Entries, Entry, may_be_open, pack, unpack
+from services.correlator.join.entries import (
+    ENTRIES_MAX,
+    Accepted,
+    Entries,
+    apart,
+    has_name,
+    make_room,
+    may_be_open,
+    pack,
+    unpack,
+)
 from services.correlator.join.events import format_event
 from services.correlator.join.learning import NOTHING_LEARNED, learn
+from services.correlator.join.match_counts import MatchCounts
 from services.correlator.join.matching import Belonging, best_match, numbers_fit
 from services.correlator.join.rules import JoinRules
 from services.correlator.join.searches import (
@@ -51,18 +61,12 @@ TELL_WIDTH_MS: Final = 10_000
 FORGET_WIDTH_MS: Final = 600_000
 """Forgetting is no hurry: one waking in ten minutes at most."""
 
-ENTRIES_MAX: Final = 16
-"""Under one join key. Beyond it (an SMSC that gives everything the same id) the oldest closed mark goes, which receipts
-could not reach any more; when all are open the new entry lies apart, where no receipt finds it, until its deadline."""
 RESTORE_SLICE: Final = 5_000
 EXPIRE_MAX: Final = 2_000
 """Keys decided in one cycle at most: those of an hour that nobody ran must not become one transaction."""
 
 EARLY_MAX: Final = 8
 """Early receipts under one join key; what comes beyond them is an orphan at once."""
-
-AGREEING_KEPT_MAX: Final = 1_000
-"""Matches that agree with what was learned are counted up to here, and told only beside others that do not."""
 
 
 class JoinPartition:
@@ -93,8 +97,7 @@ class JoinPartition:
         self._early: dict[bytes, None] = {}
         """Keys with early receipts, and perhaps some that have none any more."""
         self._reconsidered: list[bytes] = []
-        self._matches: dict[str, Counter[str]] = {}
-        self._agreeing: Counter[str] = Counter()
+        self._matches: Final = MatchCounts(self._rules)
 
     def restored(self) -> Iterator[None]:
         """The table is restored: note what is due when. Yields now and then, for heartbeats to go on."""
@@ -114,7 +117,7 @@ class JoinPartition:
         opened, answered_at_ms = accepted
         name = (opened.message_id, opened.segment_index)
         entries = self._load(key)
-        if entries and (_names(entries, name) or self._load(_apart(key, name))):
+        if entries and (has_name(entries, name) or self._load(apart(key, name))):
             return
         early = self._belonging(key, opened, entries) if entries else []
         if early:
@@ -124,7 +127,7 @@ class JoinPartition:
                 *provider_and_name(key), waiting.receipt, numbers_fit(opened.to, waiting.receipt.source_addr), None
             )
         if len(entries) >= ENTRIES_MAX:
-            key, entries = _make_room(key, entries, name)
+            key, entries = make_room(key, entries, name)
         entry = self._teller.accepted(opened, answered_at_ms)
         for waiting in early:
             entry = self._teller.receipt(entry, waiting.receipt)
@@ -377,48 +380,15 @@ class JoinPartition:
         for other in self._rules.names(provider, seen) if search is None else search.parked:
             if other != name:
                 self._teller.outs.append(found_out(provider, other, seen))
-        if not self._rules.learns(provider):
-            return
-        if self._rules.known(provider) is not None and (search is None or not search.strict):
-            self._agreeing[provider] = min(AGREEING_KEPT_MAX, self._agreeing[provider] + 1)
-            return
-        formats = self._rules.formats_for(seen, name)
-        if certain and len(formats) == 1:
-            self._matches.setdefault(provider, Counter())[formats[0]] += 1
+        self._matches.count(provider, name, seen, certain=certain, searched=search is not None and search.strict)
 
     # -- the end of a cycle -----------------------------------------------------------------------------------------
 
     def flush(self) -> list[Out]:
         """Everything that follows from what was read and decided since the last call, the changelog included."""
-        for provider, matches in self._matches.items():
-            known = self._rules.known(provider)
-            if known is not None:
-                matches[known] += self._agreeing.pop(provider, 0)
-            self._teller.outs.append(matches_out(provider, matches))
-        self._matches.clear()
+        self._teller.outs += [matches_out(provider, matches) for provider, matches in self._matches.take()]
         outs, self._teller.outs = self._teller.outs, []
         return outs + self.table.flush()
 
     def _load(self, key: bytes) -> Entries:
         return self.table.get(key) or []
-
-
-def _make_room(key: bytes, entries: Entries, name: tuple[str, int]) -> tuple[bytes, Entries]:
-    """Where another entry goes when there are `ENTRIES_MAX`, and what lies there already."""
-    closed = next((at for at, entry in enumerate(entries) if isinstance(entry, ClosedEntry)), None)
-    if closed is None:
-        return _apart(key, name), []
-    return key, entries[:closed] + entries[closed + 1 :]
-
-
-def _apart(key: bytes, name: tuple[str, int]) -> bytes:
-    """A key that no receipt has."""
-    return b"%b|%b/%d" % (key, name[0].encode(), name[1])
-
-
-def _names(entries: Entries, name: tuple[str, int]) -> bool:
-    return any(_name(entry) == name for entry in entries)
-
-
-def _name(entry: Entry) -> tuple[str, int] | None:
-    return None if isinstance(entry, EarlyEntry | FormatEntry) else (entry.message_id, entry.segment_index)

@@ -12,12 +12,12 @@ from schemas.outcomes import Outcome
 from schemas.statuses import Status
 from schemas.topics import JOINS, LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES
 from services.correlator.join.deadlines import BROKERS_APART_MS, WATERMARK_MARGIN_MS
+from services.correlator.join.entries import ENTRIES_MAX
 from services.correlator.join.partition import (
     CLOSED_KEEP_MS,
     EARLY_KEEP_MS,
     EARLY_MAX,
     EARLY_TELL_MS,
-    ENTRIES_MAX,
     EXPIRE_MAX,
     FORGET_WIDTH_MS,
     TELL_WIDTH_MS,
