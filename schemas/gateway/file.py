@@ -17,6 +17,9 @@ from schemas.wire import Wire
 INCONSISTENT: Final = "inconsistent"
 """Type of the validation error of parts that do not go together."""
 
+PARTITIONS_MAX: Final = 10_000
+"""Of one topic, and likewise of replicas: far beyond what any broker carries."""
+
 
 @dataclass(frozen=True, slots=True)
 class Inconsistency:
@@ -135,10 +138,20 @@ class Draining(Strict):
     now: bool = Field(default=False, description="Do not wait for receipts")
 
 
+class TopicLayout(Strict):
+    """How the topics of an installation are laid out: chosen when they are made, fixed from then on."""
+
+    partitions: int = Field(ge=1, le=PARTITIONS_MAX, description="Of every topic that is not one by its nature")
+    replication_factor: int = Field(ge=1, le=PARTITIONS_MAX, description="Copies of every partition, on brokers each")
+    min_insync: int = Field(
+        ge=1, le=PARTITIONS_MAX, description="Copies without which nothing is written (min.insync.replicas)"
+    )
+
+
 class AppliedConfig(Wire):
     """`config.gateway`: the whole configuration as one record, key `gateway`.
 
-    `hash` covers gateway, draining and pruning: records with the same hash mean the same.
+    `hash` covers gateway, draining, pruning and topics: records with the same hash mean the same.
     """
 
     hash: str
@@ -149,4 +162,6 @@ class AppliedConfig(Wire):
     pruning: tuple[str, ...] = Field(
         default=(), description="Removed connectors whose topics are being deleted; none of them may be defined again"
     )
-    partitions: int = Field(default=4, description="The installation's partition count, for whoever creates topics")
+    topics: TopicLayout | None = Field(
+        default=None, description="How the topics are laid out; absent in records of earlier versions"
+    )

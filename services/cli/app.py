@@ -36,6 +36,7 @@ from services.cli.output import errors, give_up_output, never_fail_on_characters
 from services.cli.runtime import load_dotenv_file
 from services.cli.up import up
 from shared.operations.errors import OperationError
+from shared.operations.layout_choice import LayoutWish
 
 app = typer.Typer(
     name="smsgw",
@@ -371,9 +372,23 @@ def topics_list_command(data_dir: DataDir = None, as_json: JsonOption = False) -
 
 
 @topics_app.command("create")
-def topics_create_command(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
-    """Create the topics that are missing."""
-    finish(topics.create(data_dir, as_json=as_json))
+def topics_create_command(
+    partitions: Annotated[int | None, typer.Option(help="Of every topic \\[4; 12 where three brokers live]")] = None,
+    replication_factor: Annotated[int | None, typer.Option(help="Copies \\[one a broker, at most 3]")] = None,
+    min_insync: Annotated[
+        int | None, typer.Option(help="Copies without which nothing is written \\[one less than copies, at least 1]")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Create the topics that are missing. Their layout is chosen the first time, and is fixed from then on."""
+    finish(topics.create(LayoutWish(partitions, replication_factor, min_insync), data_dir, as_json=as_json))
+
+
+@topics_app.command("check")
+def topics_check_command(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
+    """What differs from how the topics were laid out; exit code 1 when anything does."""
+    finish(topics.check(data_dir, as_json=as_json))
 
 
 @topics_app.command("prune")

@@ -1,4 +1,4 @@
-"""Pure: how work with Kafka ends, in the three ways that a process tells apart."""
+"""Pure: how work with Kafka ends, in the ways that a process tells apart."""
 
 
 class KafkaUnavailable(Exception):
@@ -7,6 +7,10 @@ class KafkaUnavailable(Exception):
 
 class MissingTopics(Exception):
     """Topics that only the CLI creates are not there. Not retryable before somebody creates them: exit code 1."""
+
+
+class WrongTopics(Exception):
+    """Topics are not as they were laid out. Not to be restarted before somebody has mended them: exit code 78."""
 
 
 class FatalKafkaError(Exception):

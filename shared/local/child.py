@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 INSTANCE_IN_USE = 75
+WRONG_TOPICS = 78
 
 ChildPhase = Literal["starting", "running", "waiting", "stopping", "gave_up", "stopped"]
 """`waiting`: dead, to be started again after its back-off. `gave_up`: dead, and starting again would not help."""
@@ -20,9 +21,9 @@ class ChildSpec:
 
     `env` is its whole environment; `log_file` takes its stdout and stderr, appended. It is started again whenever it
     dies, with any exit code, unless `restart` is false or the code is one of `no_restart_exit_codes` (an instance id in
-    use: two processes would evict each other without end). Children with a lower `stop_order` are stopped first, those
-    with the same together; one that is still there `stop_timeout_s` after `stop_signal` gets SIGKILL. When all want to
-    run, it gives way to those with a lower `nice`.
+    use: two processes would evict each other without end; topics that somebody has to mend). Children with a lower
+    `stop_order` are stopped first, those with the same together; one that is still there `stop_timeout_s` after
+    `stop_signal` gets SIGKILL. When all want to run, it gives way to those with a lower `nice`.
     """
 
     name: str
@@ -31,7 +32,7 @@ class ChildSpec:
     log_file: Path
     cwd: Path | None = None
     restart: bool = True
-    no_restart_exit_codes: frozenset[int] = frozenset({INSTANCE_IN_USE})
+    no_restart_exit_codes: frozenset[int] = frozenset({INSTANCE_IN_USE, WRONG_TOPICS})
     stop_order: int = 0
     stop_signal: signal.Signals = signal.SIGTERM
     stop_timeout_s: float = 15.0

@@ -4,13 +4,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from schemas.gateway.connectors.kinds import Connector
-from schemas.topics import DEFAULT_PARTITIONS, MT_REQUESTS, NewTopic, connector_topics, shared_topics
+from schemas.gateway.file import TopicLayout
+from schemas.topics import NewTopic, connector_topics, shared_topics
+from shared.kafka.topic_layout import FoundTopic
 
 
 @dataclass(frozen=True, slots=True)
 class TopicChanges:
-    """All topics that are wanted; those of them that are missing; those that are there and need more partitions."""
+    """All topics that are wanted, and their layout; those of them that are missing; those that are there and need more
+    partitions."""
 
+    layout: TopicLayout
     wanted: tuple[NewTopic, ...]
     missing: tuple[NewTopic, ...]
     grown: tuple[NewTopic, ...]
@@ -21,14 +25,16 @@ class TopicChanges:
         return [topic.name for topic in (*self.missing, *self.grown)]
 
 
-def topic_changes(connectors: Iterable[Connector], existing: Mapping[str, int]) -> TopicChanges:
+def topic_changes(
+    connectors: Iterable[Connector], layout: TopicLayout, found: Mapping[str, FoundTopic]
+) -> TopicChanges:
     """What is lacking of the shared topics and of those of `connectors`.
 
-    The number of partitions of a running cluster is kept. No topic gets smaller: partitions that are too many stay.
+    Only topics of connectors grow, with their binds. None gets smaller: partitions that are too many stay.
     """
-    wanted = shared_topics(existing.get(MT_REQUESTS, DEFAULT_PARTITIONS))
-    for connector in connectors:
-        wanted += connector_topics(connector.id, connector.max_binds)
-    missing = tuple(topic for topic in wanted if topic.name not in existing)
-    grown = tuple(topic for topic in wanted if existing.get(topic.name, topic.partitions) < topic.partitions)
-    return TopicChanges(tuple(wanted), missing, grown)
+    shared = shared_topics(layout.partitions)
+    own = [topic for one in connectors for topic in connector_topics(one.id, one.max_binds)]
+    wanted = (*shared, *own)
+    missing = tuple(topic for topic in wanted if topic.name not in found)
+    grown = tuple(topic for topic in own if topic.name in found and found[topic.name].partitions < topic.partitions)
+    return TopicChanges(layout, wanted, missing, grown)

@@ -12,8 +12,10 @@ from aiokafka.admin import NewTopic as KafkaTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, for_code
 
+from schemas.gateway.file import TopicLayout
 from schemas.topics import LOG_APPEND_TIME, TIMESTAMP_TYPE, NewTopic
 from shared.kafka.client import administering
+from shared.kafka.topic_layout import FoundTopic, found_topics
 from shared.operations.kafka_access import kafka_errors
 from shared.operations.topic_changes import TopicChanges
 from shared.process.settings import Settings
@@ -21,8 +23,7 @@ from shared.process.settings import Settings
 _EXISTS: Final = 36
 _METADATA_POLL_S: Final = 0.05
 _LEADERS_WITHIN_S: Final = 30
-_COPIES: Final = 3
-"""Replicas of a topic, where the cluster has that many brokers."""
+MIN_INSYNC: Final = "min.insync.replicas"
 
 _SET_OF_THE_TOPIC: Final = 1
 """Kafka's word for a setting that is the topic's own (DescribeConfigs, `config_source`)."""
@@ -33,37 +34,61 @@ CHANGE_TIMEOUT_MS: Final = 30_000
 
 async def partition_counts(settings: Settings) -> dict[str, int]:
     """Partitions of every topic of the cluster, by name. Raises `Unreachable`."""
+    return {name: topic.partitions for name, topic in (await describe_topics(settings)).items()}
+
+
+async def describe_topics(settings: Settings) -> dict[str, FoundTopic]:
+    """Every topic of the cluster, by name. Raises `Unreachable`."""
     async with kafka_errors(settings), administering(settings) as admin:
-        described = await admin.describe_topics()
-    return {t["topic"]: len(t["partitions"]) for t in described if not t.get("is_internal")}
+        return found_topics(await admin.describe_topics())
+
+
+async def live_brokers(settings: Settings) -> int:
+    """How many brokers the cluster has just now. Raises `Unreachable`."""
+    async with kafka_errors(settings), administering(settings) as admin:
+        return len((await admin.describe_cluster())["brokers"])
+
+
+async def min_insync_of(settings: Settings, topics: Iterable[str]) -> dict[str, int]:
+    """min.insync.replicas of each topic that has it set; the broker's own counts for the others. Raises
+    `Unreachable`."""
+    async with kafka_errors(settings), administering(settings) as admin:
+        own = await _settings_of(admin, topics)
+    return {topic: int(values[MIN_INSYNC]) for topic, values in own.items() if MIN_INSYNC in values}
 
 
 async def make_topics(settings: Settings, changes: TopicChanges) -> None:
     """Returns when every wanted topic has its leaders, also those that were there before. Raises `Unreachable`."""
     async with kafka_errors(settings), administering(settings, request_timeout_ms=CHANGE_TIMEOUT_MS) as admin:
         if changes.missing:
-            await _create(admin, changes.missing)
+            await _create(admin, changes.missing, changes.layout)
         if changes.grown:
             await admin.create_partitions({t.name: NewPartitions(t.partitions) for t in changes.grown})
         await _wait_for_leaders(admin, {t.name: t.partitions for t in changes.wanted})
-        await _date(admin, [t.name for t in changes.wanted])
+        await _set(admin, [t.name for t in changes.wanted], changes.layout)
 
 
-async def _create(admin: AIOKafkaAdminClient, topics: Iterable[NewTopic]) -> None:
-    copies = min(_COPIES, len((await admin.describe_cluster())["brokers"]))
-    made = await admin.create_topics([KafkaTopic(t.name, t.partitions, copies, topic_configs=t.config) for t in topics])
+async def _create(admin: AIOKafkaAdminClient, topics: Iterable[NewTopic], layout: TopicLayout) -> None:
+    own = _of_all(layout)
+    wanted = [KafkaTopic(t.name, t.partitions, layout.replication_factor, topic_configs=t.config | own) for t in topics]
+    made = await admin.create_topics(wanted)
     for name, code, *rest in made.topic_errors:
         if code not in (0, _EXISTS):
             raise for_code(code)(f"topic {name}: {rest[0] if rest else ''}")
 
 
-async def _date(admin: AIOKafkaAdminClient, topics: Iterable[str]) -> None:
-    """Have Kafka date the records of topics that an earlier version created. What else was set of a topic stays."""
-    settings = await _settings_of(admin, topics)
+def _of_all(layout: TopicLayout) -> dict[str, str]:
+    """The settings that every topic has: Kafka dates its records, and acks=all means copies."""
+    return {TIMESTAMP_TYPE: LOG_APPEND_TIME, MIN_INSYNC: str(layout.min_insync)}
+
+
+async def _set(admin: AIOKafkaAdminClient, topics: Iterable[str], layout: TopicLayout) -> None:
+    """Set what every topic has, where an earlier version or a person made it otherwise. What else was set stays."""
+    wanted = _of_all(layout)
     altered = [
-        ConfigResource(ConfigResourceType.TOPIC, topic, configs=own | {TIMESTAMP_TYPE: LOG_APPEND_TIME})
-        for topic, own in settings.items()
-        if own.get(TIMESTAMP_TYPE) != LOG_APPEND_TIME
+        ConfigResource(ConfigResourceType.TOPIC, topic, configs=own | wanted)
+        for topic, own in (await _settings_of(admin, topics)).items()
+        if not wanted.items() <= own.items()
     ]
     if not altered:
         return

@@ -6,17 +6,27 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.gateway.file import AppliedConfig, Draining
-from schemas.topics import CONNECTOR_PATTERN, TOPICS, Topic, connector_topics, dispatch_topic
+from schemas.gateway.file import AppliedConfig, Draining, TopicLayout
+from schemas.topics import (
+    CONFIG_GATEWAY,
+    CONNECTOR_PATTERN,
+    TOPICS,
+    Topic,
+    connector_topics,
+    dispatch_topic,
+    shared_topics,
+)
 from shared.kafka.client import administering, consuming
+from shared.kafka.topic_layout import Difference, differences
 from shared.operations.backlog import backlog_of, left_of_removed
-from shared.operations.config.apply import create_topics, read_applied, wait_until_used
+from shared.operations.config.apply import create_topics, known_layout, layout_for, read_applied, wait_until_used
 from shared.operations.config.compare_and_set import ConfigurationChanged, change_config, who_i_am
-from shared.operations.config.plan import begin_pruning, end_pruning, is_over, receipts_until_ms
+from shared.operations.config.plan import begin_pruning, end_pruning, is_over, receipts_until_ms, with_layout
 from shared.operations.errors import NotFound, Refused
 from shared.operations.kafka_access import kafka_errors, no_topics, ranges_of
+from shared.operations.layout_choice import LayoutWish
 from shared.operations.spans import span
-from shared.operations.topic_creation import partition_counts
+from shared.operations.topic_creation import describe_topics, min_insync_of, partition_counts
 from shared.process.clock import monotonic_s, now_ms
 from shared.process.settings import Settings
 
@@ -84,13 +94,46 @@ async def _record_counts(settings: Settings, topics: Iterable[str]) -> Mapping[s
     return totals
 
 
-async def create_missing(settings: Settings) -> list[str]:
-    """Create the shared topics, and those of the applied connectors; returns what was made. Raises `Unreachable`."""
-    made = await create_topics(settings)
+async def create_missing(settings: Settings, wish: LayoutWish) -> list[str]:
+    """Create the shared topics, and those of the applied connectors; returns what was made.
+
+    The first time `wish` says how they are laid out; the first configuration has it written. One of an earlier version
+    is completed by it. Raises `Refused` where another layout is fixed or topics have another one, `Invalid`,
+    `Unreachable`.
+    """
+    made = await create_topics(settings, wish=wish)
     applied = await read_applied(settings)
     if applied is not None:
-        made += await create_topics(settings, applied.gateway.connectors)
+        made += await create_topics(settings, applied.gateway.connectors, wish)
+        if applied.topics is None:
+            layout = await layout_for(settings, await describe_topics(settings), applied, wish)
+            await change_config(settings, applied.hash, with_layout(applied, layout, now_ms(), who_i_am()))
     return made
+
+
+async def layout_differences(settings: Settings) -> tuple[TopicLayout, list[Difference]]:
+    """How topics are to be laid out, and what is not so; before the first configuration by `mt.requests` itself.
+
+    Raises `Unreachable`, `NotFound` (no topics).
+    """
+    found = await describe_topics(settings)
+    if CONFIG_GATEWAY not in found:
+        raise no_topics(settings)
+    applied = await read_applied(settings)
+    layout = await known_layout(settings, found, applied)
+    if layout is None:
+        raise no_topics(settings)
+    connectors = applied.gateway.connectors if applied else ()
+    listed = differences(layout, connectors, found)
+    wanted = [*shared_topics(layout.partitions), *(t for c in connectors for t in connector_topics(c.id, c.max_binds))]
+    names = [topic.name for topic in wanted if topic.name in found]
+    least = await min_insync_of(settings, names)
+    listed += [
+        Difference(name, "min_insync", layout.min_insync, least.get(name, 0))
+        for name in names
+        if least.get(name) != layout.min_insync
+    ]
+    return layout, listed
 
 
 async def removed_connectors(settings: Settings) -> list[str]:

@@ -14,15 +14,19 @@ from pathlib import Path
 from typing import Final
 from uuid import uuid4
 
+from aiokafka.errors import KafkaError
+
+from schemas.gateway.file import AppliedConfig
 from schemas.lifecycle_events import EventWord
 from schemas.service_states import CLOCK_KEY, ServiceState
 from schemas.topics import SERVICE_STATES, shared_topics
 from shared.kafka import seam
-from shared.kafka.client import consuming, partitions_of
+from shared.kafka.client import administering, consuming, partitions_of
 from shared.kafka.cluster_id import OtherCluster, check_cluster, cluster_id_of, watch_cluster
-from shared.kafka.errors import FatalKafkaError, KafkaUnavailable, MissingTopics
+from shared.kafka.errors import FatalKafkaError, KafkaUnavailable, MissingTopics, WrongTopics
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
+from shared.kafka.topic_layout import differences, forbidding, found_topics, in_one_sentence
 from shared.local.private import UMASK, make_private_folder
 from shared.messages.events import EventMaker
 from shared.process.awaited import doubt_sentence
@@ -39,6 +43,7 @@ EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNREACHABLE: Final = 3
 EXIT_INSTANCE_IN_USE: Final = 75
+EXIT_WRONG_TOPICS: Final = 78
 
 GC_THRESHOLDS: Final = (200_000, 20, 50)
 """Records make no cycles; looking for some after every 700 allocations costs a few percent of everything."""
@@ -207,7 +212,7 @@ class Service:
         """Beat with the error: `smsgw status` then says why the process is not there, also while it dies again and
         again.
         """
-        if isinstance(error, CannotGoOn):
+        if isinstance(error, CannotGoOn | WrongTopics):
             self.last_error = str(error)[:LAST_ERROR_MAX]
         sentence = str(error) if isinstance(error, FatalKafkaError) else repr(error)
         self.last_error = self.last_error or sentence[:LAST_ERROR_MAX]
@@ -243,6 +248,7 @@ class Service:
             await self.learn_the_time()
             await refuse_used_instance(self)
             await self.gateway.start()
+            await check_layout(self.settings, self.gateway.applied)
             self._health = self._serve_health()
             await self._announce("service_started")
             gc.collect()
@@ -326,6 +332,22 @@ async def check_topics(settings: Settings) -> None:
         await partitions_of(consumer, *(topic.name for topic in shared_topics()))
 
 
+async def check_layout(settings: Settings, applied: AppliedConfig | None) -> None:
+    """Raise `WrongTopics` where topics have other partitions, or fewer replicas, than was written when they were made.
+
+    Records of earlier versions have nothing written: then nothing is compared.
+    """
+    if applied is None or applied.topics is None:
+        return
+    try:
+        async with administering(settings) as admin:
+            found = found_topics(await admin.describe_topics())
+    except KafkaError as error:
+        raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
+    if wrong := forbidding(differences(applied.topics, applied.gateway.connectors, found)):
+        raise WrongTopics(f"{in_one_sentence(wrong)}; `smsgw topics check` lists what differs")
+
+
 async def refuse_used_instance(service: Service) -> None:
     """Raise `InstanceInUse` when another living process already works under this instance id, wherever it runs."""
     if service.settings.static:
@@ -356,6 +378,9 @@ async def _run(name: str, settings: Settings, job: Callable[[Service], Awaitable
     except InstanceInUse as error:
         log.error("%s", error)
         return EXIT_INSTANCE_IN_USE
+    except WrongTopics as error:
+        log.error("%s", error)
+        return EXIT_WRONG_TOPICS
     except (MissingTopics, CannotServe, CannotGoOn, OtherCluster) as error:
         log.error("%s", error)
         return EXIT_FAILED

@@ -9,6 +9,7 @@ from services.cli.output import console, print_json, print_json_lines, table
 from services.cli.runtime import find_runtime
 from shared.operations import groups, topics
 from shared.operations.errors import NotFound, Refused
+from shared.operations.layout_choice import LayoutWish
 from shared.process.settings import Settings
 
 
@@ -26,15 +27,28 @@ async def show(data_dir: Path | None, *, as_json: bool) -> int:
     return 0
 
 
-async def create(data_dir: Path | None, *, as_json: bool) -> int:
+async def create(wish: LayoutWish, data_dir: Path | None, *, as_json: bool) -> int:
     """Create what is missing: the shared topics, and those of the applied connectors."""
-    made = await topics.create_missing(find_runtime(data_dir).settings)
+    made = await topics.create_missing(find_runtime(data_dir).settings, wish)
     if as_json:
         print_json({"created": made})
     else:
         for line in made or ["nothing is missing"]:
             console.print(line)
     return 0
+
+
+async def check(data_dir: Path | None, *, as_json: bool) -> int:
+    """0 when every topic is as it was laid out; EXIT_FAILED when any is not."""
+    layout, found = await topics.layout_differences(find_runtime(data_dir).settings)
+    if as_json:
+        print_json({"layout": layout.model_dump(), "differences": [asdict(one) for one in found]})
+    else:
+        console.print(f"laid out as {layout.partitions} partitions, {layout.replication_factor} replicas, "
+                      f"min.insync.replicas {layout.min_insync}")  # fmt: skip
+        for sentence in [one.sentence() for one in found] or ["every topic is so"]:
+            console.print(sentence)
+    return EXIT_FAILED if found else 0
 
 
 async def prune(connector_id: str | None, data_dir: Path | None, *, as_json: bool) -> int:

@@ -7,8 +7,9 @@ from typing import Any
 
 import orjson
 
-from schemas.gateway.file import AppliedConfig, Draining, Gateway
-from schemas.topics import DEFAULT_PARTITIONS, MT_REQUESTS, connector_topics
+from schemas.gateway.file import AppliedConfig, Draining, Gateway, TopicLayout
+from schemas.topics import connector_topics
+from shared.kafka.topic_layout import FoundTopic
 from shared.operations.errors import Refused
 from shared.operations.topic_changes import TopicChanges, topic_changes
 
@@ -29,20 +30,21 @@ class Plan:
 class ApplyContext:
     """What a plan depends on beside the two configurations.
 
-    `existing`: partitions of every topic that is there, by name; `unfinished`: removed connectors of which something
-    is left; `by`: who asks, as user@host.
+    `layout`: how topics are laid out; `found`: every topic that is there; `unfinished`: removed connectors of which
+    something is left; `by`: who asks, as user@host.
     """
 
     at_ms: int
     by: str
-    existing: Mapping[str, int]
+    layout: TopicLayout
+    found: Mapping[str, FoundTopic]
     unfinished: Collection[str] = ()
 
 
 def plan_of(gateway: Gateway, running: AppliedConfig | None, around: ApplyContext, *, drop_now: bool) -> Plan:
     """What follows from `gateway` where `running` is applied. Raises `Refused`."""
     config = next_config(gateway, running, around, drop_now=drop_now)
-    return Plan(running.hash if running else "", config, topic_changes(gateway.connectors, around.existing))
+    return Plan(running.hash if running else "", config, topic_changes(gateway.connectors, around.layout, around.found))
 
 
 def next_config(
@@ -62,20 +64,20 @@ def next_config(
         draining = [Draining(connector=c, removed_at_ms=around.at_ms, now=drop_now) for c in removed]
         carried = [d for d in running.draining if d.connector.id not in defined and _is_carried(d, around)]
         draining += [d.model_copy(update={"now": d.now or drop_now}) for d in carried]
-        pruning = tuple(name for name in running.pruning if _has_topics(name, around.existing))
+        pruning = tuple(name for name in running.pruning if _has_topics(name, around.found))
     if being_pruned := sorted(defined.intersection(pruning)):
         raise Refused(
             f"the topics of connector {being_pruned[0]} are being deleted; nothing applied",
             f"apply again afterwards; where that was broken off, `smsgw topics prune {being_pruned[0]}` finishes it",
         )
     return AppliedConfig(
-        hash=config_hash(gateway, draining, pruning),
+        hash=config_hash(gateway, draining, pruning, around.layout),
         applied_at_ms=around.at_ms,
         applied_by=around.by,
         gateway=gateway,
         draining=tuple(draining),
         pruning=pruning,
-        partitions=around.existing.get(MT_REQUESTS, DEFAULT_PARTITIONS),
+        topics=around.layout,
     )
 
 
@@ -83,8 +85,8 @@ def _is_carried(draining: Draining, around: ApplyContext) -> bool:
     return around.at_ms < receipts_until_ms(draining) or draining.connector.id in around.unfinished
 
 
-def _has_topics(connector_id: str, existing: Mapping[str, int]) -> bool:
-    return any(topic.name in existing for topic in connector_topics(connector_id, 1))
+def _has_topics(connector_id: str, found: Mapping[str, FoundTopic]) -> bool:
+    return any(topic.name in found for topic in connector_topics(connector_id, 1))
 
 
 def begin_pruning(running: AppliedConfig, connector_id: str, at_ms: int, by: str) -> AppliedConfig:
@@ -100,6 +102,12 @@ def end_pruning(running: AppliedConfig, connector_id: str, at_ms: int, by: str) 
     return _changed(running, list(running.draining), pruning, at_ms, by)
 
 
+def with_layout(running: AppliedConfig, layout: TopicLayout, at_ms: int, by: str) -> AppliedConfig:
+    """`running`, of an earlier version, with the layout that its topics have."""
+    laid_out = running.model_copy(update={"topics": layout})
+    return _changed(laid_out, list(running.draining), running.pruning, at_ms, by)
+
+
 def _changed(
     running: AppliedConfig, draining: list[Draining], pruning: tuple[str, ...], at_ms: int, by: str
 ) -> AppliedConfig:
@@ -107,7 +115,7 @@ def _changed(
         update={
             "draining": tuple(draining),
             "pruning": pruning,
-            "hash": config_hash(running.gateway, draining, pruning),
+            "hash": config_hash(running.gateway, draining, pruning, running.topics),
             "applied_at_ms": at_ms,
             "applied_by": by,
         }
@@ -124,9 +132,13 @@ def is_over(draining: Draining, at_ms: int) -> bool:
     return draining.now or at_ms >= receipts_until_ms(draining)
 
 
-def config_hash(gateway: Gateway, draining: list[Draining], pruning: tuple[str, ...] = ()) -> str:
+def config_hash(
+    gateway: Gateway, draining: list[Draining], pruning: tuple[str, ...] = (), topics: TopicLayout | None = None
+) -> str:
     """Twelve hex digits that differ when anything differs."""
     parts: list[Any] = [gateway.model_dump(mode="json"), [d.model_dump(mode="json") for d in draining]]
     if pruning:  # without it the hash is that of earlier versions
         parts.append(list(pruning))
+    if topics is not None:  # likewise
+        parts.append({"topics": topics.model_dump(mode="json")})
     return hashlib.sha256(orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)).hexdigest()[:12]

@@ -5,14 +5,24 @@ from typing import Any
 import pytest
 
 from schemas.gateway.connectors.smpp import SmppConnector
-from schemas.gateway.file import AppliedConfig, Gateway
+from schemas.gateway.file import AppliedConfig, Gateway, TopicLayout
 from schemas.gateway.values import SecretRef
-from shared.operations.config.plan import ApplyContext, begin_pruning, config_hash, end_pruning, next_config, plan_of
+from shared.kafka.topic_layout import FoundTopic
+from shared.operations.config.plan import (
+    ApplyContext,
+    begin_pruning,
+    config_hash,
+    end_pruning,
+    next_config,
+    plan_of,
+    with_layout,
+)
 from shared.operations.errors import Refused
 from shared.operations.topic_changes import topic_changes
 
 AT_MS = 1_790_000_000_000
 DEADLINE_S = 60
+LAYOUT = TopicLayout(partitions=4, replication_factor=1, min_insync=1)
 
 
 def connector(connector_id: str, **changes: Any) -> SmppConnector:
@@ -40,7 +50,7 @@ def applied(
     unfinished: tuple[str, ...] = (),
     topics: tuple[str, ...] = (),
 ) -> AppliedConfig:
-    around = ApplyContext(at_ms, "me@here", dict.fromkeys(topics, 1), unfinished)
+    around = ApplyContext(at_ms, "me@here", LAYOUT, dict.fromkeys(topics, FoundTopic(1, 1, 1)), unfinished)
     return next_config(new, running, around, drop_now=drop_now)
 
 
@@ -54,7 +64,7 @@ def draining(config: AppliedConfig) -> list[tuple[str, int, bool]]:
 
 def test_the_first_configuration() -> None:
     first = applied(BOTH)
-    assert (first.gateway, first.draining, first.applied_at_ms, first.partitions) == (BOTH, (), AT_MS, 4)
+    assert (first.gateway, first.draining, first.applied_at_ms, first.topics) == (BOTH, (), AT_MS, LAYOUT)
     assert AppliedConfig.from_json(first.to_json()) == first
 
 
@@ -149,22 +159,31 @@ def test_the_hash_covers_what_drains() -> None:
 
 
 def test_a_plan_has_the_record_and_the_topics_that_must_be_there_before() -> None:
-    existing = {"mt.requests": 7}
-    plan = plan_of(ONLY_A, None, ApplyContext(AT_MS, "", existing), drop_now=False)
+    layout = TopicLayout(partitions=7, replication_factor=1, min_insync=1)
+    found = {"mt.requests": FoundTopic(7, 1, 1)}
+    plan = plan_of(ONLY_A, None, ApplyContext(AT_MS, "", layout, found), drop_now=False)
     assert plan.expected == ""
-    assert (plan.config.gateway, plan.config.partitions) == (ONLY_A, 7)
+    assert (plan.config.gateway, plan.config.topics) == (ONLY_A, layout)
     assert {"config.gateway", "mt.dispatch.a"} <= set(plan.topics.names)
     made = {topic.name: topic.partitions for topic in plan.topics.missing}
-    assert made["mt.statuses"] == 7, "as many as the running cluster has"
+    assert made["mt.statuses"] == 7, "as the installation is laid out"
     assert "mt.requests" not in made
 
 
 def test_topics_are_made_and_get_larger_and_never_smaller() -> None:
-    first = topic_changes([connector("a", max_binds=2)], {})
-    there = {topic.name: topic.partitions for topic in first.wanted}
+    first = topic_changes([connector("a", max_binds=2)], LAYOUT, {})
+    there = {topic.name: FoundTopic(topic.partitions, 1, 1) for topic in first.wanted}
     assert (first.missing, first.grown) == (first.wanted, ())
-    assert topic_changes([connector("a", max_binds=2)], there).names == []
-    assert topic_changes([connector("a", max_binds=1)], there).names == []
-    more = topic_changes([connector("a", max_binds=3)], there)
+    assert topic_changes([connector("a", max_binds=2)], LAYOUT, there).names == []
+    assert topic_changes([connector("a", max_binds=1)], LAYOUT, there).names == []
+    more = topic_changes([connector("a", max_binds=3)], LAYOUT, there)
     assert ([t.name for t in more.grown], more.missing) == (["mt.dispatch.a", "mt.feedback.a"], ())
     assert {t.partitions for t in more.grown} == {3}
+
+
+def test_a_record_of_an_earlier_version_is_read_and_gets_its_layout() -> None:
+    earlier = AppliedConfig.from_json(b'{"hash":"h","applied_at_ms":1,"gateway":{"version":1},"partitions":4}')
+    assert earlier.topics is None
+    now = with_layout(earlier, LAYOUT, AT_MS, "me@here")
+    assert (now.topics, now.gateway, now.applied_by) == (LAYOUT, earlier.gateway, "me@here")
+    assert now.hash == config_hash(now.gateway, [], (), LAYOUT) != config_hash(now.gateway, [])
