@@ -50,6 +50,8 @@ SESSION_S: Final = 10.0
 TAKE_OVER_S: Final = 1.0
 CLOCK_OFF_S: Final = 3600
 AFTER_MIN, AFTER_MAX = 30, 200
+CHANGED_AFTER: Final = 20
+"""Messages: who writes late has decided by then, who takes over has not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,9 @@ def plan(seed: int, rounds: int, faults: int = 2, longest_s: float = 30.0, only:
     """The first `rounds` rounds of a seed, each of `faults` faults at least.
 
     A write that arrives late shows something only where its successor decides otherwise, so a change of the
-    configuration goes with it; to other rounds one is added half of the time. `longest_s` bounds how long a process
-    sleeps, 1.5 times that where its supervisor sleeps too, which is then longer than the supervisor's patience.
+    configuration goes with it, and lasts until it has arrived; to other rounds one is added half of the time.
+    `longest_s` bounds how long a process sleeps, 1.5 times that where its supervisor sleeps too, which is then longer
+    than the supervisor's patience.
     `only`: combinations whose name (`late write: ingress`) contains this. Raises ValueError where there is none.
     """
     cards = [fault for fault in choices() if only in ": ".join(fault.row)]
@@ -119,11 +122,14 @@ def _rounds(chance: random.Random, cards: Sequence[Fault], faults: int, longest_
     deck = _deck(chance, cards)
     number = 0
     while True:
-        drawn = [next(deck) for _ in range(faults)]
-        is_late = any(fault.kind == "late write" for fault in drawn)
-        if all(fault.kind != "config" for fault in drawn) and (is_late or chance.random() < 0.5):
-            drawn.append(Fault("config", chance.choice(CHANGES[:1] + CHANGES[2:3] if is_late else CHANGES)))
-        yield Round(number, tuple(_timed(fault, chance, longest_s) for fault in drawn))
+        drawn = [_timed(next(deck), chance, longest_s) for _ in range(faults)]
+        late = next((fault for fault in drawn if fault.kind == "late write"), None)
+        if late is not None:
+            change = chance.choice(("account", "opt-out"))
+            drawn.append(Fault("config", change, "", "", late.after + CHANGED_AFTER, late.seconds + TAKE_OVER_S))
+        elif all(fault.kind != "config" for fault in drawn) and chance.random() < 0.5:
+            drawn.append(_timed(Fault("config", chance.choice(CHANGES)), chance, longest_s))
+        yield Round(number, tuple(drawn))
         number += 1
 
 
@@ -147,6 +153,8 @@ def _moment(fault: Fault, chance: random.Random) -> Moment:
         return ""
     if fault.process == "recorder":  # it writes to ClickHouse
         return "commit"
+    if fault.kind == "late write":
+        return "produce"
     return chance.choice(("produce", "commit"))
 
 

@@ -28,7 +28,7 @@ def test_what_a_request_is(request_octets: bytes, produces: bool, commits: bool)
 
 
 def test_services_are_caught_in_a_step_of_theirs() -> None:
-    faults = [fault for one in plan(1, 200) for fault in one.faults]
+    faults = [fault for one in plan(1, 800) for fault in one.faults]
     killed = {fault.process: set[str]() for fault in faults if fault.kind == "kill"}
     for fault in faults:
         if fault.kind == "kill":
