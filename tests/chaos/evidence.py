@@ -3,15 +3,14 @@
 import asyncio
 import json
 from collections.abc import Iterable, Sequence
-from contextlib import aclosing
 from typing import Any, Final
 
-from aiokafka import ConsumerRecord
+from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.dead_letters import ORIGIN_TIMESTAMP_MS
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP
 from services.cli.demo.traffic import read_stored
-from shared.kafka.replay import read_range
+from shared.kafka.replay import LogReader
 from shared.messages.ids import message_id_of
 from shared.operations.clickhouse_access import clickhouse
 from shared.operations.topic_creation import partition_counts
@@ -43,21 +42,24 @@ class RequestReader:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._next: dict[tuple[str, int], int] = {}
+        self._next: dict[TopicPartition, int] = {}
 
     async def read(self, into: Requests) -> None:
         await patiently(lambda: self._read(into))
 
     async def _read(self, into: Requests) -> None:
         counts = await partition_counts(self._settings)
-        for topic in (MT_REQUESTS, MT_REQUESTS_OTP):
-            for partition in range(counts[topic]):
-                start = self._next.get((topic, partition), 0)
-                async with aclosing(read_range(self._settings, topic, partition, start)) as batches:
-                    async for batch in batches:
-                        for record in batch:
-                            into.add(_written(record))
-                            self._next[topic, partition] = record.offset + 1
+        partitions = [
+            TopicPartition(topic, n) for topic in (MT_REQUESTS, MT_REQUESTS_OTP) for n in range(counts[topic])
+        ]
+
+        def take(record: ConsumerRecord) -> None:
+            into.add(_written(record))
+            self._next[TopicPartition(record.topic, record.partition)] = record.offset + 1
+
+        async with LogReader(self._settings, lambda: None) as reader:
+            ends = await reader.ends(partitions)
+            await reader.read({tp: (self._next.get(tp, 0), end) for tp, end in ends.items()}, take)
 
 
 def _written(record: ConsumerRecord) -> Written:

@@ -101,11 +101,10 @@ class Run:
         """Every message of the round, when all have ended or the time is over."""
         deadline_s = monotonic_s() + SETTLE_S
         await self._reader.read(self._requests)
+        published = self._requests.published(since)
         while True:
-            published = self._requests.published(since)
             if not without_end(published, self._follower.ended) or monotonic_s() > deadline_s:
-                await self._reader.read(self._requests)
-                return self._requests.published(since)
+                return published
             await asyncio.sleep(0.1)
 
     async def _reconciled(
