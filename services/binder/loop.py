@@ -41,6 +41,7 @@ from shared.kafka.client import group_options, make_consumer, poll
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.produce import BatchProducer
+from shared.kafka.seam import position_of
 from shared.kafka.tables import TableReader
 from shared.membership.member import Assignment, Member
 from shared.process.awaited import awaited_sentence
@@ -54,6 +55,7 @@ log = logging.getLogger(__name__)
 DISPATCH_PATTERN: Final = r"^mt\.dispatch\.(?!dlq$).*"
 POLL_MS: Final = 1_000
 METADATA_MAX_AGE_MS: Final = 5_000
+PASS_MARKERS_EVERY_S: Final = 60.0
 STOP_GRACE_S: Final = 8.0
 """How long the leases may take to end beyond the longest wait for answers. With the traces that are still written it
 fits the patience of whoever stops the process (`shared.process.awaited`)."""
@@ -74,6 +76,7 @@ class Binder:
         self._member = Member(service, BINDER_GROUP, self)
         self._tasks: set[asyncio.Task[Any]] = set()
         self._turned = asyncio.Event()
+        self._passed_at_s = monotonic_s()
         self._consumer = make_consumer(
             service.settings,
             **group_options(service.settings, BINDER_GROUP),
@@ -208,6 +211,18 @@ class Binder:
         self._leases.advance()
         for tp, worker in self._leases.held.items():
             self._pace_reading(tp, worker)
+        if monotonic_s() - self._passed_at_s >= PASS_MARKERS_EVERY_S and self.may_decide():
+            self._passed_at_s = monotonic_s()
+            self._pass_markers()
+
+    def _pass_markers(self) -> None:
+        """What Kafka may delete must not lie behind what is committed (docs/guarantees.md)."""
+        assigned = self._consumer.assignment()
+        for tp, worker in self._leases.held.items():
+            position = position_of(self._consumer, tp) if tp in assigned else None
+            if position:
+                worker.submitter.segments.pass_markers(position)
+        self._committer.wake()
 
     def _pace_reading(self, tp: TopicPartition, worker: LeaseWorker) -> None:
         queued = worker.submitter.segments.queued

@@ -48,6 +48,7 @@ DRY_MS: Final = 15
 IDLE_MS: Final = 1_000
 """How long it sleeps at most, to show that it lives."""
 LOOK_S: Final = 5.0
+PASS_MARKERS_EVERY_S: Final = 60.0
 FEEDBACK_MAX: Final = 1_000
 FETCH_BYTES: Final = BATCH_BYTES + (64 << 10)
 """Of each partition: any batch of ours, or some thousands of messages, compressed. They are unpacked in one go, in
@@ -66,6 +67,7 @@ class Throttler:
         self._config_hash = ""
         self._cycle = asyncio.Lock()
         self._ended_at_s = 0.0
+        self._passed_at_s = monotonic_s()
         self._woken = asyncio.Event()
         self._member = Member(service, THROTTLER_GROUP, self, fetch_pause_s=FETCH_CADENCE_MS / 1000)
         self._consumer = make_consumer(
@@ -199,6 +201,7 @@ class Throttler:
         """One cycle. Where the dispatchers were given away meanwhile there are none, and nothing is done."""
         started_s = monotonic_s()
         now = this_moment()
+        self._pass_markers()
         came: dict[str, list[TopicPartition]] = {name: [] for name in self._due(now.steady_ms)}
         for tp in self._arrivals.waiting():
             came.setdefault(connector_of(tp.topic) or "", []).append(tp)
@@ -237,7 +240,19 @@ class Throttler:
         quiet = TopicPartition(THROTTLER_GROUP, 0)  # never fetched: nothing is read by this
         if not rebalancing(self._consumer):  # else it would wait for the revoke callback, which waits for this cycle
             await poll(self._consumer, quiet, timeout_ms=0, max_records=1)
+            self._pass_markers()
+            await self._commit([])
         self._ended_at_s = monotonic_s()
+
+    def _pass_markers(self) -> None:
+        """Now and then: what Kafka may delete must not lie behind what is committed (docs/guarantees.md)."""
+        if monotonic_s() - self._passed_at_s < PASS_MARKERS_EVERY_S:
+            return
+        self._passed_at_s = monotonic_s()
+        for tp, position in self._arrivals.read_through().items():
+            dispatcher = self._dispatchers.get(connector_of(tp.topic) or "")
+            if dispatcher is not None:
+                dispatcher.pass_markers(lane_of(tp.topic), tp.partition, position)
 
     async def _commit(self, outs: list[Out]) -> None:
         """Everything of this cycle, or nothing: an error ends the process, and the restart rebuilds."""

@@ -51,6 +51,15 @@ class Output(Protocol):
     async def commit(self) -> None:
         """Commit what is written. Raises `FatalKafkaError`."""
 
+    async def pass_markers(self, offsets: NextOffsets) -> None:
+        """Nothing is in hand, and the next records to read are at `offsets`: commit that, where it is further than what
+        is committed. Raises `FatalKafkaError`.
+
+        Behind the last record lie markers of transactions and fences. Of a partition where nothing is written for as
+        long as Kafka keeps records, all is deleted, up to behind the markers; an offset before them would then be out
+        of range, as if records had been lost.
+        """
+
     async def give_back(self) -> None:
         """Commit what is written: nothing is written for the held partitions after this. Raises `FatalKafkaError`."""
 
@@ -156,6 +165,12 @@ class AtLeastOnce:
             offsets = self._standing.offsets()
             await self._commit({tp: offsets[tp] for tp in self._written if tp in offsets}, self._producer.writer)
 
+    async def pass_markers(self, offsets: NextOffsets) -> None:
+        known = self._standing.offsets()
+        moved = {tp: offset for tp, offset in offsets.items() if offset > known.get(tp, offset)}
+        self._standing.advance(moved)
+        self._written |= moved.keys()
+
     async def give_back(self) -> None:
         """Without a name, so that the next owner need not fence anybody; with it where that would not be true."""
         if self._standing and self._member.fresh and not self._unsure:
@@ -196,9 +211,11 @@ class InTransactions:
     def __init__(self, member: Member, producer: BatchProducer) -> None:
         self._member: Final = member
         self._producer: Final = producer
+        self._committed: dict[TopicPartition, int] = {}
 
     async def take_over(self, partitions: frozenset[TopicPartition]) -> Inherited:
         """Nothing: what a predecessor left open comes to nothing, by its fence or its timeout."""
+        self._committed.clear()
         return Inherited(partitions)
 
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
@@ -209,6 +226,10 @@ class InTransactions:
         await self._producer.add_offsets({tp: (offset, "") for tp, offset in offsets.items()}, self._member.group)
         self._member.check()
         await self._producer.commit()
+        self._committed |= offsets
+
+    async def pass_markers(self, offsets: NextOffsets) -> None:
+        await self.write((), {tp: offset for tp, offset in offsets.items() if offset > self._committed.get(tp, -1)})
 
     async def commit(self) -> None:
         """Nothing is left to commit after `write`."""

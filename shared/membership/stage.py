@@ -35,6 +35,9 @@ log = logging.getLogger(__name__)
 IDLE_POLL_MS: Final = 1_000
 """How long an empty poll waits. It costs no latency: records end it at once."""
 
+PASS_MARKERS_EVERY_S: Final = 60.0
+"""How often an idle stage looks whether markers lie behind what it has committed (`Output.pass_markers`)."""
+
 
 class Stage:
     """One consumer, one producer, one handler. Create it and `add` it to the application."""
@@ -53,6 +56,7 @@ class Stage:
         self._cycle: Final = asyncio.Lock()
         self._batch_generation = 0
         self._done: dict[TopicPartition, int] = {}
+        self._passed_at_s = monotonic_s()
         self._in_hand = False
         """A batch was taken and is not known to be done."""
 
@@ -151,7 +155,18 @@ class Stage:
         if due is not None and due <= now_ms() and self._member.restored.is_set():
             await self._handle((), self._member.generation)
         async with self._cycle:
+            if monotonic_s() - self._passed_at_s >= PASS_MARKERS_EVERY_S and self._member.restored.is_set():
+                self._passed_at_s = monotonic_s()
+                await self._output.pass_markers(self._positions())
             await self._output.commit()
+
+    def _positions(self) -> dict[TopicPartition, int]:
+        """What would be read next, of every assigned partition; everything before is worked off."""
+        consumer = self._member.consumer
+        if consumer is None:
+            return {}
+        positions = {tp: position_of(consumer, tp) for tp in consumer.assignment()}
+        return {tp: position for tp, position in positions.items() if position}
 
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """Handle a batch. Nothing may escape: FastStream would log it and go on with the next one."""

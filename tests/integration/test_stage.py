@@ -9,8 +9,9 @@ import pytest
 from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as KafkaTopic
+from aiokafka.admin.records_to_delete import RecordsToDelete
 
-from shared.kafka.client import MAX_POLL_INTERVAL_MS
+from shared.kafka.client import MAX_POLL_INTERVAL_MS, consuming
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.produce import BatchProducer
@@ -421,4 +422,40 @@ async def test_what_waits_for_a_busy_handler_is_not_left_out_of_a_long_poll(
         await producer.send_and_wait(source, b"2", partition=0)
         async with asyncio.timeout(15):
             await _until(lambda: len(handler.sizes) == 3, task)
+    await producer.stop()
+
+
+@pytest.mark.parametrize("transactional", [False, True])
+async def test_a_partition_that_kafka_has_emptied_is_read_on(
+    kafka_bootstrap: str,
+    topics: tuple[str, str],
+    tmp_path: Path,
+    unique_name: Callable[[str], str],
+    transactional: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Nothing comes for so long that all is deleted, also the marker behind the last record: it goes on there."""
+    monkeypatch.setattr("shared.membership.stage.PASS_MARKERS_EVERY_S", 0.0)
+    source, target = topics
+    config = StageConfig(unique_name("group"), (source,), transactional=transactional)
+    settings = _service(kafka_bootstrap, tmp_path).settings
+    places = [TopicPartition(source, p) for p in range(PARTITIONS)]
+    producer = BatchProducer(settings, client_id="t", transactional_id=unique_name("t"))
+    await producer.start()
+    for round_ in range(2):
+        await producer.begin()
+        await producer.send_all([Out(source, None, b"%d" % n, (), n % PARTITIONS) for n in range(10)])
+        await producer.commit()
+        service, handler = _service(kafka_bootstrap, tmp_path), Copy(target)
+        async with _running(service, Stage(service, config, handler)) as task:
+            await _until(lambda h=handler: h.seen == 10, task)  # type: ignore[misc]  # bound now
+            async with consuming(settings) as consumer, asyncio.timeout(20):
+                ends = await consumer.end_offsets(places)
+                while {tp: o for tp, (o, _) in (await committed_with_metadata(settings, config.group)).items()} != ends:
+                    await asyncio.sleep(0.1)
+        assert ends == dict.fromkeys(places, 6 * (round_ + 1))
+        admin = AIOKafkaAdminClient(bootstrap_servers=kafka_bootstrap)
+        await admin.start()
+        await admin.delete_records({tp: RecordsToDelete(before_offset=end) for tp, end in ends.items()})
+        await admin.close()
     await producer.stop()

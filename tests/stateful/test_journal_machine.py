@@ -127,6 +127,13 @@ class JournalMachine(RuleBasedStateMachine):
         self.read(2)
         self.segments.refuse_all(0)
 
+    @precondition(lambda self: self.judging is None)
+    @rule()
+    def markers_are_passed(self) -> None:
+        """Up to the next record, or to the end."""
+        following = [offset for offset in self.log if offset >= self.position]
+        self.segments.pass_markers(min(following, default=self.end))
+
     @precondition(lambda self: self.judging is None and self.pending_commit is None)
     @rule()
     def commit(self) -> None:

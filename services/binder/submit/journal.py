@@ -129,6 +129,14 @@ class Journal:
             self._elsewhere.discard(offset)
             self._settled.add(offset)
 
+    def pass_markers(self, position: int) -> None:
+        """No record lies before `position` that was not taken: behind the last one are markers of transactions. An
+        owner who has judged, and has nothing under way, commits so far, before Kafka deletes them with the records.
+        """
+        self._advance()
+        if not self._waiting and not self._order and position > self._claimed:
+            self._claimed = self._passed = position
+
     @property
     def next_offset(self) -> int:
         """Where the next record to take is looked for: reading goes on here after a rebalance."""

@@ -50,6 +50,12 @@ class PartitionSegments:
                 self._expected = record.offset + 1
                 self._queue.append(read_dispatch(record))
 
+    def pass_markers(self, position: int) -> None:
+        """All records before `position` were given to `take`."""
+        if not self._queue:
+            self.journal.pass_markers(position)
+            self._expected = max(self._expected, self.journal.next_offset)
+
     @property
     def queued(self) -> int:
         """Read and not yet taken."""

@@ -119,6 +119,13 @@ class ConnectorDispatcher:
         due_at_ms = min(stay.message.due_at_ms, written_at_ms + delay_ms, now.at_ms + delay_ms)
         return now.steady_of(due_at_ms)
 
+    def pass_markers(self, lane: str | None, partition: int, position: int) -> None:
+        """All records before `position`, of a lane or (None) of the feedback, were taken in."""
+        if lane is not None:
+            self._lanes[lane].pass_markers(partition, position)
+        elif (log := self.under_way.logs.get(partition)) is not None:
+            log.position = max(position, log.position)
+
     def take_feedback(self, record: In, now: Moment) -> None:
         """One record of the connector's feedback, next in its partition."""
         log = self.under_way.log(record.partition)

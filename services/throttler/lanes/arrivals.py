@@ -60,6 +60,11 @@ class Arrivals:
         """Partitions of which records can be taken."""
         return [tp for tp, records in self._records.items() if records]
 
+    def read_through(self) -> dict[TopicPartition, int]:
+        """Where reading goes on, of the partitions of which all that was read is taken."""
+        positions = {tp: seam.position_of(self._consumer, tp) for tp, records in self._records.items() if not records}
+        return {tp: position for tp, position in positions.items() if position}
+
     def ahead(self, tp: TopicPartition) -> int:
         """Records of a partition that were read and not taken."""
         return len(self._records.get(tp, ()))

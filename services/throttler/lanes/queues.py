@@ -32,6 +32,10 @@ class LaneQueue:
             self.heads.append(Head(partition, offset, stay))
             self._unbegun.setdefault(partition, deque()).append(offset)
 
+    def pass_markers(self, partition: int, position: int) -> None:
+        """Everything before `position` was read: behind the last record lie markers of transactions and fences."""
+        self._positions[partition] = max(position, self._positions.get(partition, 0))
+
     def pop_head(self) -> Stay:
         """The head is begun, or ended: its offset may be committed."""
         head = self.heads.popleft()

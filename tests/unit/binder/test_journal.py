@@ -76,6 +76,28 @@ def test_what_is_refused_is_passed_only_when_kafka_has_the_answer() -> None:
     assert journal.to_commit()[0] == 1
 
 
+def test_markers_behind_the_last_record_are_passed_once_nothing_is_under_way() -> None:
+    journal = fresh()
+    journal.claim(0)
+    commit(journal)
+    journal.pass_markers(3)
+    assert commit(journal)[0] == 1, "a segment is under way"
+    journal.answered(0)
+    journal.settled([0], 12)
+    journal.pass_markers(3)
+    journal.pass_markers(2)
+    assert commit(journal) == (3, BinderMark(3, 3, 13, 3))
+    assert journal.next_offset == 3
+    assert journal.withdraw() == []
+    assert journal.next_offset == 3
+
+
+def test_a_waiting_owner_passes_no_markers() -> None:
+    journal = fresh(waiting=True)
+    journal.pass_markers(3)
+    assert journal.to_commit()[0] == 0
+
+
 def test_a_waiting_owner_leaves_the_mark_alone() -> None:
     journal = fresh(5, waiting=True)
     journal.refuse(5)

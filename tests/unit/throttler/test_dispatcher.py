@@ -415,3 +415,21 @@ def test_an_answer_of_the_previous_version_still_meets_its_receipt() -> None:
     world.append(Out(feedback_topic(CONNECTOR), None, orjson.dumps(record), (), 0))
     (out,) = [o for o in world.cycle() if o.topic == SUBMIT_RESULTS]
     assert out.key == b"acme|ff"
+
+
+def test_markers_behind_the_last_record_are_committed_and_never_past_a_record_that_waits(world: World) -> None:
+    lane, feedback = (segments_topic(CONNECTOR, "txn"), 0), (feedback_topic(CONNECTOR), 0)
+    world.publish(message(1))
+    world.cycle()
+    world.dispatcher.commits()
+    world.dispatcher.pass_markers("txn", 0, 5)
+    world.dispatcher.pass_markers(None, 0, 3)
+    world.dispatcher.pass_markers("txn", 0, 4)
+    world.dispatcher.pass_markers("bulk", 0, 1)
+    world.dispatcher.pass_markers(None, 7, 3)
+    moved = world.dispatcher.commits()
+    assert {place: offset for place, (offset, _) in moved.items()} == {
+        lane: 5,
+        feedback: 3,
+        (segments_topic(CONNECTOR, "bulk"), 0): 1,
+    }
