@@ -243,9 +243,10 @@ async def test_what_is_wrong_with_a_connector_is_an_error_of_that_connector_alon
     rig: Rig, smsc: SmscDouble, run_binder: StartBinder, connector_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A secret that is missing, or that no PDU can hold, a host that can be none, a missing file: the others bind."""
+    monkeypatch.setenv("SMSGW_SECRET_ENV", "NOWHERE,NO_LATIN")
     monkeypatch.setenv("NO_LATIN", "pä€word")
     wrong: dict[str, tuple[dict[str, object], str, str, str]] = {
-        "a": ({"password": {"env": "NOWHERE"}}, "auth_failed", "environment variable NOWHERE is not read", "refused"),
+        "a": ({"password": {"env": "NOWHERE"}}, "auth_failed", "environment variable NOWHERE is not set", "refused"),
         "b": ({"password": {"env": "NO_LATIN"}}, "auth_failed", "password: has a character beyond U+00FF", "refused"),
         "c": ({"host": "bad..host"}, "unbound", "bad..host", "down"),
         "d": ({"options": {"tls": {"ca_file": "/no/such.pem"}}}, "unbound", "No such file", "down"),
