@@ -49,8 +49,9 @@ class BeatTable:
         """The next record. One without a value (a clean stop) tells the time, too."""
         self._latest_ms = max(self._latest_ms, record.timestamp)
         self.moved.set()
-        self._beats.pop(record.key or b"", None)
-        if record.value is not None:
+        if record.value is None:
+            self._beats.pop(record.key or b"", None)
+        else:  # what is no beat changes nothing: it must not hide a process that lives
             self._beats[record.key or b""] = (ServiceState.from_json(record.value), record.timestamp)
 
     def is_current(self, wall_ms: int) -> bool:

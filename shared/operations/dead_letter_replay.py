@@ -40,6 +40,9 @@ AT_A_TIME: Final = 200
 
 Marks = Mapping[bytes, ReplayMark]
 
+_UNREADABLE: Final = ReplayMark(at_ms=0, to_topic="", to_partition=0)
+"""Of a mark that this version cannot read."""
+
 
 @dataclass(frozen=True, slots=True)
 class ReplayStep:
@@ -153,6 +156,7 @@ async def _marks(settings: Settings) -> Marks:
 
     def on_record(record: ConsumerRecord) -> None:
         if record.key is not None and record.value is not None:
+            marks[record.key] = _UNREADABLE  # stays where it cannot be read: it was replayed by somebody all the same
             marks[record.key] = ReplayMark.from_json(record.value)
 
     async with kafka_errors(settings):
@@ -167,6 +171,8 @@ def _step(record: ConsumerRecord, counts: Mapping[str, int]) -> ReplayStep:
         return ReplayStep(letter, why_not="it does not say where it came from")
     if not letter.belongs:
         return ReplayStep(letter, why_not=f"dead letters of {letter.topic} do not lie in {record.topic}")
+    if letter.topic.startswith("mt.dispatch."):
+        return ReplayStep(letter, why_not="a dispatch has its answer by where it lay: what came of it is told already")
     if letter.is_cut:
         return ReplayStep(letter, why_not="it is cut, and not the record that it was: whoever wrote that has it")
     if counts.get(letter.topic, 0) <= letter.partition:
