@@ -16,7 +16,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test lint bench bench-smpp chaos explore fuzz lock clean
+.PHONY: help setup jars demo test test-long lint bench bench-smpp chaos explore fuzz lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -46,7 +46,10 @@ demo: setup ## everything embedded, real traffic, live progress, a report at the
 	@exec $(BIN)/python -m services.cli demo $(ARGS)
 
 test: lint jars ## linters, type checks and all tests, on a real Kafka and a real ClickHouse
-	@exec $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+test-long: jars ## the tests that take minutes each: clocks that are wrong, a stop that waits
+	@exec $(BIN)/python -m pytest -q -m long $(ARGS)
 
 lint: setup ## ruff and mypy --strict, over sources and tests
 	@$(BIN)/ruff check --quiet .

@@ -15,7 +15,7 @@ from shared.process.clock import TEST_CLOCK_VARIABLE
 from shared.process.instance import BEAT_S
 from tests.e2e.gateway import Gateway, messages_to, settle, steadily, traffic, until_submits
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(240)]
 
 HOUR_MS = 3_600_000
 VALIDITY_S = 600

@@ -19,7 +19,7 @@ from shared.kafka.replay import read_range
 from shared.local.ports import free_port
 from tests.e2e.gateway import Gateway, messages_to, until_submits
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(180)]
 
 ANSWERS_AFTER_S = 10
 """Longer than a beat takes to be made, and to be read, on a busy machine."""
