@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.gateway import Gateway, messages_to, rows, settle, traffic, until_submits
 
-pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse, pytest.mark.e2e]
+pytestmark = [pytest.mark.kafka, pytest.mark.clickhouse, pytest.mark.e2e, pytest.mark.long]
 
 GONE = """\
   - id: gone-1

@@ -22,7 +22,7 @@ from tests.e2e.gateway import (
 )
 from tests.e2e.work import committed
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.e2e, pytest.mark.long, pytest.mark.timeout(240)]
 
 CLAIMED = 2 * (2 * 20 + 10)
 """Two windows for each bind that is used: what a binder may have claimed."""
