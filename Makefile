@@ -48,7 +48,7 @@ demo: setup ## everything embedded, real traffic, live progress, a report at the
 test: lint jars ## linters, type checks and all tests, on a real Kafka and a real ClickHouse
 	@exec $(BIN)/python -m pytest -q --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-test-long: jars ## the tests that take minutes each: scaling, wrong clocks, a stop that waits, a removed connector
+test-long: jars ## the longest tests: chaos, scaling, wrong clocks, bombs, take-overs
 	@exec $(BIN)/python -m pytest -q -m long $(ARGS)
 
 lint: setup ## ruff and mypy --strict, over sources and tests

@@ -12,7 +12,7 @@ from shared.process.clock import monotonic_s
 from shared.process.settings import SettingsError
 from tests.e2e.gateway import Gateway, messages_to, steadily, traffic, until_submits
 
-pytestmark = [pytest.mark.kafka, pytest.mark.e2e]
+pytestmark = [pytest.mark.kafka, pytest.mark.e2e, pytest.mark.long]
 
 HOW_MANY = 100
 UP_WITHIN_S = 15.0

@@ -31,7 +31,7 @@ from shared.operations.topic_creation import partition_counts
 from shared.process.settings import Settings
 from tests.integration.test_cli_kafka import commit, connector, transactions
 
-pytestmark = pytest.mark.kafka
+pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 APPLY = [sys.executable, "-m", "services.cli", "config", "apply", "--no-wait"]
 

@@ -32,7 +32,7 @@ from tests.integration.flow_rig import Rig, Watch
 from tests.unit.ingress.scene import Record, applied, request
 from tests.unit.shared.kafka.batches import HEAD, Written, batch, looking_far_back, packed_as, raw_snappy
 
-pytestmark = [pytest.mark.kafka]
+pytestmark = [pytest.mark.kafka, pytest.mark.long]
 
 MIB = 1 << 20
 RESIDENT_MAX_KB = 400 * 1024

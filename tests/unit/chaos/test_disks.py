@@ -19,6 +19,8 @@ for line in sys.stdin:
     except OSError as error: print(error.strerror, flush=True)
 """
 
+pytestmark = pytest.mark.long  # mounting may hang where disks are busy
+
 
 @pytest.fixture(params=["tmpfs", "limit"])
 def disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[SmallDisk]:
