@@ -312,6 +312,8 @@ class Throttler:
             self._leases.pop((connector_id, int(partition)), None)
             return
         state = ConnectorState.from_json(record.value)
+        if (state.connector_id, state.partition) != (connector_id, int(partition)):
+            raise ValueError(f"the record of {record.key!r} speaks of another bind")  # logged, and passed over
         self._leases[state.connector_id, state.partition] = state
         dispatcher = self._dispatchers.get(state.connector_id)
         if dispatcher is not None:

@@ -80,7 +80,11 @@ async def _read_statuses(settings: Settings, since_ms: int, ids: Collection[str]
 
     def take(record: ConsumerRecord) -> None:
         if record.key in wanted and record.value is not None:
-            status = Status.from_json(record.value)
+            try:
+                status = Status.from_json(record.value)
+            except ValueError:  # of a later version, or a stranger's: nobody can say that the message goes on
+                found[record.key.decode()] = "in a status that cannot be read"
+                return
             if status.final:
                 found[status.message_id] = status.status
 

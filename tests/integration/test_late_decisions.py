@@ -35,7 +35,7 @@ from tests.integration.flow_rig import Rig, Watch
 from tests.unit.ingress.scene import applied, request
 from tests.unit.submissions import submission
 
-pytestmark = [pytest.mark.kafka, pytest.mark.long]
+pytestmark = [pytest.mark.kafka]
 
 COUNT = 30
 

@@ -96,7 +96,7 @@ def left_open(last: ConnectorState | None, watch: Watch) -> str | None:
     """Whose connection may still be open although the bind is free: an owner that said nothing of its end.
 
     It may be stopped, not dead; then its connection stands beside the next one until it wakes, and drops it, or until
-    the SMSC ends it. Once it said `unbound` there is none.
+    the SMSC ends it. After `unbound` it has no connection.
     """
     if last is None or last.state in ("released", "unbound", "auth_failed") or last.owner == watch.owner:
         return None

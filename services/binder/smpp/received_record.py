@@ -35,8 +35,8 @@ class Receiver:
     learned: Mapping[str, KnownFormat] = field(default_factory=dict)
 
     def name(self, receipt: DeliveredReceipt) -> str:
-        """What the response most likely called the id; "" where there is none. Where that is wrong the correlator looks
-        further."""
+        """What the response most likely called the id; "" where the receipt has no id. If this guess is wrong,
+        the correlator looks further."""
         known = self.message_id_format
         if known == "auto":
             known = self.learned.get(self.provider, "raw")
