@@ -1,5 +1,7 @@
 """Edge: dead letters: what could not be processed, why, and the record as it was."""
 
+from collections import deque
+from collections.abc import AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Final
@@ -83,9 +85,12 @@ async def dead_letter_topics(settings: Settings) -> list[DeadLetterTopic]:
         raise no_topics(settings)
     found = []
     for name in names:
-        if records := await dead_letters_of(settings, name):
-            newest = read_dead_letter(records[-1])
-            found.append(DeadLetterTopic(name, len(records), newest.at_ms, newest.reason, newest.error))
+        count, last = 0, None
+        async for record in _each(settings, name):
+            count, last = count + 1, record
+        if last is not None:
+            newest = read_dead_letter(last)
+            found.append(DeadLetterTopic(name, count, newest.at_ms, newest.reason, newest.error))
     return found
 
 
@@ -94,11 +99,19 @@ async def newest_dead_letters(settings: Settings, topic: str, limit: int) -> lis
 
     Raises `Unreachable`, `Invalid` (no such topic), `NotFound` (no topics).
     """
-    return [read_dead_letter(record) for record in (await dead_letters_of(settings, topic))[-limit:]]
+    found: deque[DeadLetter] = deque(maxlen=limit)
+    async for record in _each(settings, topic):
+        found.append(read_dead_letter(record))
+    return list(found)
 
 
 async def dead_letters_of(settings: Settings, topic: str) -> list[ConsumerRecord]:
-    """All dead letters of a topic, oldest first."""
+    """All dead letters of a topic, oldest first: as many as there are, in memory."""
+    return [record async for record in _each(settings, topic)]
+
+
+async def _each(settings: Settings, topic: str) -> AsyncIterator[ConsumerRecord]:
+    """The dead letters of a topic, oldest first, of which a batch at a time is in memory."""
     name = topic if topic.endswith(".dlq") else dlq_of(topic)
     counts = await partition_counts(settings)
     if name not in counts:
@@ -106,13 +119,12 @@ async def dead_letters_of(settings: Settings, topic: str) -> list[ConsumerRecord
         if not known:
             raise no_topics(settings)
         raise Invalid(f"there is no dead-letter topic {name}", f"there are: {known}")
-    found: list[ConsumerRecord] = []
     async with kafka_errors(settings):
         for partition in range(counts[name]):
             async with aclosing(read_range(settings, name, partition)) as batches:
                 async for batch in batches:
-                    found += batch
-    return found
+                    for record in batch:
+                        yield record
 
 
 def read_dead_letter(record: ConsumerRecord) -> DeadLetter:

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import json
 import logging
+import signal
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -24,6 +25,7 @@ BEGAN_S = monotonic_s()
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
     seam.install()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped
     logging.disable(logging.CRITICAL)  # clients that lose their connections say so, again and again
     if options.keep is None:
         with tempfile.TemporaryDirectory(prefix="smsgw-chaos-", ignore_cleanup_errors=True) as folder:

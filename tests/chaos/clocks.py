@@ -12,6 +12,7 @@ class Clocks:
 
     def __init__(self, folder: Path, instances: Iterable[str]) -> None:
         self._folder = folder
+        self._off: dict[Path, list[int]] = {}
         for instance in instances:
             (folder / instance).mkdir(parents=True)
 
@@ -21,10 +22,19 @@ class Clocks:
 
     @contextmanager
     def shifted(self, service: str, instance: str, seconds: int) -> Iterator[None]:
-        """The clock of one process jumps, and jumps back at the end."""
+        """The clock of one process jumps, and jumps back at the end. Where several overlap, their sum counts."""
         file = self._folder / instance / service
-        file.write_text(str(seconds * 1000), encoding="ascii")
+        self._set(file, [*self._off.get(file, ()), seconds])
         try:
             yield
         finally:
+            rest = list(self._off[file])
+            rest.remove(seconds)
+            self._set(file, rest)
+
+    def _set(self, file: Path, off: list[int]) -> None:
+        self._off[file] = off
+        if off:
+            file.write_text(str(sum(off) * 1000), encoding="ascii")
+        else:
             file.unlink()
