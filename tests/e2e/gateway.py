@@ -49,6 +49,7 @@ class Gateway:
         if not self.environment["SMSGW_CACHE_DIR"]:
             del self.environment["SMSGW_CACHE_DIR"]
         self._processes: list[subprocess.Popen[bytes]] = []
+        self._options: tuple[str, ...] = ()
         self._submits: list[Submit] = []
         self._log_read = 0
 
@@ -65,7 +66,11 @@ class Gateway:
         kafka_port = free_port(self.simulator_port)
         clickhouse_port = free_port(self.simulator_port, kafka_port)
         ports = ["--kafka-port", str(kafka_port), "--clickhouse-port", str(clickhouse_port)]
-        self.up(*ports, "--config", str(self.config_file))
+        self._options = (*ports, "--config", str(self.config_file))
+        self._up_until_healthy()
+
+    def _up_until_healthy(self) -> None:
+        self.up(*self._options)
         done = self.cli("status", "--wait", str(START_S), "--json", timeout_s=START_S + 10)
         assert done.returncode == 0, f"not healthy: {done.stdout}\n{done.stderr}\n{self.log_tails()}"
 
@@ -124,6 +129,17 @@ class Gateway:
         self._log_read += len(whole)
         self._submits += submits_in(whole)
         return [submit for submit in self._submits if submit.to.startswith(wanted)]
+
+    async def kill_everything(self) -> None:
+        """SIGKILL to `up`, whose processes, Kafka and ClickHouse too, end with it; and everything once more."""
+        supervisor = self._processes[0]
+        children = psutil.Process(supervisor.pid).children(recursive=True)
+        supervisor.kill()
+        await asyncio.to_thread(supervisor.wait, 10)
+        _, alive = await asyncio.to_thread(psutil.wait_procs, children, timeout=20)
+        assert alive == [], f"left behind: {alive}"
+        self._processes.remove(supervisor)
+        await asyncio.to_thread(self._up_until_healthy)
 
     async def kill(self, process: str) -> None:
         """SIGKILL, and wait until `up` has started another one."""

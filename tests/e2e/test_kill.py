@@ -79,3 +79,18 @@ async def test_kill_9_of_kafka(gateway: Gateway) -> None:
     assert set(result.unknown) <= {"in_doubt", "no_submit_response"}
     assert sum(result.unknown.values()) <= CLAIMED
     await asyncio.gather(*[gateway.until_ready(name) for name in ("throttler", "binder", "correlator")])
+
+
+async def test_kill_9_of_everything_at_once(gateway: Gateway) -> None:
+    """As when the machine runs out of memory; not as when it loses power: what the system had in its cache stays."""
+    prefixes = ["440297", "440296", "490295"]
+    async with traffic(gateway) as (publisher, follower):
+        for turn in range(40):
+            await publisher.publish(_slice(prefixes, turn))
+        await until_submits(gateway, prefixes, 100)
+        assert len(follower.ended) < len(publisher.published)
+        await gateway.kill_everything()
+        result = await settle(gateway, publisher, follower, prefixes, timeout_s=150)
+    assert result.ok, result
+    assert set(result.unknown) <= {"in_doubt", "no_submit_response"}
+    assert sum(result.unknown.values()) <= CLAIMED
