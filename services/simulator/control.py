@@ -1,15 +1,9 @@
-"""Edge: HTTP on the loopback, to make things happen in a running simulator and to look at it; off by default.
-
-A thread takes the requests and hands each to the event loop, so the simulator itself stays single-threaded.
-"""
+"""Edge: HTTP on the loopback, to make things happen in a running simulator and to look at it; off by default."""
 
 import asyncio
-import concurrent.futures
-import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import orjson
 
@@ -17,12 +11,11 @@ from services.simulator.account import SimulatedAccount
 from services.simulator.control_requests import Disconnect, SendMo, read_request
 from services.simulator.server import Simulator
 from shared.process.http_guard import guard_of_environment
+from shared.process.http_port import HttpPort, answer, headers_of, listen_on, refusal_of
 from shared.smpp.constants import status_name
 
 LOOPBACK = "127.0.0.1"
 BODY_OCTETS_MAX = 100_000
-POLL_S = 0.5
-ANSWER_WITHIN_S = 10.0
 
 ControlAnswer = tuple[HTTPStatus, dict[str, Any]]
 
@@ -83,59 +76,47 @@ def _disconnect(simulator: Simulator, account: SimulatedAccount, request: Discon
     return HTTPStatus.OK, {"system_id": request.system_id, "binds_cut": simulator.disconnect(account)}
 
 
-class _QuietControlHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the library's
-        """Requests are the caller's business."""
-
-
 class ControlServer:
-    """Made in the event loop of the simulator. Raises OSError when the port is taken."""
+    """Made in the event loop of the simulator, and served in it. Raises OSError when the port is taken."""
 
     def __init__(self, simulator: Simulator, port: int) -> None:
         self._simulator = simulator
         self._guard = guard_of_environment()
-        self._loop = asyncio.get_running_loop()
-        self._server: WSGIServer = make_server(LOOPBACK, port, self._application, handler_class=_QuietControlHandler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(POLL_S,), daemon=True, name="control")
-        self._thread.start()
-
-    @property
-    def port(self) -> int:
+        self._listener = listen_on(LOOPBACK, port)
+        self.port = int(self._listener.getsockname()[1])
         """The real one when 0 was asked for."""
-        return int(self._server.server_port)
+        self._http = HttpPort(self._application, self._listener)
+        self._serving = asyncio.create_task(self._http.serve(), name="control")
 
     async def stop(self) -> None:
         """Answer what is being asked, and listen no more."""
-        await asyncio.to_thread(self._server.shutdown)
-        self._server.server_close()
+        self._http.stop()
+        await self._serving
+        self._listener.close()
 
-    def _application(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        status, answer = self._ask(environ)
-        start_response(f"{status.value} {status.phrase}", [("Content-Type", "application/json")])
-        return [orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE)]
+    async def _application(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        status, said = await self._ask(scope, receive)
+        await answer(send, status.value, b"application/json", orjson.dumps(said, option=orjson.OPT_APPEND_NEWLINE))
 
-    def _ask(self, environ: dict[str, Any]) -> ControlAnswer:
-        asked = [environ.get(name) for name in ("HTTP_HOST", "HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE")]
-        if why := self._guard.refusal(*asked):
+    async def _ask(self, scope: dict[str, Any], receive: Any) -> ControlAnswer:
+        if why := refusal_of(self._guard, headers_of(scope)):
             return HTTPStatus.FORBIDDEN, {"error": why}
-        try:
-            length = int(environ.get("CONTENT_LENGTH") or 0)
-        except ValueError:
-            return HTTPStatus.BAD_REQUEST, {"error": "Content-Length is no number"}
-        if not 0 <= length <= BODY_OCTETS_MAX:
+        body = await _body_of(receive)
+        if body is None:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, {"error": f"at most {BODY_OCTETS_MAX} octets"}
-        body = environ["wsgi.input"].read(length) if length else b""
-        method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
-        answered: concurrent.futures.Future[ControlAnswer] = concurrent.futures.Future()
-
-        def in_loop() -> None:
-            try:
-                answered.set_result(respond(self._simulator, method, path, body))
-            except Exception as error:
-                answered.set_exception(error)
-
-        self._loop.call_soon_threadsafe(in_loop)
         try:
-            return answered.result(ANSWER_WITHIN_S)
+            return respond(self._simulator, scope["method"], scope["path"], body)
         except Exception as error:
             return HTTPStatus.INTERNAL_SERVER_ERROR, {"error": f"{type(error).__name__}: {error}"}
+
+
+async def _body_of(receive: Any) -> bytes | None:
+    """The body of a request; None for one that is too large."""
+    body = bytearray()
+    while True:
+        event = await receive()
+        body += event.get("body", b"")
+        if len(body) > BODY_OCTETS_MAX:
+            return None
+        if not event.get("more_body", False):
+            return bytes(body)

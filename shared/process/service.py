@@ -32,9 +32,10 @@ from shared.messages.events import EventMaker
 from shared.process.awaited import doubt_sentence
 from shared.process.clock import learn_kafka_time, monotonic_s, now_ms
 from shared.process.gateway import GatewayTable
+from shared.process.health_server import HealthServer
 from shared.process.instance import BEAT_S, InstanceInUse, ProcessIdentity, living_rival
 from shared.process.settings import Settings, SettingsError, read_settings
-from shared.process.telemetry import LAG, HealthServer, configure_logging
+from shared.process.telemetry import LAG, configure_logging
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +129,7 @@ class Service:
     @property
     def stuck_ms(self) -> int:
         """How long the loop that is furthest behind has not advanced."""
-        return round((monotonic_s() - min(self._progress_s.values(), default=self._started_s)) * 1000)
+        return round((monotonic_s() - min(tuple(self._progress_s.values()), default=self._started_s)) * 1000)
 
     def expect(self, part: str) -> None:
         """The process is not ready before `part` (one of its consumers) has reported its assignment."""
@@ -141,7 +142,7 @@ class Service:
 
     @property
     def ready(self) -> bool:
-        return all(self._ready_parts.values()) and bool(self._ready_parts)
+        return all(tuple(self._ready_parts.values())) and bool(self._ready_parts)
 
     def state(self, at_ms: int) -> ServiceState:
         lag = sum(lag_of() for lag_of in self.lags.values())
@@ -164,11 +165,23 @@ class Service:
             awaited=self.awaited(),
         )
 
-    def health(self) -> tuple[bool, str]:
-        """For the probe: healthy, and a sentence."""
+    def alive(self) -> tuple[bool, str]:
+        """The probe `/livez`: the loop advances, be it in a restore; and a sentence."""
         stuck_ms = self.stuck_ms
         if stuck_ms > STUCK_MS:
             return False, f"{self.name} {self.instance}: the loop has not advanced for {stuck_ms // 1000} s"
+        return True, f"{self.name} {self.instance}: the loop advances"
+
+    def serving(self) -> tuple[bool, str]:
+        """The probe `/readyz`: assigned and restored, and not about to stop; and a sentence.
+
+        The configuration has been read before there is a port to ask.
+        """
+        alive, sentence = self.alive()
+        if not alive:
+            return False, sentence
+        if self.stopping.is_set():
+            return False, f"{self.name} {self.instance}: stopping"
         if not self.ready:
             return False, f"{self.name} {self.instance}: starting"
         return True, f"{self.name} {self.instance}: ok"
@@ -314,7 +327,7 @@ class Service:
     def _serve_health(self) -> HealthServer:
         host, port = self.settings.http_host, self.settings.http_port
         try:
-            server = HealthServer(host, port, self.health)
+            server = HealthServer(host, port, {"/livez": self.alive, "/readyz": self.serving, "/health": self.serving})
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
             raise CannotServe(f"SMSGW_HTTP_PORT: {host or 'any address'}, port {port}: {reason}") from error

@@ -1,16 +1,12 @@
-"""Edge: logs and metrics of a process, and the port that serves health and metrics. No message text, no full number."""
+"""Edge: logs and metrics of a process. No message text, no full number."""
 
 import logging
 import sys
-import threading
 from collections import Counter as Tally
-from collections.abc import Callable, Iterable
-from typing import Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, make_wsgi_app
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from shared.process.http_guard import guard_of_environment
 from shared.process.log_lines import LogLines
 
 REGISTRY = CollectorRegistry()
@@ -55,44 +51,3 @@ def configure_logging(service: str, level: str) -> None:
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("aiokafka").setLevel(max(logging.WARNING, logging.getLevelName(level)))
     logging.getLogger("faststream").setLevel(logging.ERROR)  # the stage reports by itself
-
-
-class _QuietHandler(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the name is the library's
-        """A probe every few seconds is no news."""
-
-
-class HealthServer:
-    """`/health` (200 or 503, with a sentence) and `/metrics`, on a thread of its own: a stuck loop still answers.
-
-    Whoever asks gets the health; metrics only by a name of ours, and no page of a browser (`http_guard`).
-    """
-
-    def __init__(self, host: str, port: int, health: Callable[[], tuple[bool, str]]) -> None:
-        metrics = make_wsgi_app(REGISTRY)
-        guard = guard_of_environment()
-
-        def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
-            if environ.get("PATH_INFO") in {"/health", "/healthz", "/ready"}:
-                ok, sentence = health()
-                start_response("200 OK" if ok else "503 Service Unavailable", [("Content-Type", "text/plain")])
-                return [sentence.encode() + b"\n"]
-            asked = [environ.get(name) for name in ("HTTP_HOST", "HTTP_ORIGIN", "HTTP_SEC_FETCH_SITE")]
-            if why := guard.refusal(*asked):
-                start_response("403 Forbidden", [("Content-Type", "text/plain; charset=utf-8")])
-                return [why.encode() + b"\n"]
-            served: Iterable[bytes] = metrics(environ, start_response)
-            return served
-
-        self._server: WSGIServer = make_server(host, port, app, handler_class=_QuietHandler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(60.0,), daemon=True, name="health")
-
-    @property
-    def port(self) -> int:
-        return int(self._server.server_port)
-
-    def start(self) -> None:
-        self._thread.start()
-
-    def stop(self) -> None:
-        self._server.server_close()

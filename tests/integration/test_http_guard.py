@@ -11,8 +11,8 @@ from services.simulator.control import ControlServer
 from services.simulator.scenario import parse_scenario
 from services.simulator.server import Simulator
 from services.simulator.submit_log import SubmitLog
+from shared.process.health_server import HealthServer
 from shared.process.http_guard import HttpGuard
-from shared.process.telemetry import HealthServer
 from tests.fixtures_clickhouse import ClickHouseProcess
 
 Asked = tuple[int, str]
@@ -81,13 +81,13 @@ def test_no_page_reads_from_or_writes_to_the_embedded_clickhouse(clickhouse: int
 
 
 def test_metrics_are_for_programs_and_health_is_for_everybody() -> None:
-    server = HealthServer("127.0.0.1", 0, lambda: (True, "fine"))
+    server = HealthServer("127.0.0.1", 0, {"/livez": lambda: (True, "fine")})
     server.start()
     try:
         for headers in BROWSERS:
             status, said = ask(server.port, "GET", "/metrics", headers)
             assert (status, "smsgw_" in said) == (403, False), headers
-            assert ask(server.port, "GET", "/health", headers) == (200, "fine\n")
+            assert ask(server.port, "GET", "/livez", headers) == (200, "fine\n")
         for headers in PROGRAMS:
             status, said = ask(server.port, "GET", "/metrics", headers)
             assert (status, "smsgw_records_in" in said) == (200, True), headers

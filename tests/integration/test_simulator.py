@@ -1,9 +1,11 @@
 """Edge: the simulator over TCP: each behaviour of the scenario as an ESME sees it."""
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
+import socket
 import sys
 import urllib.error
 import urllib.request
@@ -371,7 +373,23 @@ async def test_the_control_endpoint(tmp_path: Path) -> None:
             {"system_id": "shop", "binds_cut": 1},
         )
         await esme.closed()
+        assert (await asyncio.to_thread(ask, "/mo", "x" * 100_001)) == (413, {"error": "at most 100000 octets"})
+        assert (await asyncio.to_thread(ask, "/else"))[0] == 404
         assert (await sim.end())[0] == 0
+
+
+async def test_clients_that_never_finish_a_request_keep_nobody_from_the_control_endpoint(tmp_path: Path) -> None:
+    scenario = "version: 1\naccounts: [{system_id: shop}]"
+    async with smsc_process(tmp_path, scenario, "--control-port", "0") as sim:
+        address = ("127.0.0.1", sim.control_port)
+        with contextlib.ExitStack() as stack:
+            for _ in range(50):
+                idle = stack.enter_context(socket.create_connection(address, timeout=10))
+                idle.sendall(b"POST /mo HTTP/1.1\r\nContent-Length: 10\r\n\r\n1")
+            url = f"http://127.0.0.1:{sim.control_port}/stats"
+            with await asyncio.to_thread(urllib.request.urlopen, url, timeout=10) as answer:
+                assert answer.status == 200
+            assert (await sim.end())[0] == 0
 
 
 async def test_the_port_speaks_tls_when_the_scenario_says_so(tmp_path: Path) -> None:
