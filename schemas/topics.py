@@ -10,6 +10,7 @@ from schemas.dispatch import Dispatch
 from schemas.feedback import Feedback
 from schemas.folds import FoldEntry
 from schemas.gateway.file import AppliedConfig
+from schemas.group_beginnings import GroupBeginning
 from schemas.inbound_parts import InboundEntries
 from schemas.ingress_keys import IdempotencyKey
 from schemas.joins import JoinEntries
@@ -122,6 +123,7 @@ MO_MESSAGES: Final = "mo.messages"
 LIFECYCLE_EVENTS: Final = "lifecycle.events"
 SERVICE_STATES: Final = "service.states"
 CONNECTOR_STATES: Final = "connector.states"
+GROUP_BEGINNINGS: Final = "group.beginnings"
 DLQ_REPLAYED: Final = "dlq.replayed"
 TRACE_REQUESTS: Final = "smsc.trace_requests"
 TRACES: Final = "smsc.traces"
@@ -214,6 +216,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
           compacted=True, summary="the beat of every process"),
     Topic(CONNECTOR_STATES, "connector|partition", ConnectorState, ("binder",), ("throttler", "binder", "cli"), None, 1,
           True, compacted=True, summary="who holds which bind"),
+    Topic(GROUP_BEGINNINGS, "group|topic|partition", GroupBeginning, (*EVERY_SERVICE, "cli"), (*EVERY_SERVICE, "cli"),
+          None, 1, True, compacted=True, summary="with which partitions each group has begun"),
     Topic(DLQ_REPLAYED, "dlq topic|partition|offset", ReplayMark, ("cli",), ("cli",), 32 * DAY_MS, 1, True,
           compacted=True, summary="which dead letters were replayed; longer than those are kept"),
     Topic(TRACE_REQUESTS, "connector_id|request_id", TraceRequest, ("cli",), ("binder",), HOUR_MS, 1, True,
@@ -271,11 +275,11 @@ def connector_topics(connector_id: str, max_binds: int) -> list[NewTopic]:
 
 def written_by(service: str, names: Iterable[str]) -> list[str]:
     """Those of `names` (topics of a cluster) into which `service` writes what follows from what it reads, dead letters
-    included. Its beat is no part of that."""
+    included. Its beat, and with what it has begun, are no part of that."""
     patterns = [
         re.escape(topic.name).replace(re.escape("<connector>"), CONNECTOR_PATTERN)
         for topic in TOPICS
-        if service in topic.producers and topic.name != SERVICE_STATES
+        if service in topic.producers and topic.name not in (SERVICE_STATES, GROUP_BEGINNINGS)
     ]
     dead_letters = {topic.dead_letters for topic in TOPICS if service in topic.consumers}
     pattern = re.compile("|".join(patterns))

@@ -1,5 +1,6 @@
 """Edge: the broker for tests: the address in SMSGW_KAFKA_BOOTSTRAP_SERVERS, else one embedded Kafka for the session."""
 
+import asyncio
 import os
 import re
 import tempfile
@@ -8,7 +9,9 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+from schemas.topics import GROUP_BEGINNINGS
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import free_port
 
@@ -23,9 +26,18 @@ def kafka_bootstrap() -> Iterator[str]:
         kafka = EmbeddedKafka(Path(folder), free_port(), short_lived=True)
         kafka.start()
         try:
+            asyncio.run(_make_own_topics(kafka.bootstrap_servers))
             yield kafka.bootstrap_servers
         finally:
             kafka.stop()
+
+
+async def _make_own_topics(bootstrap: str) -> None:
+    """What every member of a group writes to, also where a test makes only topics of its own."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    await admin.create_topics([NewTopic(GROUP_BEGINNINGS, 1, 1, topic_configs={"cleanup.policy": "compact"})])
+    await admin.close()
 
 
 @pytest.fixture

@@ -43,6 +43,7 @@ from shared.kafka.errors import FatalKafkaError
 from shared.kafka.produce import BatchProducer
 from shared.kafka.seam import position_of
 from shared.kafka.tables import TableReader
+from shared.membership.beginnings import Beginnings
 from shared.membership.member import Assignment, Member
 from shared.process.awaited import awaited_sentence
 from shared.process.clock import monotonic_s
@@ -86,6 +87,7 @@ class Binder:
         )
         self._producer = BatchProducer(service.settings, client_id=BINDER_GROUP)
         self._outbox = Outbox(self._producer)
+        self._beginnings = Beginnings(service.settings, BINDER_GROUP, self._producer.send_all)
         self._committer = Committer(self._consumer)
         self._board = StateBoard(self._outbox, service.owner)
         self._tracing = Tracing(self._outbox, service.owner, TraceFiles(service.settings.data_dir))
@@ -117,7 +119,9 @@ class Binder:
             board=self._board,
             watch=self._watch,
             accounts=Accounts(),
-            takeover=JournalTakeover(settings, self._consumer, self._producer, self._outbox, self._committer, owner),
+            takeover=JournalTakeover(
+                settings, self._consumer, self._producer, self._outbox, self._committer, self._beginnings, owner
+            ),
             open_channel=Channels(Receiving(self._outbox), self._tracing, self._learned.formats).open,
         )
 
@@ -306,11 +310,9 @@ class Binder:
         if not partitions:
             return {}
         committed = await committed_with_metadata(self._service.settings, BINDER_GROUP)
-        unknown = [tp for tp in partitions if tp not in committed]
-        begins = await self._consumer.beginning_offsets(unknown) if unknown else {}
         marks = {}
-        for tp in partitions:
-            offset, text = committed.get(tp, (begins.get(tp, 0), ""))
+        for tp, offset in (await self._beginnings.places(partitions, committed)).items():
+            _, text = committed.get(tp, (offset, ""))
             last = self._board.last((connector_of(tp), tp.partition))
             marks[tp] = (BinderMark.from_text(text) or mark_of_unknown(offset, last.epoch if last else 0), offset)
         return marks

@@ -35,6 +35,7 @@ from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_code_of
 from services.cli.output import errors, give_up_output, never_fail_on_characters, styled
 from services.cli.runtime import load_dotenv_file
 from services.cli.up import up
+from shared.operations.adoption import HOW, AdoptionChoice, start_of
 from shared.operations.errors import OperationError
 from shared.operations.layout_choice import LayoutWish
 
@@ -402,6 +403,24 @@ def topics_prune_command(
 ) -> None:
     """Delete the topics of removed connectors; refuses while anything waits in them."""
     finish(topics.prune(connector, data_dir, as_json=as_json))
+
+
+@topics_app.command("adopt")
+def topics_adopt_command(
+    group: Annotated[str, typer.Argument(help="A consumer group that has lost its place", show_default=False)],
+    start: Annotated[str, typer.Option("--from", help=f"Where it goes on: {HOW}", show_default=False)],
+    topic: Annotated[str | None, typer.Option(help="Only there", show_default=False)] = None,
+    partition: Annotated[int | None, typer.Option(help="Only in that partition", show_default=False)] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show what would be done")] = False,
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say where a group goes on in partitions where its offset has expired, or what it points to is deleted."""
+    finish(
+        topics.adopt(
+            group, AdoptionChoice(start_of(start), topic, partition), data_dir, dry_run=dry_run, as_json=as_json
+        )
+    )
 
 
 @topics_app.command("members")

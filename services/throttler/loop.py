@@ -31,6 +31,8 @@ from shared.kafka.produce import BATCH_BYTES, BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.seam import position_of, rebalancing
 from shared.kafka.tables import TableReader
+from shared.membership.beginnings import Beginnings
+from shared.membership.handler import GivenUp
 from shared.membership.member import Assignment, Member
 from shared.process.clock import monotonic_s
 from shared.process.service import Service
@@ -78,6 +80,7 @@ class Throttler:
             max_partition_fetch_bytes=FETCH_BYTES,
         )
         self._arrivals = Arrivals(self._consumer, self._wake)
+        self._beginnings = Beginnings(service.settings, THROTTLER_GROUP)
         self._producer = BatchProducer(
             service.settings,
             client_id=THROTTLER_GROUP,
@@ -287,9 +290,11 @@ class Throttler:
         Nothing comes of it where the partitions are shared out again meanwhile.
         """
         generation, config_hash = self._member.generation, self._service.gateway.hash
-        takeover = Takeover(self._service, THROTTLER_GROUP, self._consumer)
+        takeover = Takeover(self._service, self._member, self._consumer, self._beginnings)
         try:
             dispatchers = await takeover.dispatchers(held, self._dispatchers)
+        except GivenUp:
+            return
         except (KafkaError, ValueError) as error:
             raise FatalKafkaError(f"what a predecessor left could not be read: {error!r}") from error
         if generation != self._member.generation:

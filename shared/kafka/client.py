@@ -7,11 +7,12 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, NoOffsetForPartitionError
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from schemas.groups import static_member
 from shared.kafka import seam
-from shared.kafka.errors import FatalKafkaError, MissingTopics
+from shared.kafka.errors import FatalKafkaError, LostPosition, MissingTopics
+from shared.kafka.positions import LostPlace, lost_position
 from shared.process.settings import Settings
 
 SESSION_TIMEOUT_MS: Final = 10_000
@@ -50,8 +51,8 @@ def connection_options(settings: Settings) -> dict[str, Any]:
 def group_options(settings: Settings, group: str) -> dict[str, Any]:
     """Options of a consumer in a group: manual commits, static membership where the process has an instance id.
 
-    `auto_offset_reset` is `none`: a partition without a committed offset is begun at its beginning by `poll`, and an
-    offset out of range is an error that stops the process, never a reset.
+    `auto_offset_reset` is `none`: an offset out of range is an error that stops the process, never a reset. Whether a
+    partition without a committed offset may be begun is judged at the take-over (`shared.membership.beginnings`).
     """
     options: dict[str, Any] = {
         "group_id": group,
@@ -115,7 +116,9 @@ async def partitions_of(consumer: AIOKafkaConsumer, *topics: str) -> list[TopicP
 async def poll(
     consumer: AIOKafkaConsumer, *partitions: TopicPartition, timeout_ms: int, max_records: int | None = None
 ) -> dict[TopicPartition, list[ConsumerRecord]]:
-    """`getmany` that begins new partitions at their beginning and turns every Kafka error into `FatalKafkaError`.
+    """`getmany` that reads partitions without an offset from their beginning, so that they are there once it is known
+    that they are new; nothing is decided before. Raises `LostPosition` where what was to be read next is deleted, and
+    `FatalKafkaError` for every other Kafka error.
 
     Do not cancel it: a cancelled getmany leaks aiokafka's idle-time bookkeeping.
     """
@@ -126,11 +129,22 @@ async def poll(
     except NoOffsetForPartitionError as error:
         await consumer.seek_to_beginning(*(tp for tp in error.args if isinstance(tp, TopicPartition)))
         return {}
+    except OffsetOutOfRangeError as error:
+        raise await _out_of_range(consumer, error) from error
     except KafkaError as error:
         raise FatalKafkaError(
             f"the consumer of group {seam.group_of(consumer)} was stopped by Kafka: {error!r}"
         ) from error
     return found
+
+
+async def _out_of_range(consumer: AIOKafkaConsumer, error: OffsetOutOfRangeError) -> LostPosition:
+    """Where nothing lies any more that was to be read."""
+    wanted: dict[TopicPartition, int] = error.args[0] if error.args else {}
+    begins = await consumer.beginning_offsets(list(wanted)) if wanted else {}
+    lost = [LostPlace(tp, offset, begins[tp]) for tp, offset in sorted(wanted.items())]
+    group = seam.group_of(consumer)
+    return lost_position(group, lost) if lost else LostPosition(f"{group} has lost its place: {error!r}")
 
 
 def set_collecting(consumer: AIOKafkaConsumer, collect_ms: int, collect_bytes: int = 1) -> None:

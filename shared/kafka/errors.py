@@ -13,5 +13,10 @@ class WrongTopics(Exception):
     """Topics are not as they were laid out. Not to be restarted before somebody has mended them: exit code 78."""
 
 
+class LostPosition(WrongTopics):
+    """A group has no place any more in a partition that it was working on: its offset has expired, or what it points to
+    is deleted. Somebody must say where to go on (`smsgw topics adopt`): exit code 78."""
+
+
 class FatalKafkaError(Exception):
     """This process may not go on (fenced, evicted, a produce whose end is unknown): it exits, the restart rebuilds."""

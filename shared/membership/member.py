@@ -179,6 +179,11 @@ class Member:
         if self._heartbeat is not None:
             await self._heartbeat.ask()
 
+    async def until_fresh(self) -> None:
+        """Returns when a young heartbeat is acknowledged; asks for one where none is. Raises `FatalKafkaError`."""
+        if self._heartbeat is not None:
+            await self._heartbeat.until_fresh()
+
     # -- the group
 
     async def on_revoked(self) -> None:
@@ -221,8 +226,7 @@ class Member:
         try:
             await self._duties.restore(assignment)
             await self._attached.wait()
-            if self._heartbeat is not None:
-                await self._heartbeat.until_fresh()
+            await self.until_fresh()
         except asyncio.CancelledError:
             raise
         except Exception as error:

@@ -18,6 +18,7 @@ from shared.kafka.errors import FatalKafkaError
 from shared.kafka.fence import fence
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
+from shared.membership.beginnings import CLAIM_AGAIN_S, Beginnings
 from shared.membership.inheritance import Inherited, Standing
 from shared.membership.member import Member
 from shared.process.clock import monotonic_s
@@ -26,7 +27,6 @@ from shared.process.service import Service
 log = logging.getLogger(__name__)
 
 COMMIT_EVERY_S: Final = 0.2
-CLAIM_AGAIN_S: Final = 0.1
 
 NextOffsets = Mapping[TopicPartition, int]
 """The next offset to read, by partition."""
@@ -40,8 +40,8 @@ class Output(Protocol):
         """Whether something is written and not committed yet."""
 
     async def take_over(self, partitions: frozenset[TopicPartition]) -> Inherited:
-        """Make sure that no predecessor writes for `partitions` any more; what it left. Raises `FatalKafkaError` and
-        `KafkaUnavailable`."""
+        """Make sure that no predecessor writes for `partitions` any more; what it left. Raises `LostPosition`,
+        `FatalKafkaError` and `KafkaUnavailable`."""
 
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         """Write everything that follows from a cycle, and note how far it has read. Raises `FatalKafkaError` when
@@ -84,6 +84,7 @@ class AtLeastOnce:
         self._member: Final = member
         self._producer: Final = producer
         self._mistakes: Final = mistakes
+        self._beginnings: Final = Beginnings(service.settings, member.group, producer.send_all)
         self._standing: Final = Standing()
         self._written: set[TopicPartition] = set()
         self._unsure = False
@@ -101,17 +102,19 @@ class AtLeastOnce:
         self._written.clear()
         self._standing.begin(inherited)  # from now on they can be given back, also where nobody hears of the claim
         await self._claim(inherited)
+        await self._member.until_fresh()  # the producer writes nothing without an acknowledged heartbeat
+        await self._beginnings.note(inherited.offsets)
         return inherited
 
     async def _inherited(self, partitions: frozenset[TopicPartition]) -> Inherited:
         committed = await committed_with_metadata(self._service.settings, self._member.group)
+        places = await self._beginnings.places(partitions, committed)
         async with consuming(self._service.settings) as consumer:
             ends = await consumer.end_offsets(list(partitions))
-            begins = await consumer.beginning_offsets([tp for tp in partitions if tp not in committed])
         held = {tp: committed[tp] for tp in partitions if tp in committed}
         return Inherited(
             partitions,
-            begins | {tp: offset for tp, (offset, _) in held.items()},
+            places,
             {tp: mark for tp, (_, text) in held.items() if (mark := StageMark.from_text(text)) is not None},
             ends,
         )
@@ -208,14 +211,19 @@ class InTransactions:
 
     commit_is_due: Final = False
 
-    def __init__(self, member: Member, producer: BatchProducer) -> None:
+    def __init__(self, service: Service, member: Member, producer: BatchProducer) -> None:
+        self._settings: Final = service.settings
         self._member: Final = member
         self._producer: Final = producer
+        self._beginnings: Final = Beginnings(service.settings, member.group)
         self._committed: dict[TopicPartition, int] = {}
 
     async def take_over(self, partitions: frozenset[TopicPartition]) -> Inherited:
-        """Nothing: what a predecessor left open comes to nothing, by its fence or its timeout."""
+        """What a predecessor left open comes to nothing, by its fence or its timeout; its place is judged."""
         self._committed.clear()
+        committed = await committed_with_metadata(self._settings, self._member.group)
+        places = await self._beginnings.places(partitions, committed)
+        await self._beginnings.claim_new(self._member, places, committed, lambda _: "")
         return Inherited(partitions)
 
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:

@@ -49,7 +49,7 @@ class Stage:
         self._member: Final = Member(service, config.group, self, fetch_pause_s=config.cadence_ms / 1000)
         self._producer: Final = _producer(service, config, self._member)
         self._output: Final[Output] = (
-            InTransactions(self._member, self._producer)
+            InTransactions(service, self._member, self._producer)
             if config.transactional
             else AtLeastOnce(service, self._member, self._producer, handler.mistakes_in_a_row)
         )

@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import Final
 
 from schemas.gateway.file import AppliedConfig, Draining, TopicLayout
+from schemas.group_beginnings import beginning_key
+from schemas.groups import BINDER_GROUP, THROTTLER_GROUP
 from schemas.topics import (
     CONFIG_GATEWAY,
     CONNECTOR_PATTERN,
+    GROUP_BEGINNINGS,
     TOPICS,
     Topic,
     connector_topics,
@@ -17,13 +20,15 @@ from schemas.topics import (
     shared_topics,
 )
 from shared.kafka.client import administering, consuming
+from shared.kafka.records import Out
 from shared.kafka.topic_layout import Difference, differences
+from shared.membership.beginnings import begun_with
 from shared.operations.backlog import backlog_of, left_of_removed
 from shared.operations.config.apply import create_topics, known_layout, layout_for, read_applied, wait_until_used
 from shared.operations.config.compare_and_set import ConfigurationChanged, change_config, who_i_am
 from shared.operations.config.plan import begin_pruning, end_pruning, is_over, receipts_until_ms, with_layout
 from shared.operations.errors import NotFound, Refused
-from shared.operations.kafka_access import kafka_errors, no_topics, ranges_of
+from shared.operations.kafka_access import kafka_errors, no_topics, producing, ranges_of
 from shared.operations.layout_choice import LayoutWish
 from shared.operations.spans import span
 from shared.operations.topic_creation import describe_topics, min_insync_of, partition_counts
@@ -176,6 +181,7 @@ async def prune(settings: Settings, connector_id: str) -> list[str]:
         await wait_until_used(settings, marked.hash, FORGET_S)
     if existing:
         await _delete(settings, connector_id, existing)
+    await _forget_beginnings(settings, connector_id)
     with suppress(ConfigurationChanged):  # the next change finds that the topics are gone
         await change_config(settings, marked.hash, end_pruning(marked, connector_id, now_ms(), who_i_am()))
     return existing
@@ -197,6 +203,20 @@ async def _delete(settings: Settings, connector_id: str, names: list[str]) -> No
         if monotonic_s() - looked_s > LOOKED_FOR_S:
             raise Refused("this process was stopped for too long; nothing was deleted", "prune again")
         await admin.delete_topics(names)
+
+
+async def _forget_beginnings(settings: Settings, connector_id: str) -> None:
+    """The topics are gone, and their offsets with them: where they are made anew, their groups begin anew."""
+    gone = {topic.name for topic in connector_topics(connector_id, 1)}
+    async with kafka_errors(settings):
+        outs = [
+            Out(GROUP_BEGINNINGS, beginning_key(group, *tp), None)
+            for group in (THROTTLER_GROUP, BINDER_GROUP)
+            for tp in await begun_with(settings, group)
+            if tp.topic in gone
+        ]
+        async with producing(settings) as producer:
+            await producer.send_all(outs)
 
 
 def _refuse_while_used(applied: AppliedConfig, connector_id: str, at_ms: int) -> None:

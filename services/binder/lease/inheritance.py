@@ -18,6 +18,7 @@ from services.binder.submit.feedback_record import Origin, fence_record
 from services.binder.submit.journal import Journal
 from shared.kafka.produce import BatchProducer
 from shared.kafka.replay import read_range
+from shared.membership.beginnings import Beginnings
 from shared.process.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class JournalTakeover:
     producer: BatchProducer
     outbox: Outbox
     committer: Committer
+    beginnings: Beginnings
     owner: str
 
     async def take_over(self, connector_id: str, tp: TopicPartition, found: BinderMark, committed: int) -> Inheritance:
@@ -50,6 +52,7 @@ class JournalTakeover:
         await self.outbox.flushed()  # refusals of the old epoch must stand before the fence
         judgement = DoubtJudgement(found, committed)
         await self.committer.commit_for(tp, (committed, judgement.mark))
+        await self.beginnings.note({tp: committed})
         topic = feedback_topic(connector_id)
         fence = fence_record(Origin(connector_id, tp.partition, judgement.mark.epoch, self.owner))
         fence_offset = (await self.producer.send_all([fence]))[topic, tp.partition]

@@ -7,7 +7,8 @@ from typing import Any
 from services.cli.errors import EXIT_FAILED
 from services.cli.output import console, print_json, print_json_lines, table
 from services.cli.runtime import find_runtime
-from shared.operations import groups, topics
+from shared.operations import adoption, groups, topics
+from shared.operations.adoption import AdoptionChoice
 from shared.operations.errors import NotFound, Refused
 from shared.operations.layout_choice import LayoutWish
 from shared.process.settings import Settings
@@ -77,6 +78,19 @@ async def _prune_all(settings: Settings, *, as_json: bool) -> int:
     if not removed and not as_json:
         console.print("there are no topics of a removed connector")
     return EXIT_FAILED if kept else 0
+
+
+async def adopt(group: str, chosen: AdoptionChoice, data_dir: Path | None, *, dry_run: bool, as_json: bool) -> int:
+    """Say where a group goes on where it has lost its place."""
+    found = await adoption.adopt(find_runtime(data_dir).settings, group, chosen, dry_run=dry_run)
+    if as_json:
+        print_json_lines(asdict(one) | {"dry_run": dry_run} for one in found)
+        return 0
+    would = "would go on" if dry_run else "goes on"
+    for one in found:
+        console.print(f"{one.wrong}; there is {one.begin} to {one.end}: {group} {would} at {one.start}, "
+                      f"{one.left_out} offsets are not read")  # fmt: skip
+    return 0
 
 
 async def members(remove: str | None, data_dir: Path | None, *, as_json: bool) -> int:

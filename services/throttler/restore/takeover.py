@@ -6,12 +6,17 @@ from functools import partial
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import IllegalStateError
 
+from schemas.commit_marks import ThrottlerMark
 from services.throttler.connector.dispatcher import ConnectorDispatcher
 from services.throttler.connector.policy import Policy
+from services.throttler.connector_topics import lane_of
 from services.throttler.now import this_moment
 from services.throttler.restore.remains import Owned, Remains, owned_connectors
 from shared.kafka.committed_offsets import committed_with_metadata
 from shared.kafka.replay import LogReader
+from shared.membership.beginnings import Beginnings
+from shared.membership.handler import GivenUp
+from shared.membership.member import Member
 from shared.process.service import Service
 
 log = logging.getLogger(__name__)
@@ -20,13 +25,14 @@ log = logging.getLogger(__name__)
 class Takeover:
     """One attempt, for one assignment and one configuration."""
 
-    def __init__(self, service: Service, group: str, consumer: AIOKafkaConsumer) -> None:
+    def __init__(self, service: Service, member: Member, consumer: AIOKafkaConsumer, beginnings: Beginnings) -> None:
         self._service = service
-        self._group = group
+        self._member = member
+        self._group = member.group
         self._consumer = consumer
+        self._beginnings = beginnings
         self._new: list[Owned] = []
         self._committed: dict[TopicPartition, tuple[int, str]] = {}
-        self._begins: dict[TopicPartition, int] = {}
 
     async def dispatchers(
         self, held: frozenset[TopicPartition], existing: dict[str, ConnectorDispatcher]
@@ -66,8 +72,7 @@ class Takeover:
         Reading waits for the end of a transaction that a predecessor left open, and that may move its offsets.
         """
         places = [tp for owned in self._new for tp in owned.partitions]
-        self._begins = await reader.begins(places)
-        committed = await self._commits(places)
+        committed = await self._claimed(places)
         while True:
             remains = Remains(self._new, committed)
             await remains.read(reader)
@@ -77,6 +82,15 @@ class Takeover:
                     owned.connector_id: self._dispatcher(owned.connector_id, policies, remains) for owned in self._new
                 }
             committed = self._committed
+
+    async def _claimed(self, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
+        """What is committed, once the group has begun with all of `places`. Raises `LostPosition`, and `GivenUp` where
+        they are shared out again meanwhile."""
+        committed = await self._commits(places)
+        begun = await self._beginnings.places(places, committed)
+        if not await self._beginnings.claim_new(self._member, begun, committed, _first_mark):
+            raise GivenUp("the partitions are shared out again")
+        return committed if committed.keys() == set(places) else await self._commits(places)
 
     async def _commits(self, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, str]]:
         found = await committed_with_metadata(self._service.settings, self._group)
@@ -96,6 +110,11 @@ class Takeover:
         for owned in self._new:
             for tp in owned.partitions:
                 try:
-                    self._consumer.seek(tp, self._committed[tp][0] if tp in self._committed else self._begins[tp])
+                    self._consumer.seek(tp, self._committed[tp][0])
                 except IllegalStateError:
                     return  # given away just now: it will be taken over again
+
+
+def _first_mark(topic: str) -> str:
+    """The metadata of the first commit of a partition: of feedback, that everything may still be unfinished."""
+    return "" if lane_of(topic) is not None else ThrottlerMark().to_text()
