@@ -97,6 +97,7 @@ async def administering(settings: Settings, **options: Any) -> AsyncIterator[AIO
     admin = AIOKafkaAdminClient(**(connection_options(settings) | options))
     try:
         await admin.start()
+        seam.ask_who_answers(admin)
         yield admin
     finally:
         await admin.close()

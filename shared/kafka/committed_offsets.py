@@ -12,7 +12,13 @@ from typing import Any, Final
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    KafkaConnectionError,
+    KafkaError,
+    NodeNotReadyError,
+    for_code,
+)
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     Boolean,
@@ -38,6 +44,11 @@ _OFFSET_FETCH: Final = 9
 _RETRIABLE: Final = frozenset({14, 15, 16, 88})
 """Coordinator loading, not available, moved; and an offset that an open transaction is about to move."""
 _RETRY_S: Final = 0.05
+_BEING_MADE_OR_MOVED: Final = (
+    GroupCoordinatorNotAvailableError,  # the first group of a cluster
+    NodeNotReadyError,  # the broker is dead, and nobody says yet who goes on
+    KafkaConnectionError,
+)
 
 Committed = dict[TopicPartition, tuple[int, str]]
 """Offset and metadata text by partition."""
@@ -112,7 +123,7 @@ async def stable_offsets(admin: AIOKafkaAdminClient, group: str, timeout_s: floa
     try:
         async with asyncio.timeout(timeout_s):
             while True:
-                with suppress(GroupCoordinatorNotAvailableError):  # the first group of a cluster: it is being made
+                with suppress(*_BEING_MADE_OR_MOVED):
                     answer = await seam.ask_coordinator(admin, group, _StableOffsets(group))
                     if (found := _read(answer)) is not None:
                         return found

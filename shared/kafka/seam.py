@@ -10,6 +10,7 @@ import asyncio
 import dis
 import importlib
 import inspect
+import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
 from typing import Any, Final
@@ -28,7 +29,7 @@ from shared.kafka.bounded_fetch import BoundedFetcher, BoundedRecords, KeptRecor
 PRIVATE_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "aiokafka.client": ("create_conn",),
     "aiokafka.client:AIOKafkaClient": ("bootstrap", "fetch_all_metadata", "set_topics", "_topics"),
-    "aiokafka.admin:AIOKafkaAdminClient": ("_send_request", "find_coordinator"),
+    "aiokafka.admin:AIOKafkaAdminClient": ("_client", "_send_request", "find_coordinator"),
     "aiokafka.consumer:AIOKafkaConsumer": ("_client", "_coordinator", "_fetcher", "_subscription", "_group_id"),
     "aiokafka.consumer.consumer": ("Fetcher",),
     "aiokafka.consumer.fetcher": ("FetchResult", "MemoryRecords", "PartitionRecords", "READ_COMMITTED"),
@@ -139,6 +140,24 @@ async def cluster_id(admin: AIOKafkaAdminClient) -> str:
     """The id of the cluster that answers, without a word about its topics (`describe_cluster` asks for all of them)."""
     response = await admin._send_request(MetadataRequest([]))
     return str(response.cluster_id)
+
+
+def ask_who_answers(admin: AIOKafkaAdminClient) -> None:
+    """Have a started admin client ask another broker where one does not answer. aiokafka asks any one of those that it
+    has heard of, and gives up: while a dead one is still listed, every third question of three brokers fails.
+    """
+    send, kafka = admin._send_request, admin._client
+
+    async def asked(request: Any, node_id: int | None = None) -> Any:
+        if node_id is not None:
+            return await send(request, node_id)
+        nodes = [broker.nodeId for broker in kafka.cluster.brokers()]
+        for other in random.sample(nodes, len(nodes)):
+            if await kafka.ready(other):
+                return await send(request, other)
+        return await send(request, None)
+
+    admin._send_request = asked
 
 
 async def ask_coordinator(admin: AIOKafkaAdminClient, group: str, request: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Edge: a real Apache Kafka on this machine: one node, one JVM, started and stopped by us.
+"""Edge: a real Apache Kafka on this machine: one node, one JVM, started and stopped by us; or one of a few nodes.
 
 Use it whole (`start`, `stop`), or let a supervisor run the JVM: `prepare`, then `command` in a process of its own,
 then `wait_ready`. Both may be done again and again on the same data directory; what was produced is still there.
@@ -22,7 +22,7 @@ from shared.local.jars import JarsUnavailableError
 from shared.local.java import JavaMissingError, find_java
 from shared.local.kafka_jars import KAFKA_JARS
 from shared.local.kafka_probe import probe
-from shared.local.kafka_properties import BrokerPlace, render_properties, server_properties
+from shared.local.kafka_properties import BrokerPlace, Quorum, render_properties, server_properties
 from shared.local.log_files import open_log
 from shared.local.orphans import OrphanGuard
 from shared.local.ports import LOOPBACK, free_port, port_problem
@@ -34,9 +34,9 @@ STOP_TIMEOUT_S = 30.0
 _LOG_TAIL_BYTES = 20_000
 _PROBE_TIMEOUT_S = 1.0
 _PROBE_PERIOD_S = 0.05
+_HEAP = ("-Xms256m", "-Xmx512m")
+_HEAP_OF_SEVERAL = ("-Xms96m", "-Xmx192m")
 _MEMORY = (
-    "-Xms256m",
-    "-Xmx512m",
     # nothing is answered while it collects: 5-10 ms every two seconds at 1,250 messages/s, the serial collector 20-25
     "-XX:+UseParallelGC",
     "-XX:ParallelGCThreads=2",
@@ -53,12 +53,20 @@ class EmbeddedKafkaError(Exception):
     """The broker cannot run. The text is one sentence for a person: what, where, and what to do."""
 
 
+def new_cluster_id() -> str:
+    """A UUID as Kafka writes it; without a leading dash, which its tool would take for an option."""
+    return base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).rstrip(b"=").decode()
+
+
 class EmbeddedKafka:
     """One broker on loopback, with its data in `data_dir`.
 
     `controller_port` is KRaft's own port, which nobody else talks to; None takes a free one. `cache_dir` keeps the jars
     (None: the user's cache folder). `log_file` is `<data_dir>/kafka.log` unless given. `short_lived` is for tests: the
     JVM compiles quickly rather than well, which takes a third less CPU in the first 20 s, and a fifth more after 40 s.
+
+    With `quorum` it is one node of several: which, its `controller_port` tells; none answers before most of
+    them run, so `launch` them all and `wait_for` each.
     """
 
     def __init__(
@@ -69,11 +77,13 @@ class EmbeddedKafka:
         cache_dir: Path | None = None,
         log_file: Path | None = None,
         short_lived: bool = False,
+        quorum: Quorum | None = None,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self.port = port
         self.log_file = log_file.absolute() if log_file else self.data_dir / "kafka.log"
         self._controller_port = controller_port
+        self._quorum = quorum
         self._cache = cache_dir or cache_folder()
         self._log_dir = self.data_dir / "log"
         self._properties_file = self.data_dir / "server.properties"
@@ -123,6 +133,7 @@ class EmbeddedKafka:
             self._make_directories()
             classpath = os.pathsep.join(map(str, KAFKA_JARS.ensure(self._cache, cancelled)))
             options = [
+                *(_HEAP_OF_SEVERAL if self._quorum else _HEAP),
                 *_MEMORY,
                 *self._jit,
                 *_LOGGING,
@@ -130,7 +141,8 @@ class EmbeddedKafka:
                 f"-XX:ErrorFile={self._crash_file}",
             ]
             self._java_command = [str(find_java()), *options, "-cp", classpath]
-            place = BrokerPlace(LOOPBACK, self.port, self._controller_port or free_port(self.port), self._log_dir)
+            controller_port = self._controller_port or free_port(self.port)
+            place = BrokerPlace(LOOPBACK, self.port, controller_port, self._log_dir, self._quorum)
             with open(self._properties_file, "w", encoding="ascii", opener=open_private) as file:
                 file.write(render_properties(server_properties(place)))
             if self._cluster_id() is None:
@@ -161,6 +173,11 @@ class EmbeddedKafka:
 
     def start(self, timeout_s: float = START_TIMEOUT_S) -> None:
         """Prepare, start the JVM, and block until it answers. Raises EmbeddedKafkaError; nothing runs then."""
+        self.launch()
+        self.wait_for(timeout_s)
+
+    def launch(self) -> None:
+        """Prepare, and start the JVM. Raises EmbeddedKafkaError."""
         if self.is_alive():
             raise RuntimeError("this broker is running already")
         self.prepare()
@@ -177,6 +194,12 @@ class EmbeddedKafka:
         self._process = process
         self._guard = OrphanGuard()
         self._guard.watch(process.pid)
+
+    def wait_for(self, timeout_s: float = START_TIMEOUT_S) -> None:
+        """Block until what was launched answers. Raises EmbeddedKafkaError; nothing runs then."""
+        process = self._process
+        if process is None:
+            raise RuntimeError("launch() comes before wait_for()")
 
         def exit_code(seconds: float) -> int | None:
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -242,7 +265,7 @@ class EmbeddedKafka:
 
     def _format(self) -> None:
         """Give the data directory its cluster id. `--ignore-formatted` also completes a format that was cut short."""
-        identity = base64.urlsafe_b64encode(b"\0" + uuid.uuid4().bytes[1:]).rstrip(b"=").decode()  # no leading dash
+        identity = self._quorum.cluster_id if self._quorum else new_cluster_id()
         tool = ["kafka.tools.StorageTool", "format", "--ignore-formatted", "-t", identity]
         command = [*self._java_command, *tool, "-c", str(self._properties_file)]
         with open_log(self.log_file) as log:
