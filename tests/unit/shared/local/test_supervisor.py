@@ -212,11 +212,13 @@ async def test_a_child_that_ignores_the_signal_is_killed(
     assert supervisor.states()["child"].last_exit_code == -signal.SIGKILL
 
 
-async def test_the_patience_with_a_running_child_can_change(events: Events, spec: Callable[..., ChildSpec]) -> None:
+async def test_the_patience_with_a_running_child_can_change(
+    events: Events, spec: Callable[..., ChildSpec], tmp_path: Path
+) -> None:
     """What it waits for depends on a configuration that may be applied at any time."""
     async with Supervisor(events) as supervisor:
         await supervisor.start(spec(STUBBORN, stop_timeout_s=3600))
-        await events.next("started")
+        await logged(tmp_path / "child.log", "ready")
         supervisor.set_stop_timeout("child", 0.1)
         async with asyncio.timeout(10):
             await supervisor.stop()
