@@ -22,7 +22,7 @@ from services.cli.commands import (
     preview,
     receipts,
     report,
-    report_inbound,
+    report_named,
     schema,
     send,
     status,
@@ -38,6 +38,7 @@ from services.cli.up import up
 from shared.operations.adoption import HOW, AdoptionChoice, start_of
 from shared.operations.errors import OperationError
 from shared.operations.layout_choice import LayoutWish
+from shared.operations.named_reports import REPORTS
 
 app = typer.Typer(
     name="smsgw",
@@ -50,16 +51,11 @@ config_app = typer.Typer(help="The configuration: apply a gateway.yaml, show wha
 topics_app = typer.Typer(help="Topics and their consumer groups; alone, it lists them.", invoke_without_command=True)
 dlq_app = typer.Typer(help="Dead letters: records that could not be processed.", no_args_is_help=True)
 optout_app = typer.Typer(help="Opt-outs: numbers that want no messages.", no_args_is_help=True)
-report_app = typer.Typer(
-    help="Per connector and country: accepted, rejected, submitted, delivered, failed, latency.",
-    invoke_without_command=True,
-)
 schema_app = typer.Typer(help="The contracts.", no_args_is_help=True)
 app.add_typer(config_app, name="config")
 app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(optout_app, name="optout")
-app.add_typer(report_app, name="report")
 app.add_typer(schema_app, name="schema")
 receipts_app = typer.Typer(help="Receipts that belong to no message.", no_args_is_help=True)
 app.add_typer(receipts_app, name="receipts")
@@ -182,28 +178,40 @@ def trace_command(
     finish(trace.run(wish, data_dir))
 
 
-@report_app.callback()
+@app.command("report")
 def report_command(
-    context: typer.Context,
+    name: Annotated[
+        str | None, typer.Argument(help=f"{', '.join(REPORTS)} \\[all at a glance]", show_default=False)
+    ] = None,
+    what: Annotated[
+        str | None, typer.Argument(help="Of which message_id, number or campaign_id", show_default=False)
+    ] = None,
     data_dir: DataDir = None,
-    since: Annotated[str, typer.Option(help="How far back: 90s, 15m, 24h, 7d")] = "24h",
-    campaign: Annotated[str, typer.Option(help="Only messages with this campaign_id")] = "",
+    since: Annotated[
+        str | None, typer.Option(help="Begin: 15m, 24h, 7d ago, or a date or time [24h; of some reports longer]")
+    ] = None,
+    until: Annotated[str | None, typer.Option(help="End: the same \\[now]")] = None,
+    account: Annotated[str, typer.Option(help="Only of this account")] = "",
+    connector: Annotated[str, typer.Option(help="Only over this connector")] = "",
+    country: Annotated[str, typer.Option(help="Only to this country: GB")] = "",
+    campaign: Annotated[str, typer.Option(help="Without a name: only messages with this campaign_id")] = "",
+    step: Annotated[str | None, typer.Option(help="throughput: 1m, 15m, 1h, 1d \\[by the span]")] = None,
+    unclaimed: Annotated[bool, typer.Option("--unclaimed", help="inbound: to numbers that are no account's")] = False,
+    limit: Annotated[int, typer.Option(help="Rows at most", min=1, max=1_000_000)] = 1000,
     as_json: JsonOption = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="A table for programs")] = False,
 ) -> None:
-    """Per connector and country: accepted, rejected, submitted, delivered, failed, latency."""
-    if context.invoked_subcommand is None:
-        finish(report.run(data_dir, since=since, campaign=campaign, as_json=as_json))
-
-
-@report_app.command("inbound")
-def report_inbound_command(
-    data_dir: DataDir = None,
-    since: Annotated[str, typer.Option(help="How far back: 90s, 15m, 24h, 7d")] = "24h",
-    unclaimed: Annotated[bool, typer.Option("--unclaimed", help="Only to numbers that are no account's")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Messages from handsets, by number: whose they are, how many, from how many handsets."""
-    finish(report_inbound.run(data_dir, since=since, unclaimed=unclaimed, as_json=as_json))
+    """What became of messages: by connector and country, or the report that is named (docs/analytics.md)."""
+    if name is None:
+        if as_csv or unclaimed or any((until, account, connector, country, step)):
+            finish(report_named.refuse("only --since, --campaign and --json go without a report's name"))
+        finish(report.run(data_dir, since=since or "24h", campaign=campaign, as_json=as_json))
+    if campaign:
+        finish(report_named.refuse(f"write: smsgw report campaign {campaign}"))
+    typed = report_named.Typed(
+        name, what, since, until, account, connector, country, step, unclaimed=unclaimed, limit=limit
+    )
+    finish(report_named.run(typed, data_dir, as_json=as_json, as_csv=as_csv))
 
 
 OptOutAccount = Annotated[str, typer.Option("--account", help="Of this account [every account]")]

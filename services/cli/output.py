@@ -5,6 +5,8 @@ from outside. What is to have a style says so part by part: `styled`.
 """
 
 import contextlib
+import csv
+import io
 import json
 import os
 import sys
@@ -106,6 +108,26 @@ def print_json_lines(rows: Iterable[Any]) -> None:
     """One object a line."""
     for row in rows:
         print_json(row)
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """A head and a line a row (RFC 4180, but line ends are those of a text). An apostrophe goes before what a
+    spreadsheet would take for a formula; a number is none."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        writer.writerow([_of_csv(cell) for cell in row])
+    sys.stdout.write(text.getvalue())
+    sys.stdout.flush()
+
+
+def _of_csv(cell: Any) -> Any:
+    if not isinstance(cell, str):
+        return "" if cell is None or cell != cell else cell
+    shown = visible(cell)
+    is_formula = shown[:1] in {"=", "+", "-", "@"} and not shown[1:].isdigit()
+    return f"'{shown}" if is_formula else shown
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:

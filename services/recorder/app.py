@@ -2,7 +2,7 @@
 batches."""
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Final
@@ -15,7 +15,17 @@ from services.recorder.clickhouse import ClickHouse, ClickHouseUnavailable
 from services.recorder.migrations import BOOTSTRAP, Migration, MigrationError, ordered, pending
 from services.recorder.patience import SERVICE, Patience
 from services.recorder.recording import Recording
-from services.recorder.rollup import DIRTY_HOURS, REFRESH_HOUR, RollupPlan
+from services.recorder.retention import TABLE_DEFINITIONS, oldest_s, statements_for
+from services.recorder.rollup import (
+    CLOSED_HOUR,
+    DIRTY_HOURS,
+    IN_ONE_GO_MS,
+    MARK_HOUR,
+    NUMBERS,
+    OPEN_HOUR,
+    RollupPlan,
+    open_since_s,
+)
 from shared.kafka.records import Out
 from shared.membership.frame import Application
 from shared.membership.handler import GivenUp, StageConfig, StageHandler
@@ -48,8 +58,12 @@ def steady_ms() -> int:
 class RecorderHandler(StageHandler):
     """Batches of events into ClickHouse, and the hours they touch."""
 
-    def __init__(self, clickhouse: ClickHouse, patience: Patience, plan: RollupPlan, *, unexplained_max: int) -> None:
+    def __init__(
+        self, clickhouse: ClickHouse, patience: Patience, plan: RollupPlan, *, unexplained_max: int, keep_days: int = 0
+    ) -> None:
+        """`keep_days`: for how many days messages are kept; 0: for ever."""
         self._clickhouse = clickhouse
+        self._keep_days = keep_days
         self._patience = patience
         self._recording = Recording(clickhouse, patience, unexplained_max)
         self._plan = plan
@@ -73,16 +87,48 @@ class RecorderHandler(StageHandler):
         """Recompute what is due; a failure only makes it due again: events come first."""
         began_ms = steady_ms()
         hours: tuple[int, ...] = ()
+        time_s = now_ms() // 1000
         try:
-            found = await self._clickhouse.rows(DIRTY_HOURS, {"back_s": self._plan.back_s(began_ms)})
-            hours = self._plan.choose((int(row[0]) for row in found), began_ms, now_ms() // 1000)
-            for hour_s in hours:
-                await self._clickhouse.execute(REFRESH_HOUR, {"hour_s": hour_s})
+            limits = {"open_s": open_since_s(time_s), "oldest_s": oldest_s(self._keep_days, time_s)}
+            found = await self._clickhouse.rows(DIRTY_HOURS, limits)
+            is_numbered = {int(hour_s): bool(numbered) for hour_s, numbered in found}
+            hours = self._plan.choose(is_numbered, began_ms, time_s)
+            for place, hour_s in enumerate(hours):
+                if steady_ms() - began_ms > IN_ONE_GO_MS:
+                    self._plan.put_back(hours[place:], steady_ms())
+                    break
+                is_closed = hour_s < open_since_s(time_s)
+                await roll_up(self._clickhouse, hour_s, is_closed=is_closed, is_numbered=is_numbered.get(hour_s, True))
         except ClickHouseUnavailable as error:
             log.warning("the roll-up has to wait: %s", error)
-            self._plan.failed(hours, steady_ms())
+            self._plan.put_back(hours, steady_ms())
         else:
             self._plan.done(began_ms, steady_ms())
+
+
+async def roll_up(clickhouse: ClickHouse, hour_s: int, *, is_closed: bool, is_numbered: bool = True) -> None:
+    """Recompute an hour. Raises ClickHouseUnavailable: some of it is done then, and it is still due.
+
+    `is_numbered`: the numbers of its messages are in the index already.
+    """
+    began_ms = steady_ms()
+    statements = CLOSED_HOUR if is_closed else OPEN_HOUR
+    for statement in statements if is_numbered else (NUMBERS, *statements):
+        await clickhouse.execute(statement, {"hour_s": hour_s})
+    took = {"hour_s": hour_s, "is_closed": int(is_closed), "took_ms": steady_ms() - began_ms}
+    await clickhouse.execute(MARK_HOUR, took)
+
+
+async def apply_retention(clickhouse: ClickHouse, retention: Mapping[str, int]) -> list[str]:
+    """See to it that ClickHouse keeps each table for as long as is said; returns the tables that were changed.
+
+    Raises ClickHouseUnavailable.
+    """
+    found = {str(name): str(sql) for name, sql in await clickhouse.rows(TABLE_DEFINITIONS)}
+    changes = statements_for(retention, found)
+    for statement in changes.values():
+        await clickhouse.execute(statement)
+    return list(changes)
 
 
 def known_migrations() -> tuple[Migration, ...]:
@@ -125,10 +171,14 @@ async def lifespan(app: Application) -> AsyncIterator[None]:
     try:
         try:
             names = await patience.until_done(lambda: migrate(clickhouse))
+            retention = settings.retention
+            changed = await patience.until_done(lambda: apply_retention(clickhouse, retention))
         except MigrationError as error:
             raise CannotGoOn(str(error)) from error
         if names:
             log.info("migrations applied: %s", ", ".join(names))
+        if changed:
+            log.info("for how long tables are kept was changed: %s", ", ".join(changed))
         service.set_assignment(_CLICKHOUSE, [])
         config = StageConfig(
             RECORDER_GROUP,
@@ -138,7 +188,10 @@ async def lifespan(app: Application) -> AsyncIterator[None]:
             collect_bytes=COLLECT_BYTES,
         )
         plan, limit = RollupPlan(steady_ms()), settings.internal_errors_max
-        app.add(Stage(service, config, RecorderHandler(clickhouse, patience, plan, unexplained_max=limit)))
+        handler = RecorderHandler(
+            clickhouse, patience, plan, unexplained_max=limit, keep_days=retention.get("messages", 0)
+        )
+        app.add(Stage(service, config, handler))
         yield
     finally:
         await clickhouse.close()

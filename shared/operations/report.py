@@ -1,9 +1,8 @@
-"""Edge: the numbers of any day, from the views that every analyst has."""
+"""Edge: the numbers of any day at a glance, from the views that every analyst has."""
 
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from clickhouse_connect.driver.client import Client
@@ -31,27 +30,6 @@ _REASONS: Final = f"""
 SELECT status, reason, count() AS messages FROM sms.message_state
 WHERE {_CHOSEN} AND reason != '' GROUP BY status, reason ORDER BY status, messages DESC
 """  # noqa: S608  # no outside text in it
-
-
-_INBOUND: Final = """
-SELECT to, connector_id, account_id, uniqExact(substring(detail, 7, 36)) AS messages, uniqExact(sender) AS handsets,
-       max(occurred_at) AS last_at
-FROM sms.events WHERE event = 'inbound' AND occurred_at >= now64(3) - toIntervalSecond({seconds:UInt32})
-AND (NOT {unclaimed:Bool} OR account_id = '')
-GROUP BY to, connector_id, account_id ORDER BY messages DESC, to, connector_id LIMIT 1000
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class InboundNumbers:
-    """Messages from handsets to one number over one connector; `account_id` is empty where they are nobody's."""
-
-    to: str
-    connector_id: str
-    account_id: str
-    messages: int
-    handsets: int
-    last_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +78,6 @@ def read_report(settings: ClickHouseSettings, seconds: int, campaign_id: str = "
             [ConnectorNumbers(**row) for row in _rows(client, _BY_CONNECTOR, chosen)],
             [ReasonCount(**row) for row in _rows(client, _REASONS, chosen)],
         )
-
-
-def read_inbound_numbers(settings: ClickHouseSettings, seconds: int, *, unclaimed: bool) -> list[InboundNumbers]:
-    """The messages from handsets of the last `seconds`, by number; only those of nobody with `unclaimed`. Blocks;
-    raises `Unreachable`."""
-    with closing(clickhouse(settings)) as client, clickhouse_errors(settings):
-        return [InboundNumbers(**row) for row in _rows(client, _INBOUND, {"seconds": seconds, "unclaimed": unclaimed})]
 
 
 def _rows(client: Client, sql: str, chosen: dict[str, Any]) -> Iterable[Mapping[str, Any]]:

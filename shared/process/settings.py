@@ -13,6 +13,10 @@ _ADDRESS = re.compile(r"(\[[0-9a-fA-F:.]+\]|[^\s:/@\[\]]+)(?::(\d{1,5}))?")
 _INSTANCE = re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9_.-]{0,39})?")
 _INSTANCE_FORM = "at most 40 letters, digits, and the signs _ . -, the first one a letter or digit"
 
+KEPT = ("events", "messages", "numbers", "hours", "minutes")
+"""What `SMSGW_CLICKHOUSE_RETENTION` may name."""
+RETENTION_DAYS_MAX = 36_500
+
 _SHOWN_MAX = 60
 """Characters of a wrong value that a sentence repeats."""
 
@@ -62,6 +66,9 @@ class Settings(ClickHouseSettings):
     instance: str = ""
     http_host: str = Field(default="", description="Address of health and metrics; empty = all of this machine's")
     http_port: int = Field(default=0, ge=0, le=65_535, description="Health and metrics; 0 = any free port")
+    clickhouse_retention: str = Field(
+        default="", description="For how many days the recorder lets ClickHouse keep what, as in events=90,hours=1100"
+    )
     leave_groups: bool = Field(default=False, description="On a stop, leave the consumer groups for good")
     internal_errors_max: int = Field(
         default=20, ge=1, description="Records in a row that may end in a mistake of ours before the consumer stops"
@@ -105,10 +112,34 @@ class Settings(ClickHouseSettings):
             raise ValueError(f"{shown} is no instance id: {_INSTANCE_FORM}")
         return value
 
+    @field_validator("clickhouse_retention")
+    @classmethod
+    def _retention(cls, value: str) -> str:
+        _days_by_name(value)
+        return value
+
+    @property
+    def retention(self) -> dict[str, int]:
+        """Days by what is kept; what is not named is kept for ever."""
+        return _days_by_name(self.clickhouse_retention)
+
     @property
     def static(self) -> bool:
         """Whether this process has a lasting identity in its consumer groups."""
         return self.instance != ""
+
+
+def _days_by_name(value: str) -> dict[str, int]:
+    """`events=90,hours=1100`; raises ValueError."""
+    found = {}
+    for part in filter(None, (part.strip() for part in value.split(","))):
+        name, _, days = part.partition("=")
+        if name not in KEPT:
+            raise ValueError(f"{part[:_SHOWN_MAX]!r}: write NAME=DAYS with a name of {', '.join(KEPT)}")
+        if not (days.isascii() and days.isdigit() and 2 <= int(days) <= RETENTION_DAYS_MAX):
+            raise ValueError(f"{part[:_SHOWN_MAX]!r}: days are a number from 2 to {RETENTION_DAYS_MAX}")
+        found[name] = int(days)
+    return found
 
 
 def read_settings(**overrides: object) -> Settings:

@@ -73,6 +73,10 @@ class Database:
     async def all(self, query: str) -> list[Row]:
         return list(self._client.query(query).named_results())
 
+    async def rows_read(self, query: str) -> int:
+        """Rows of tables that a query reads."""
+        return int(self._client.query(query).summary["read_rows"])
+
     async def one(self, view: str, message_id: str) -> Row:
         rows = await self.all(f"SELECT * FROM sms.{view} WHERE message_id = '{message_id}'")
         assert len(rows) == 1, rows

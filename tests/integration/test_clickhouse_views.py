@@ -158,6 +158,14 @@ class TestMessages:
             assert "PrimaryKey" in text, text
             assert "Keys:" in text, text
 
+    async def test_who_asks_for_a_time_reads_no_other(self, database: Database) -> None:
+        story = Story().accepted().submitted()
+        await database.clickhouse.insert(story.events)
+        assert (await moments(database, "segment_state", story))[0] == 0
+        for view in ("message_state", "segment_state", "missing_receipts", "events"):
+            assert await database.rows_read(f"SELECT * FROM sms.{view} WHERE accepted_at > now() + 86400") == 0, view
+            assert await database.rows_read(f"SELECT * FROM sms.{view} WHERE accepted_at > now() - 86400") > 0, view
+
 
 class TestWatching:
     """sms.missing_receipts, sms.stuck_messages, sms.connector_health."""
@@ -360,7 +368,11 @@ async def handler_at_work(database: Database) -> Callable[[Sequence[bytes]], Awa
 
 async def moments(database: Database, view: str, story: Story) -> tuple[int, ...]:
     """The times of a message's row, in milliseconds after it was accepted."""
-    names = {"message_state": "accepted_at submitted_at finished_at", "missing_receipts": "submitted_at deadline_at"}
+    names = {
+        "message_state": "accepted_at submitted_at finished_at",
+        "missing_receipts": "submitted_at deadline_at",
+        "segment_state": "accepted_at submitted_at",
+    }
     columns = ", ".join(f"toUnixTimestamp64Milli({name}) - {story.at_ms}" for name in names[view].split())
     [row] = await database.clickhouse.rows(f"SELECT {columns} FROM sms.{view} WHERE message_id = '{story.message_id}'")
     return row

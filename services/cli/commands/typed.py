@@ -1,7 +1,8 @@
-"""Pure: what people type: lengths of time, message ids."""
+"""Pure: what people type: lengths of time, moments, message ids."""
 
 import re
 import uuid
+from datetime import datetime
 from typing import Final
 
 from shared.operations.errors import Invalid
@@ -15,6 +16,19 @@ def seconds_of(since: str) -> int:
     if not matched:
         raise Invalid(f"--since: {since!r} is no length of time", "write 90s, 15m, 24h or 7d")
     return int(matched[1]) * _UNITS[matched[2]]
+
+
+def moment_of(option: str, typed: str, now_s: int) -> int:
+    """Epoch seconds of `24h` (ago), or of a date or time (`2026-11-30`, `2026-11-30T14:05`, of this machine's zone
+    where it names none); raises `Invalid` that names the option."""
+    if matched := re.fullmatch(r"(\d{1,6})([smhd])", typed):
+        return now_s - int(matched[1]) * _UNITS[matched[2]]
+    try:
+        return int(datetime.fromisoformat(typed).timestamp())
+    except (ValueError, OverflowError):
+        raise Invalid(
+            f"{option}: {typed!r} is no moment", "write 15m, 24h or 7d (ago), or 2026-11-30 or 2026-11-30T14:05"
+        ) from None
 
 
 def message_id_of(typed: str) -> str:

@@ -150,6 +150,7 @@ class InboundTeller:
             sender=message.sender,
             to=message.to,
             segments=message.total,
+            reason=understood.wish or "",
             detail="; ".join(detail),
         )
 

@@ -7,7 +7,7 @@ import pytest
 
 from schemas.gateway.accounts import Account
 from schemas.optouts import OptOut
-from schemas.topics import CONFIG_OPTOUTS, INBOUND_PARTS, MT_REQUESTS
+from schemas.topics import CONFIG_OPTOUTS, INBOUND_PARTS, LIFECYCLE_EVENTS, MT_REQUESTS
 from services.correlator.inbound.answers import IN_A_ROW_MAX, REPLY_GAP_MS, SILENCE_MS
 from services.correlator.inbound.claims import Claims
 from services.correlator.inbound.cycle import TIMEOUT_MS
@@ -100,6 +100,14 @@ def test_stop_ends_what_comes_from_the_number_and_from_the_name_that_cannot_be_a
     assert opt_outs(made) == [("shop|60777|447700900123", True), ("shop|SHOP|447700900123", True)]
     (record, _) = (OptOut.from_json(out.value or b"") for out in made.outs if out.topic == CONFIG_OPTOUTS)
     assert (record.account_id, record.sender, record.to, record.source) == ("shop", "60777", "447700900123", "handset")
+
+
+@pytest.mark.parametrize(("text", "reason"), [(b"STOP", "stop"), (b"start", "start"), (b"help", "help"), (b"hi", "")])
+def test_the_event_says_what_the_handset_wishes(text: bytes, reason: str) -> None:
+    made = handsets()
+    made.send(text)
+    (event,) = (orjson.loads(out.value or b"") for out in made.outs if out.topic == LIFECYCLE_EVENTS)
+    assert event.get("reason", "") == reason
 
 
 def test_ingress_honours_it_and_lets_the_confirmation_pass() -> None:

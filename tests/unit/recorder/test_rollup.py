@@ -1,6 +1,6 @@
 """Unit tests of when hours are recomputed."""
 
-from services.recorder.rollup import LOOK_BACK_S, OLD_EVERY_MS, OVERLAP_S, REFRESH_MS, SHARE, RollupPlan
+from services.recorder.rollup import HOURS_MAX, OLD_EVERY_MS, REFRESH_MS, SHARE, RollupPlan, open_since_s
 
 HOUR = 1_800_000_000
 TIME_S = HOUR + 30 * 60
@@ -16,10 +16,9 @@ def begun() -> RollupPlan:
     return plan
 
 
-def test_the_first_look_is_due_at_once_and_goes_back_a_day() -> None:
+def test_the_first_look_is_due_at_once() -> None:
     plan = RollupPlan(NOW)
     assert plan.due_at_ms() == NOW
-    assert plan.back_s(NOW) == LOOK_BACK_S
     assert plan.choose([OLD, HOUR], NOW, TIME_S) == (HOUR, OLD)
 
 
@@ -33,7 +32,6 @@ def test_changes_are_due_together() -> None:
     plan.changed(NOW + 1000)
     plan.changed(NOW + 5000)
     assert plan.due_at_ms() == NOW + 1000 + REFRESH_MS
-    assert plan.back_s(NOW + 5000) == 5 + OVERLAP_S
 
 
 def test_an_expensive_recomputation_is_followed_by_a_long_rest() -> None:
@@ -56,6 +54,23 @@ def test_what_failed_stays_due() -> None:
     plan = begun()
     plan.changed(NOW)
     hours = plan.choose([HOUR], NOW + 10_000, TIME_S + 10)
-    plan.failed([*hours, OLD], NOW + 11_000)
+    plan.put_back([*hours, OLD], NOW + 11_000)
     assert plan.due_at_ms() == NOW + 11_000 + REFRESH_MS
     assert plan.choose([], NOW + 30_000, TIME_S + 30) == (HOUR, OLD)
+
+
+def test_this_hour_and_the_last_are_open() -> None:
+    assert open_since_s(TIME_S) == HOUR - 3600
+    assert open_since_s(HOUR) == HOUR - 3600
+    assert open_since_s(HOUR - 1) == HOUR - 7200
+
+
+def test_many_hours_are_recomputed_in_several_goes_the_newest_first() -> None:
+    plan = RollupPlan(NOW)
+    dirty = [HOUR - 3600 * age for age in range(HOURS_MAX + 10)]
+    assert plan.choose(dirty, NOW, TIME_S) == tuple(dirty[:HOURS_MAX])
+    plan.done(NOW, NOW + 1000)
+    due_ms = plan.due_at_ms()
+    assert due_ms == NOW + 1000 + 1000 * SHARE, "events come first"
+    assert plan.choose([], due_ms, TIME_S) == tuple(dirty[HOURS_MAX:])
+    assert plan.due_at_ms() is None
