@@ -6,6 +6,11 @@ ALTER TABLE sms.event_log MODIFY SETTING max_compress_block_size = 131072;
 
 ALTER TABLE sms.message_log MODIFY SETTING max_compress_block_size = 131072;
 
+-- Of an id, seven octets tell nothing new beside its neighbours: a quarter less room. What is there follows with merges.
+ALTER TABLE sms.event_log MODIFY COLUMN message_id UUID CODEC(ZSTD(1)), MODIFY COLUMN event_id UUID CODEC(ZSTD(1));
+
+ALTER TABLE sms.message_log MODIFY COLUMN message_id UUID CODEC(ZSTD(1));
+
 -- When events of the messages of an hour were first and last recorded. The recorder finds here what it has to roll up.
 -- first_at 1970: there were messages of the hour before this table.
 CREATE TABLE IF NOT EXISTS sms.hour_touched

@@ -63,7 +63,7 @@ def test_ours_can_be_repeated() -> None:
     """What makes a migration that was interrupted harmless."""
     repeatable = (
         r"CREATE TABLE IF NOT EXISTS|CREATE MATERIALIZED VIEW IF NOT EXISTS|CREATE OR REPLACE VIEW"
-        r"|ALTER TABLE \S+ (ADD COLUMN IF NOT EXISTS|ADD INDEX IF NOT EXISTS|MODIFY QUERY|MODIFY SETTING)\s"
+        r"|ALTER TABLE \S+ (ADD COLUMN IF NOT EXISTS|ADD INDEX IF NOT EXISTS|MODIFY (QUERY|SETTING|COLUMN))\s"
         r"|INSERT INTO sms\.hour_touched\s"  # their repeats collapse
     )
     statements = [statement for migration in known_migrations() for statement in migration.statements]
