@@ -12,7 +12,7 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
@@ -37,10 +37,15 @@ class PlainConsole(Console):
         return Text(visible(text), style=style, justify=justify, overflow=overflow)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """The net below: what a library made of a string by itself, without `render_str`."""
+        """The net below: what a library made of a string by itself, without `render_str`. Line ends that a text did not
+        have are those of its wrapping."""
+        wrapped = isinstance(renderable, Text) and "\n" not in renderable.plain
         for segment in super().render(renderable, options):
             if segment.control or segment.text == "\n":
                 yield segment
+            elif wrapped:
+                lines = map(visible, segment.text.split("\n"))
+                yield Segment("\n".join(lines), segment.style)
             else:
                 yield Segment(visible(segment.text), segment.style)
 
@@ -130,14 +135,23 @@ def _of_csv(cell: Any) -> Any:
     return f"'{shown}" if is_formula else shown
 
 
-def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]], *, right: Sequence[str] = ()) -> Table:
-    """A plain table; the columns named in `right` are numbers. Cells are shown as text, whatever is in them."""
+def table(
+    title: str,
+    columns: Sequence[str],
+    rows: Iterable[Sequence[Any]],
+    *,
+    right: Sequence[str] = (),
+    whole: Sequence[str] = (),
+) -> Table:
+    """A plain table; the columns named in `right` are numbers, those in `whole` stay on one line where others can give
+    way. Cells are shown as text, whatever is in them."""
     made = Table(
         title=styled((title, "bold")) if title else None, title_justify="left", box=None, pad_edge=False,
         header_style="dim",
     )  # fmt: skip
     for column in columns:
-        made.add_column(styled(column), justify="right" if column in right else "left", overflow="fold")
+        justify: Literal["left", "right"] = "right" if column in right else "left"
+        made.add_column(styled(column), justify=justify, overflow="fold", no_wrap=column in whole)
     for row in rows:
         made.add_row(*[styled("" if cell is None else str(cell)) for cell in row])
     return made

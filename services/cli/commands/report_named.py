@@ -1,10 +1,12 @@
 """Edge: `smsgw report NAME`: tables, pictures, JSON or CSV."""
 
 import asyncio
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+from uuid import UUID
 
 from services.cli.commands.report_pictures import picture_of
 from services.cli.commands.typed import message_id_of, moment_of
@@ -14,6 +16,9 @@ from services.cli.runtime import find_clickhouse
 from shared.operations.errors import Invalid
 from shared.operations.named_reports import FOR_EVER_S, Found, NamedReport, Question, named, read_named_report, step_for
 from shared.process.clock import now_ms
+
+_NUMBER: Final = re.compile(r"\d{1,20}", re.ASCII)
+_COUNTRY: Final = re.compile(r"[A-Za-z]{2}", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,10 @@ def question_of(typed: Typed, now_s: int) -> Question:
         raise Invalid(f"which {report.what}?", f"smsgw report {typed.name} {report.what.upper()}")
     if typed.unclaimed and typed.name != "inbound":
         raise Invalid("--unclaimed is for the report inbound")
+    if typed.step and typed.name != "throughput":
+        raise Invalid("--step is for the report throughput")
+    if typed.country and not _COUNTRY.fullmatch(typed.country):
+        raise Invalid(f"--country: {typed.country!r} is no country code", "write two letters, as GB")
     since_s = moment_of("--since", typed.since, now_s) if typed.since else now_s - report.since_s
     until_s = moment_of("--until", typed.until, now_s) if typed.until else FOR_EVER_S
     if since_s >= until_s:
@@ -69,7 +78,9 @@ def question_of(typed: Typed, now_s: int) -> Question:
     if typed.name == "message":
         what = message_id_of(what)
     if typed.name == "number":
-        what = what.removeprefix("+").replace(" ", "")
+        what = re.sub(r"[ ().-]", "", what).removeprefix("+")
+        if not _NUMBER.fullmatch(what):
+            raise Invalid(f"{typed.what!r} is no number", "write it with its country code: 447700900123")
     return Question(
         since_s, until_s, what, typed.account, typed.connector, typed.country, typed.unclaimed,
         _step_s(typed.step, min(until_s, now_s) - since_s), typed.limit,
@@ -88,12 +99,21 @@ def _step_s(typed: str | None, span_s: int) -> int:
 def _show(name: str, report: NamedReport, question: Question, found: Found) -> None:
     title = f"{report.title}: {question.what}" if question.what else report.title
     if not found.rows:
-        console.print(f"{title}: nothing in this span")
+        choices = {"account": question.account, "connector": question.connector, "country": question.country}
+        chosen = ", ".join(f"{choice} {value}" for choice, value in choices.items() if value)
+        console.print(f"{title}: nothing in this span{chosen and f' for {chosen}'}")
         return
-    numbers = [column for place, column in enumerate(found.columns) if _is_number(found.rows[0][place])]
-    rows = [[_short(cell) for cell in row] for row in found.rows]
-    console.print(table(title, [column.replace("_", " ") for column in found.columns], rows,
-                        right=[column.replace("_", " ") for column in numbers]))  # fmt: skip
+    heads = [column.replace("_", " ") for column in found.columns]
+    first = dict(zip(heads, found.rows[0], strict=True))
+    console.print(
+        table(
+            title,
+            heads,
+            [[_short(cell, head) for cell, head in zip(row, heads, strict=True)] for row in found.rows],
+            right=[head for head, cell in first.items() if _is_number(cell)],
+            whole=[head for head, cell in first.items() if isinstance(cell, datetime | UUID)],
+        )
+    )
     if len(found.rows) == question.limit:
         console.print(f"the first {question.limit} rows; --limit for more")
     for line in picture_of(name, found, console.width):
@@ -104,13 +124,15 @@ def _is_number(cell: Any) -> bool:
     return isinstance(cell, int | float) and not isinstance(cell, bool)
 
 
-def _short(cell: Any) -> Any:
-    """For people: local time to the second, yes and no."""
+def _short(cell: Any, head: str) -> Any:
+    """For people: local time to the second, whole milliseconds, yes and no."""
     if isinstance(cell, datetime):
         return _utc(cell).astimezone().strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return "" if cell is None or cell != cell else cell
+    if cell is None or cell != cell:
+        return ""
+    return round(cell) if isinstance(cell, float) and head.endswith(" ms") else cell
 
 
 def _told(cell: Any) -> Any:

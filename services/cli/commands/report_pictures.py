@@ -28,8 +28,11 @@ def picture_of(name: str, found: Found, width: int) -> list[str]:
         return _bars("p95 in ms", labels, columns["p95_ms"], room)
     if name == "errors":
         words = zip(columns["connector_id"], columns["smsc_error"], columns["reason"], strict=True)
-        labels = [" ".join(filter(None, some)) for some in words]
-        return _bars("messages by error", labels, columns["messages"], room)
+        counts: dict[str, int] = {}  # a failed message and one that was delivered in part have the same error
+        for some, messages in zip(words, columns["messages"], strict=True):
+            label = " ".join(filter(None, some))
+            counts[label] = counts.get(label, 0) + messages
+        return _bars("messages by error", list(counts), list(counts.values()), room)
     return []
 
 

@@ -1,12 +1,14 @@
 """Edge: times for people, and output that nobody reads any more."""
 
+import io
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-from services.cli.output import clock_time
+from services.cli.output import PlainConsole, clock_time, table
 from shared.operations.spans import span
 
 
@@ -57,3 +59,23 @@ app.app = command
 app.main()
 """
     assert run_into_closed_pipe(program).stderr == b""
+
+
+def shown(width: int, whole: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """The lines of a table of one row: what stands in the first column and in the second."""
+    file = io.StringIO()
+    made = table("", ["id", "text"], [["0123456789ab", "one two three\x1b[2J four\nfive"]], whole=whole)
+    PlainConsole(file=file, width=width).print(made)
+    head, *lines = file.getvalue().splitlines()
+    second = head.index("text")
+    return [(line[:second].strip(), line[second:].strip()) for line in lines]
+
+
+def test_a_cell_that_does_not_fit_goes_on_below() -> None:
+    ids, texts = zip(*shown(24), strict=True)
+    assert "".join(ids) == "0123456789ab"
+    assert "".join(texts).replace(" ", "") == r"onetwothree\x1b[2Jfour\nfive"
+
+
+def test_a_column_that_is_to_stay_whole_does_where_another_can_give_way() -> None:
+    assert [first for first, _ in shown(24, ["id"])][:2] == ["0123456789ab", ""]

@@ -28,6 +28,8 @@ def test_a_span_is_in_times_ago_or_in_dates() -> None:
         Typed("nonsense"), Typed("delivery", "what"), Typed("message"), Typed("number"), Typed("message", "no-uuid"),
         Typed("delivery", since="yesterday"), Typed("delivery", until="24"), Typed("delivery", since="1h", until="2h"),
         Typed("senders", unclaimed=True), Typed("throughput", step="30s"), Typed("throughput", step="2026-11-30"),
+        Typed("delivery", step="5m"), Typed("delivery", country="Germany"), Typed("number", "\x1b[2J44"),
+        Typed("number", "nobody"),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant(typed: Typed) -> None:
@@ -70,3 +72,10 @@ def test_bars_are_as_long_as_their_numbers() -> None:
     assert [line.count("█") for line in lines[2:]] == [40, 20, 0]
     assert picture_of("segments", Found(found.columns, found.rows[:1]), 64) == []
     assert picture_of("delivery", found, 64) == []
+
+
+def test_a_bar_is_one_error_however_messages_ended() -> None:
+    columns = ("connector_id", "smsc_error", "reason", "status", "messages")
+    rows = [("a", "1", "x", "undeliverable", 6), ("a", "1", "x", "partially_delivered", 4), ("b", "2", "y", "", 5)]
+    lines = picture_of("errors", Found(columns, list(rows)), 64)
+    assert [(line[:5], line.count("█")) for line in lines[2:]] == [("a 1 x", 40), ("b 2 y", 20)]
