@@ -34,6 +34,11 @@ DLQ_REPLAY_TRANSACTIONS: Final = "smsgw-dlq-replay"
 """The `transactional.id` of whoever replays dead letters: one operator at a time, on whatever machine."""
 
 
+def barrier_group(number: int) -> str:
+    """A group without members that commits nothing but barriers (`shared/kafka/coordinator_barrier.py`)."""
+    return f"smsgw-barrier-{number}"
+
+
 def static_member(group: str, instance: str) -> str:
     """The `group.instance.id` of a process: its partitions wait for it while it restarts."""
     return f"{group}-{instance}"

@@ -3,7 +3,7 @@
 A transaction's offsets and its records become visible one after the other, each when its own partition has the marker.
 aiokafka asks in version 3, which answers with the offsets before a transaction that has committed already: whoever
 takes over with them reads records again that were worked off. Version 7 (Kafka 2.5) can be told to wait
-(`require_stable`).
+(`require_stable`). And the coordinator must be one that knows all it has written (`coordinator_barrier.py`).
 """
 
 import asyncio
@@ -33,6 +33,7 @@ from aiokafka.protocol.types import (
 
 from shared.kafka import seam
 from shared.kafka.client import administering
+from shared.kafka.coordinator_barrier import until_whole
 from shared.kafka.errors import KafkaUnavailable
 from shared.kafka.produce import TRANSACTION_TIMEOUT_MS
 from shared.process.settings import Settings
@@ -116,12 +117,14 @@ class _StableOffsets(Request[_RequestV7]):  # type: ignore[misc]  # as above
 
 
 async def stable_offsets(admin: AIOKafkaAdminClient, group: str, timeout_s: float) -> Committed:
-    """What `group` has committed, once no transaction is about to change it. Partitions without a commit are left out.
+    """What `group` has committed, once no transaction is about to change it, by a coordinator that knows all it has
+    written. Partitions without a commit are left out.
 
     Raises `UnstableOffsets` when that took too long, and `KafkaError`.
     """
     try:
         async with asyncio.timeout(timeout_s):
+            await until_whole(admin, group)
             while True:
                 with suppress(*_BEING_MADE_OR_MOVED):
                     answer = await seam.ask_coordinator(admin, group, _StableOffsets(group))

@@ -13,8 +13,8 @@ class Inherited:
     """The partitions of an assignment as their predecessors left them.
 
     `offsets`: the next record to work on. `marks`: of the last commit, where there was one. `ends`: behind the last
-    record that a predecessor can have read. A transactional stage inherits nothing by this way: its handler asks for
-    itself, once it has read its changelog.
+    record that a predecessor can have read. Of a transactional stage there are `offsets` alone: what is not committed
+    is not written either.
     """
 
     partitions: frozenset[TopicPartition]

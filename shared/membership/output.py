@@ -224,7 +224,7 @@ class InTransactions:
         committed = await committed_with_metadata(self._settings, self._member.group)
         places = await self._beginnings.places(partitions, committed)
         await self._beginnings.claim_new(self._member, places, committed, lambda _: "")
-        return Inherited(partitions)
+        return Inherited(partitions, places)
 
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         if not outs and not offsets:

@@ -10,13 +10,13 @@ import contextlib
 import logging
 import secrets
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.abc import ConsumerRebalanceListener
-from aiokafka.errors import KafkaError
+from aiokafka.errors import IllegalStateError, KafkaError
 
 from schemas.groups import transactional_id, writer_id
 from shared.kafka.client import poll, set_collecting
@@ -59,6 +59,10 @@ class Stage:
         self._passed_at_s = monotonic_s()
         self._in_hand = False
         """A batch was taken and is not known to be done."""
+        self._first: dict[TopicPartition, int] = {}
+        """The first offset that was taken of each partition in the generation of the batch."""
+        self._seeks = 0
+        self._batch_seeks = 0
 
     # -- life, as its subscriber has it ------------------------------------------------------------------------------
 
@@ -135,7 +139,7 @@ class Stage:
             return ()  # of the old assignment: they come again from the committed offset
         if found:
             # here and not before the poll: one that began before a rebalance may return records of the new assignment
-            self._batch_generation = self._member.generation
+            self._note_batch(found)
             if self._config.collect_ms:
                 set_collecting(consumer, self._config.collect_ms, self._config.collect_bytes)
             return tuple(chain.from_iterable(found.values()))
@@ -143,6 +147,14 @@ class Stage:
             set_collecting(consumer, 0)
         await self._when_idle()
         return ()
+
+    def _note_batch(self, found: Mapping[TopicPartition, list[ConsumerRecord]]) -> None:
+        if self._batch_generation != self._member.generation:
+            self._batch_generation = self._member.generation
+            self._first.clear()
+        self._batch_seeks = self._seeks
+        for tp, records in found.items():
+            self._first.setdefault(tp, records[0].offset)
 
     def _wait_ms(self) -> int:
         """Until the next thing to do without a record: a commit, or what the handler has due."""
@@ -171,9 +183,10 @@ class Stage:
     async def on_batch(self, records: Sequence[ConsumerRecord]) -> None:
         """Handle a batch. Nothing may escape: FastStream would log it and go on with the next one."""
         try:
-            generation = self._batch_generation
+            generation, seeks = self._batch_generation, self._batch_seeks
             await self._member.restored.wait()
-            await self._handle(records, generation)
+            if seeks == self._seeks:
+                await self._handle(records, generation)
         except GivenUp as reason:
             log.warning("%s: a batch was given up: %s", self._config.group, reason)
         except asyncio.CancelledError:
@@ -232,7 +245,26 @@ class Stage:
 
     async def restore(self, assignment: Assignment) -> None:
         """Nobody else writes for these partitions any more; then what the handler restores."""
-        await self._handler.assigned(await self._output.take_over(assignment.partitions))
+        inherited = await self._output.take_over(assignment.partitions)
+        self._seek(await self._member.attached(), inherited.offsets)
+        await self._handler.assigned(inherited)
+
+    def _seek(self, consumer: AIOKafkaConsumer, places: Mapping[TopicPartition, int]) -> None:
+        """Read from `places`, where aiokafka has begun before them: it neither waits for transactions nor asks whether
+        the coordinator knows all (`shared/kafka/committed_offsets.py`). A batch that it took there is dropped.
+
+        It cannot have begun behind them, and where it has begun there nothing is disturbed: a fetch may be held back.
+        """
+        first = self._first if self._batch_generation == self._member.generation else {}
+        wrong = []
+        for tp, place in places.items():
+            position = position_of(consumer, tp) if tp in consumer.assignment() else place
+            if position is None or min(position, first.get(tp, position)) < place:
+                wrong.append(tp)
+        for tp in wrong:
+            with contextlib.suppress(IllegalStateError):  # given away just now: a take-over will seek again
+                consumer.seek(tp, places[tp])
+        self._seeks += bool(wrong)
 
     def lag(self) -> int:
         """Records behind the end of the assigned partitions, as far as the last fetch knows.

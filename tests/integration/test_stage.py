@@ -3,16 +3,19 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from itertools import chain
 from pathlib import Path
 
 import pytest
-from aiokafka import AIOKafkaProducer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, ConsumerRecord, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin import NewTopic as KafkaTopic
 from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka.consumer.group_coordinator import GroupCoordinator
 
-from shared.kafka.client import MAX_POLL_INTERVAL_MS, consuming
+from shared.kafka.client import MAX_POLL_INTERVAL_MS, administering, consuming
 from shared.kafka.committed_offsets import committed_with_metadata
+from shared.kafka.coordinator_barrier import OFFSETS_TOPIC, offsets_partition, sibling
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
@@ -310,6 +313,57 @@ async def test_committed_offsets_are_those_after_a_transaction_that_is_under_way
     await (producer.commit() if commits else producer.abort())
     assert await asyncio.wait_for(asking, 30) == {place: (9, "") if commits else (5, "five")}
     await producer.stop()
+
+
+async def test_what_aiokafka_is_told_of_committed_offsets_is_not_believed(
+    kafka_bootstrap: str,
+    topics: tuple[str, str],
+    tmp_path: Path,
+    unique_name: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A broker that has just come back may say that nothing is committed (`coordinator_barrier.py`)."""
+    source, target = topics
+    config = StageConfig(unique_name("group"), (source,))
+    await _produce(kafka_bootstrap, source, 10)
+    service, handler = _service(kafka_bootstrap, tmp_path), Copy(target)
+    async with _running(service, Stage(service, config, handler)) as task:
+        await _until(lambda: handler.seen == 10, task)
+
+    async def nothing(self: GroupCoordinator, partitions: Iterable[TopicPartition]) -> dict[TopicPartition, object]:
+        return {}
+
+    monkeypatch.setattr(GroupCoordinator, "_do_fetch_commit_offsets", nothing)
+    service, handler = _service(kafka_bootstrap, tmp_path), Copy(target)
+    async with _running(service, Stage(service, config, handler)) as task:
+        await _until(lambda: service.ready, task)
+        await _produce(kafka_bootstrap, source, 2, start=10)
+        await _until(lambda: handler.seen >= 2, task)
+    assert sorted(chain.from_iterable(await _values(service, target))) == list(range(12))
+
+
+async def test_a_group_and_its_barrier_commit_in_one_partition(
+    kafka_bootstrap: str, topics: tuple[str, str], tmp_path: Path, unique_name: Callable[[str], str]
+) -> None:
+    async with administering(_service(kafka_bootstrap, tmp_path).settings) as admin:
+        partitions = len((await admin.describe_topics([OFFSETS_TOPIC]))[0]["partitions"])
+    names = (group := unique_name("group"), sibling(group, partitions))
+    for name in names:
+        async with AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap, group_id=name) as member:
+            member.assign([TopicPartition(topics[0], 0)])
+            await member.commit({TopicPartition(topics[0], 0): 5})
+    found: dict[str, set[int]] = {name: set() for name in names}
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka_bootstrap, auto_offset_reset="earliest")
+    await consumer.start()
+    consumer.assign([TopicPartition(OFFSETS_TOPIC, number) for number in range(partitions)])
+    async with asyncio.timeout(30):
+        while not all(found.values()):
+            for tp, records in (await consumer.getmany(timeout_ms=200)).items():
+                for name in names:
+                    if any(name.encode() in (record.key or b"") for record in records):
+                        found[name].add(tp.partition)
+    await consumer.stop()
+    assert found == {name: {offsets_partition(group, partitions)} for name in found}
 
 
 async def test_the_marker_behind_the_last_record_is_no_lag(
