@@ -16,7 +16,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test test-long lint bench bench-smpp chaos explore fuzz lock clean
+.PHONY: help setup jars demo test test-long lint bench scale bench-smpp chaos explore fuzz lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -58,6 +58,9 @@ lint: setup ## ruff and mypy --strict, over sources and tests
 
 bench: setup jars ## end-to-end benchmark: messages/s, latency, CPU by process
 	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+scale: setup jars ## 1, 2, 4 instances of each service under load: CPU a message, pauses, binds, tps; nothing lost
+	@exec $(BIN)/python -m tests.bench.scale $(ARGS)
 
 bench-smpp: setup ## the SMPP core against its aims: codec, one bind on loopback, other sessions beside it
 	@$(BIN)/python -m tests.bench.bench_smpp_codec
