@@ -10,6 +10,8 @@ CLOCK_KEY: Final = b"clock"
 """Of tombstones that say nothing: a process that starts writes one to learn when Kafka appended it."""
 CLICKHOUSE_SAYS: Final = "ClickHouse: "
 """How the recorder's `last_error` begins while events wait for ClickHouse."""
+KAFKA_SAYS: Final = "Kafka: "
+"""How the `last_error` of a service begins while it waits for partitions that cannot be written to."""
 
 
 class ServiceState(Wire):

@@ -85,7 +85,7 @@ class Binder:
             metadata_max_age_ms=METADATA_MAX_AGE_MS,
             max_partition_fetch_bytes=1 << 20,
         )
-        self._producer = BatchProducer(service.settings, client_id=BINDER_GROUP)
+        self._producer = BatchProducer(service.settings, client_id=BINDER_GROUP, waits=service.waits(BINDER_GROUP))
         self._outbox = Outbox(self._producer)
         self._beginnings = Beginnings(service.settings, BINDER_GROUP, self._producer.send_all)
         self._committer = Committer(self._consumer)

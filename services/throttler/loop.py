@@ -10,6 +10,7 @@ A rebalance throws the dispatchers away and makes them again from the logs (`res
 """
 
 import asyncio
+import logging
 from typing import Final
 
 from aiokafka import ConsumerRecord, TopicPartition
@@ -26,7 +27,7 @@ from services.throttler.lanes.arrivals import Arrivals
 from services.throttler.now import steady_ms, this_moment
 from services.throttler.restore.takeover import Takeover
 from shared.kafka.client import group_options, make_consumer, poll
-from shared.kafka.errors import FatalKafkaError, KafkaUnavailable
+from shared.kafka.errors import FatalKafkaError, FencedError, KafkaUnavailable
 from shared.kafka.produce import BATCH_BYTES, BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.seam import position_of, rebalancing
@@ -37,6 +38,8 @@ from shared.membership.member import Assignment, Member
 from shared.process.clock import monotonic_s
 from shared.process.service import Service
 from shared.process.telemetry import BATCH_SECONDS, RECORDS_IN, count_records_out
+
+log = logging.getLogger(__name__)
 
 METADATA_MAX_AGE_MS: Final = 5_000
 CYCLE_MS: Final = 50
@@ -85,6 +88,7 @@ class Throttler:
             service.settings,
             client_id=THROTTLER_GROUP,
             transactional_id=transactional_id(THROTTLER_GROUP, service.instance),
+            waits=service.waits(THROTTLER_GROUP),
         )
         self._tables = TableReader(service.settings, {CONNECTOR_STATES: self._on_lease}, service.fail)
 
@@ -155,10 +159,25 @@ class Throttler:
         if wait_ms > 0:
             await self._sleep(wait_ms)
         async with self._cycle:
-            if wait_ms <= 0:
-                await self._work()
-            elif monotonic_s() - self._ended_at_s > LOOK_S:
-                await self._look()
+            try:
+                if wait_ms <= 0:
+                    await self._work()
+                elif monotonic_s() - self._ended_at_s > LOOK_S:
+                    await self._look()
+            except FencedError as error:
+                await self._begin_again(error)
+
+    async def _begin_again(self, error: FencedError) -> None:
+        """Kafka ends a transaction that waits for a partition for ten seconds. Whether it was committed the logs tell:
+        everything is read back from them, as after a rebalance. Raises `FatalKafkaError` where the group knows this
+        process no more: then another one has begun a transaction of the same name.
+        """
+        log.warning("%s; what is in flight is read back from the logs", error)
+        self._forget()
+        await self._producer.start_again()
+        await self._member.ask()
+        await self._member.until_sure()
+        self._config_hash = ""  # the next turn takes over what is held
 
     # -- waiting ----------------------------------------------------------------------------------------------------
 
@@ -262,6 +281,7 @@ class Throttler:
         offsets = {} if outs else self._offsets()
         if not outs and not offsets:
             return
+        await self._member.until_sure()
         await self._producer.begin()
         if outs:
             first = await self._producer.send_all(outs)
@@ -270,7 +290,7 @@ class Throttler:
                 dispatcher.placed({partition: offset for (name, partition), offset in first.items() if name == topic})
             offsets = self._offsets()
         await self._producer.add_offsets(offsets, THROTTLER_GROUP)
-        self._member.check()
+        await self._member.until_sure()
         await self._producer.commit()
         count_records_out(out.topic for out in outs)
 
@@ -331,9 +351,12 @@ class Throttler:
     async def revoked(self) -> None:
         """Finish the cycle in progress; the dispatchers are made anew from the logs."""
         async with self._cycle:
-            self._arrivals.close()
-            self._dispatchers = {}
-            self._due_ms = {}
+            self._forget()
+
+    def _forget(self) -> None:
+        self._arrivals.close()
+        self._dispatchers = {}
+        self._due_ms = {}
 
     async def assigned(self, assignment: Assignment) -> None:
         """Nothing to do before the restore."""

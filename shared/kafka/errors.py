@@ -20,3 +20,8 @@ class LostPosition(WrongTopics):
 
 class FatalKafkaError(Exception):
     """This process may not go on (fenced, evicted, a produce whose end is unknown): it exits, the restart rebuilds."""
+
+
+class FencedError(FatalKafkaError):
+    """The transaction in hand is over: Kafka has ended it after its timeout, or another process began one of the same
+    name. Nothing of it was committed, unless that had been asked for."""

@@ -5,21 +5,25 @@ one batch per partition here.
 """
 
 import asyncio
+import contextlib
 import itertools
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from typing import Any, Final, NamedTuple
 
 from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.errors import KafkaError, ProducerFenced
+from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerFenced
 from aiokafka.structs import OffsetAndMetadata, RecordMetadata
 
 from schemas.commit_marks import Writer
+from schemas.topics import LIFECYCLE_EVENTS
 from shared.kafka import seam
+from shared.kafka.away import Place
 from shared.kafka.client import SESSION_TIMEOUT_MS, connection_options
 from shared.kafka.dead_letter_limits import DeadLetterLimits
-from shared.kafka.errors import FatalKafkaError, KafkaUnavailable
+from shared.kafka.errors import FatalKafkaError, FencedError, KafkaUnavailable
 from shared.kafka.fence import Registered, keep, register
+from shared.kafka.partition_wait import LOOK_S, PartitionWait
 from shared.kafka.records import Out, partition_of
 from shared.process.clock import monotonic_s
 from shared.process.settings import Settings
@@ -35,7 +39,17 @@ REQUEST_BYTES: Final = 4 << 20
 LOG_APPEND_TIME: Final = 1
 """Kafka's number for a time that the broker gave, and not the producer."""
 
+STOP_WITHIN_S: Final = 10.0
+
 _NO_HEADERS: Final[list[tuple[str, bytes]]] = []
+
+
+class _Sent(NamedTuple):
+    """A batch that is on its way, and what is in it."""
+
+    place: Place
+    records: Sequence[Out]
+    ack: "asyncio.Future[Any]"
 
 
 class BatchProducer:
@@ -54,15 +68,22 @@ class BatchProducer:
         transactional_id: str | None = None,
         writer_id: str | None = None,
         may_write: Callable[[], bool] | None = None,
+        waits: Callable[[str], None] | None = None,
     ) -> None:
-        """`may_write` is asked right before the octets of records go to a socket; see `seam.guard_produce`."""
+        """`may_write` is asked right before the octets of records go to a socket; see `seam.guard_produce`.
+
+        With `waits` it never gives up for a partition that cannot be written to: every `LOOK_S` `waits` is told which,
+        in a sentence, and "" when it goes on. Events meanwhile go to other partitions of theirs.
+        """
         self.appended_at_ms = 0
         """Kafka's time of the last append, of topics that it dates; 0 before the first."""
         self._settings = settings
         self._writer_id = writer_id
+        self._wait = None if waits is None else PartitionWait(settings, waits)
         self._may_write = may_write
         self._registered: Registered | None = None
         self._kept_at_s = 0.0
+        self._transactional = transactional_id is not None
         options = connection_options(settings) | {
             "client_id": client_id,
             "acks": "all",
@@ -88,7 +109,9 @@ class BatchProducer:
                 self._registered = await register(self._settings, self._writer_id)
                 self._kept_at_s = monotonic_s()
                 seam.set_producer_id(producer, self._registered.writer.producer_id, self._registered.epoch)
-            await producer.start()
+            if self._wait is not None:
+                seam.never_expire(producer)
+            await self._patiently(producer.start())
         except BaseException as error:
             await producer.stop()
             if isinstance(error, KafkaError):
@@ -98,10 +121,18 @@ class BatchProducer:
             seam.guard_produce(producer, self._may_write)
         self._producer = producer
 
+    async def start_again(self) -> None:
+        """Begin anew behind a `FencedError`: what was left open comes to nothing. Raises `KafkaUnavailable`."""
+        await self.stop()
+        self._producer = None
+        await self.start()
+
     async def stop(self) -> None:
-        """Flush and close; nothing happens when it was not started."""
+        """Flush and close; nothing happens when it was not started. A partition that is away is not waited for long."""
         if self._producer is not None:
-            await self._producer.stop()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(None if self._wait is None else STOP_WITHIN_S):
+                    await self._producer.stop()
 
     @property
     def _started(self) -> AIOKafkaProducer:
@@ -142,6 +173,8 @@ class BatchProducer:
             if place is None:
                 count = counts.get(out.topic) or await self.partition_count(out.topic)
                 place = partition_of(out.key, count) if out.key is not None else next(self._turn) % count
+                if self._wait is not None and out.topic == LIFECYCLE_EVENTS:
+                    place = self._wait.elsewhere(place, count)
             by_place[out.topic, place].append(out)
         first: dict[tuple[str, int], int] = {}
         if by_place:
@@ -169,33 +202,71 @@ class BatchProducer:
         try:
             return await self._send_batches(by_place)
         except ProducerFenced as error:
-            raise FatalKafkaError("another process took over this one's transactions (fenced)") from error
+            raise FencedError("another process took over this one's transactions (fenced)") from error
         except KafkaError as error:
             raise FatalKafkaError(f"a produce request ended unknown: {error!r}") from error
 
     async def _send_batches(
         self, by_place: Mapping[tuple[str, int], Sequence[Out]]
     ) -> list[tuple[tuple[str, int], RecordMetadata]]:
-        producer = self._started
-        places: list[tuple[str, int]] = []
-        acks: list[asyncio.Future[Any]] = []
-        for (topic, partition), records in by_place.items():
-            batch = producer.create_batch()
-            for out in records:
-                headers = list(out.headers) if out.headers else _NO_HEADERS
-                if batch.append(key=out.key, value=out.value, timestamp=None, headers=headers) is None:
-                    places.append((topic, partition))
-                    acks.append(await producer.send_batch(batch, topic, partition=partition))
-                    batch = producer.create_batch()
-                    batch.append(key=out.key, value=out.value, timestamp=None, headers=headers)
-            batch.close()
-            places.append((topic, partition))
-            acks.append(await producer.send_batch(batch, topic, partition=partition))
-        await asyncio.wait(acks)
-        appended = [ack.result() for ack in acks]
+        wait = self._wait
+        sent = await self._enqueued(by_place)
+        while pending := [one for one in sent if not one.ack.done()]:
+            await asyncio.wait([one.ack for one in pending], timeout=None if wait is None else LOOK_S)
+            stuck = [one for one in pending if not one.ack.done()]
+            if stuck and wait is not None:
+                sent = await self._look_why(wait, sent, stuck)
+        if wait is not None:
+            wait.over()
+        appended = [one.ack.result() for one in sent]
         dated = (one.timestamp for one in appended if one.timestamp_type == LOG_APPEND_TIME)
         self.appended_at_ms = max(self.appended_at_ms, max(dated, default=0))
-        return list(zip(places, appended, strict=True))
+        return [(one.place, ack) for one, ack in zip(sent, appended, strict=True)]
+
+    async def _enqueued(self, by_place: Mapping[Place, Sequence[Out]]) -> "list[_Sent]":
+        producer = self._started
+        sent: list[_Sent] = []
+        for (topic, partition), records in by_place.items():
+            batch, first = producer.create_batch(), 0
+            for number, out in enumerate(records):
+                headers = list(out.headers) if out.headers else _NO_HEADERS
+                if batch.append(key=out.key, value=out.value, timestamp=None, headers=headers) is None:
+                    ack = await self._send_batch(batch, topic, partition)
+                    sent.append(_Sent((topic, partition), records[first:number], ack))
+                    batch, first = producer.create_batch(), number
+                    batch.append(key=out.key, value=out.value, timestamp=None, headers=headers)
+            batch.close()
+            rest = records[first:] if first else records
+            sent.append(_Sent((topic, partition), rest, await self._send_batch(batch, topic, partition)))
+        return sent
+
+    async def _send_batch(self, batch: Any, topic: str, partition: int) -> "asyncio.Future[Any]":
+        """Waits while a batch before it has not been taken by a socket."""
+        while True:
+            try:
+                ack: asyncio.Future[Any] = await self._started.send_batch(batch, topic, partition=partition)
+            except KafkaTimeoutError:  # it was not enqueued
+                if self._wait is None:
+                    raise
+                await self._wait.look({(topic, partition)})
+            else:
+                return ack
+
+    async def _look_why(self, wait: PartitionWait, sent: "list[_Sent]", stuck: "list[_Sent]") -> "list[_Sent]":
+        """Tell what is waited for. Returns what to wait for from now on: events are sent to other partitions too."""
+        away = {one.place for one in await wait.look({one.place for one in stuck})}
+        moved = [one for one in stuck if one.place in away and one.place[0] == LIFECYCLE_EVENTS]
+        if self._transactional or not moved:
+            return sent  # the end of a transaction is written to every partition that it has
+        count = await self.partition_count(LIFECYCLE_EVENTS)
+        if count <= len({place for topic, place in away if topic == LIFECYCLE_EVENTS}):
+            return sent
+        for one in moved:
+            wait.leave(one.place[1], one.ack)
+        elsewhere: dict[Place, list[Out]] = defaultdict(list)
+        for one in moved:
+            elsewhere[LIFECYCLE_EVENTS, wait.elsewhere(one.place[1], count)] += one.records
+        return [one for one in sent if one not in moved] + await self._enqueued(elsewhere)
 
     async def _keep_name(self, place: tuple[str, int]) -> None:
         """Now and then, so that Kafka does not forget by what name this producer is fenced."""
@@ -218,8 +289,13 @@ class BatchProducer:
     async def abort(self) -> None:
         await self._guarded(self._started.abort_transaction())
 
-    async def _guarded(self, step: Any) -> None:
+    async def _patiently(self, step: Coroutine[Any, Any, Any]) -> None:
+        await (step if self._wait is None else self._wait.through(step))
+
+    async def _guarded(self, step: Coroutine[Any, Any, Any]) -> None:
         try:
-            await step
+            await self._patiently(step)
+        except ProducerFenced as error:
+            raise FencedError("a transaction is over, or another process took it over (fenced)") from error
         except KafkaError as error:
             raise FatalKafkaError(f"a transaction failed: {error!r}") from error

@@ -10,6 +10,7 @@ import asyncio
 import dis
 import importlib
 import inspect
+import math
 import random
 from collections.abc import Awaitable, Callable, Iterable
 from contextvars import ContextVar
@@ -51,7 +52,8 @@ PRIVATE_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "aiokafka.consumer.subscription_state:SubscriptionState": ("reassignment_in_progress", "subscription"),
     "aiokafka.consumer.subscription_state:Assignment": ("state_value",),
     "aiokafka.consumer.subscription_state:TopicPartitionState": ("has_valid_position", "position"),
-    "aiokafka.producer:AIOKafkaProducer": ("_txn_manager",),
+    "aiokafka.producer:AIOKafkaProducer": ("_message_accumulator", "_txn_manager"),
+    "aiokafka.producer.message_accumulator:MessageAccumulator": ("_batch_ttl",),
     "aiokafka.producer.transaction_manager:TransactionManager": ("set_pid_and_epoch",),
     "aiokafka.record.default_records:_DefaultRecordBatchPy": ("_buffer",),
 }  # fmt: skip
@@ -292,6 +294,13 @@ class _NotSent(KafkaError):  # type: ignore[misc]  # aiokafka is untyped here
 def set_producer_id(producer: AIOKafkaProducer, producer_id: int, epoch: int) -> None:
     """Have an idempotent producer that is not started yet write as this producer id; aiokafka would ask for another."""
     producer._txn_manager.set_pid_and_epoch(producer_id, epoch)
+
+
+def never_expire(producer: AIOKafkaProducer) -> None:
+    """Have a producer that is not started yet wait for a partition without a leader as long as it takes. aiokafka gives
+    up after the request timeout then, and never for too few replicas.
+    """
+    producer._message_accumulator._batch_ttl = math.inf
 
 
 def guard_produce(producer: AIOKafkaProducer, may_write: Callable[[], bool]) -> None:

@@ -35,8 +35,13 @@ from shared.kafka import seam
 from shared.kafka.client import wait_for_the_reader
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.fetch_pace import FetchPace
-from shared.membership.heartbeat import HeartbeatWatch
+from shared.membership.heartbeat import ASK_AGAIN_S, HeartbeatWatch
+from shared.process.clock import monotonic_s
 from shared.process.service import Service
+
+SURE_WITHIN_S: Final = 60.0
+"""How long a coordinator may take to move to another broker: a dead one's session, an election, the reading of its log.
+Half a minute at most, measured; a group that forgets this process meanwhile says so at once."""
 
 ALIVE_FOR_S: Final = 600.0
 """Far beyond any outage that a process lives through, and far below the time after which Kafka forgets a fence."""
@@ -174,6 +179,30 @@ class Member:
         if self._heartbeat is not None:
             self._heartbeat.check()
 
+    async def until_sure(self) -> None:
+        """Returns when it is sure that nobody else has the work: a young heartbeat is acknowledged, for the generation
+        of the group in which it was taken. Where none is (the coordinator's broker died), it asks, and the loop counts
+        as advancing. Raises `FatalKafkaError` where the group does not know this process any more, or says nothing for
+        `SURE_WITHIN_S`.
+        """
+        consumer = self._consumer
+        if consumer is None or self._heartbeat is None or self._heartbeat.fresh:
+            return
+        generation, began_s = seam.group_generation(consumer), monotonic_s()
+        while not self._heartbeat.fresh:
+            if seam.group_generation(consumer) != generation or monotonic_s() - began_s > SURE_WITHIN_S:
+                self._heartbeat.check()
+                return
+            self._service.progress(self.group)
+            await self._heartbeat.ask()
+            if not self._heartbeat.fresh:
+                await asyncio.sleep(ASK_AGAIN_S)
+
+    @property
+    def group_generation(self) -> int:
+        """The group's generation, as this member knows it."""
+        return -1 if self._consumer is None else seam.group_generation(self._consumer)
+
     async def ask(self) -> None:
         """Send a heartbeat now, not when the next is due. Raises `FatalKafkaError`."""
         if self._heartbeat is not None:
@@ -216,7 +245,7 @@ class Member:
     def _follows(self) -> bool:
         """Whether this assignment follows the last one. Unknown (and so not) before the consumer was attached."""
         before = self._group_generation
-        self._group_generation = -1 if self._consumer is None else seam.group_generation(self._consumer)
+        self._group_generation = self.group_generation
         return before >= 0 and self._group_generation - before in (0, 1)
 
     async def _restore(self, assignment: Assignment) -> None:

@@ -14,7 +14,7 @@ from schemas.topics import written_by
 from shared.kafka import seam
 from shared.kafka.client import consuming
 from shared.kafka.committed_offsets import committed_with_metadata
-from shared.kafka.errors import FatalKafkaError
+from shared.kafka.errors import FatalKafkaError, FencedError
 from shared.kafka.fence import fence
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
@@ -152,7 +152,7 @@ class AtLeastOnce:
                 raise FatalKafkaError(f"partitions could not be claimed: {error!r}") from error
 
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
-        self._member.check()
+        await self._member.until_sure()
         self._unsure = True
         await self._producer.send_all(outs)
         self._unsure = False
@@ -229,12 +229,40 @@ class InTransactions:
     async def write(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         if not outs and not offsets:
             return
+        await self._member.until_sure()
+        known = self._member.group_generation
+        while True:
+            try:
+                await self._attempt(outs, offsets)
+                break
+            except FencedError as error:
+                if await self._was_committed_after(error, offsets, known):
+                    break
+        self._committed |= offsets
+
+    async def _attempt(self, outs: Sequence[Out], offsets: NextOffsets) -> None:
         await self._producer.begin()
         await self._producer.send_all(outs)
         await self._producer.add_offsets({tp: (offset, "") for tp, offset in offsets.items()}, self._member.group)
-        self._member.check()
+        await self._member.until_sure()
         await self._producer.commit()
-        self._committed |= offsets
+
+    async def _was_committed_after(self, error: FencedError, offsets: NextOffsets, known: int) -> bool:
+        """Whether a transaction that is over was committed. Kafka ends one that waits for a partition for ten seconds.
+
+        Raises `error` where that is not the reason: the group knows this process no more, in the generation `known`, or
+        nothing tells.
+        """
+        if not offsets:
+            raise error
+        log.warning("%s: %s; it is tried again if the work is still ours", self._member.group, error)
+        await self._producer.start_again()
+        await self._member.ask()
+        await self._member.until_sure()
+        if self._member.group_generation != known:
+            raise error
+        committed = await committed_with_metadata(self._settings, self._member.group)
+        return all(tp in committed and committed[tp][0] == offset for tp, offset in offsets.items())
 
     async def pass_markers(self, offsets: NextOffsets) -> None:
         await self.write((), {tp: offset for tp, offset in offsets.items() if offset > self._committed.get(tp, -1)})

@@ -286,9 +286,17 @@ class Stage:
 def _producer(service: Service, config: StageConfig, member: Member) -> BatchProducer:
     if config.transactional:
         fenced_by_name = transactional_id(config.group, service.instance)
-        return BatchProducer(service.settings, client_id=config.group, transactional_id=fenced_by_name)
+        return BatchProducer(
+            service.settings, client_id=config.group, transactional_id=fenced_by_name, waits=service.waits(config.group)
+        )
     name = writer_id(config.group, service.instance, secrets.token_hex(4))
-    return BatchProducer(service.settings, client_id=config.group, writer_id=name, may_write=lambda: member.alive)
+    return BatchProducer(
+        service.settings,
+        client_id=config.group,
+        writer_id=name,
+        may_write=lambda: member.alive,
+        waits=service.waits(config.group),
+    )
 
 
 def _count(records: Sequence[ConsumerRecord], outs: Sequence[Out]) -> None:

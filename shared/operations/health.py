@@ -7,7 +7,7 @@ from typing import Any, Final
 from aiokafka import ConsumerRecord
 
 from schemas.connector_states import ConnectorState
-from schemas.service_states import CLICKHOUSE_SAYS, ServiceState
+from schemas.service_states import CLICKHOUSE_SAYS, KAFKA_SAYS, ServiceState
 from schemas.topics import CONNECTOR_STATES, EVERY_SERVICE
 from shared.operations.beats import Beat, read_beats
 from shared.operations.clickhouse_access import clickhouse_problem
@@ -59,6 +59,8 @@ def judge(beats: list[Beat], config_hash: str, clickhouse_problem: str) -> list[
             who = f"{name} {state.instance}"
             if beat.stuck_ms > STUCK_MS:
                 problems.append(f"{who} has not advanced for {beat.stuck_ms // 1000} s")
+            elif state.last_error.startswith(KAFKA_SAYS):
+                problems.append(f"{who} waits: {state.last_error}")
             elif state.last_error.startswith(CLICKHOUSE_SAYS):
                 problems.append(f"{who} waits, {state.lag} events behind: {state.last_error}")
             elif not state.ready:

@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.gateway.file import AppliedConfig
 from schemas.lifecycle_events import EventWord
-from schemas.service_states import CLOCK_KEY, ServiceState
+from schemas.service_states import CLOCK_KEY, KAFKA_SAYS, ServiceState
 from schemas.topics import SERVICE_STATES, shared_topics
 from shared.kafka import seam
 from shared.kafka.client import administering, consuming, partitions_of
@@ -35,7 +35,7 @@ from shared.process.gateway import GatewayTable
 from shared.process.health_server import HealthServer
 from shared.process.instance import BEAT_S, InstanceInUse, ProcessIdentity, living_rival
 from shared.process.settings import Settings, SettingsError, read_settings
-from shared.process.telemetry import LAG, configure_logging
+from shared.process.telemetry import KAFKA_WAITING, LAG, configure_logging
 
 log = logging.getLogger(__name__)
 
@@ -89,10 +89,11 @@ class Service:
         self.identity: Final = ProcessIdentity(name, self.instance, socket.gethostname(), self.pid, uuid4().hex[:12])
         self.stopping: Final = asyncio.Event()
         self.events: Final = EventMaker(name, self.instance)
+        self._waiting: Final[dict[str, str]] = {}
         self._failure: asyncio.Future[None] | None = None
         self._failed: Exception | None = None
         self.gateway: Final = GatewayTable(settings, self.fail)
-        self.control: Final = BatchProducer(settings, client_id=f"{name}-control")
+        self.control: Final = BatchProducer(settings, client_id=f"{name}-control", waits=self.waits("control"))
         self.last_error = ""
         self.awaited: Callable[[], dict[str, int]] = dict
         self.lags: Final[dict[str, Callable[[], int]]] = {}
@@ -131,6 +132,26 @@ class Service:
         """How long the loop that is furthest behind has not advanced."""
         return round((monotonic_s() - min(tuple(self._progress_s.values()), default=self._started_s)) * 1000)
 
+    def waits(self, part: str) -> Callable[[str], None]:
+        """What to tell of Kafka's partitions that `part` waits for: a sentence again and again, "" when it goes on.
+
+        It waits on purpose, so its loop counts as advancing; the beat, a metric and, once, the log say so.
+        """
+
+        def told(sentence: str) -> None:
+            if part in self._progress_s:
+                self.progress(part)
+            if sentence and part not in self._waiting:
+                log.warning("%s waits for Kafka: %s", part, sentence)
+            elif not sentence and part in self._waiting:
+                log.info("%s goes on", part)
+            self._waiting.pop(part, None)
+            if sentence:
+                self._waiting[part] = sentence
+            KAFKA_WAITING.set(len(self._waiting))
+
+        return told
+
     def expect(self, part: str) -> None:
         """The process is not ready before `part` (one of its consumers) has reported its assignment."""
         self._ready_parts.setdefault(part, False)
@@ -161,9 +182,13 @@ class Service:
             config_hash=self.gateway.hash,
             progress_at_ms=at_ms - self.stuck_ms,
             http_port=self._health.port if self._health else 0,
-            last_error=self.last_error or self.gateway.error,
+            last_error=self._waits_now() or self.last_error or self.gateway.error,
             awaited=self.awaited(),
         )
+
+    def _waits_now(self) -> str:
+        sentence = next(iter(self._waiting.values()), "")
+        return f"{KAFKA_SAYS}{sentence}"[:LAST_ERROR_MAX] if sentence else ""
 
     def alive(self) -> tuple[bool, str]:
         """The probe `/livez`: the loop advances, be it in a restore; and a sentence."""

@@ -33,6 +33,9 @@ BINDS_LEFT_OPEN = Counter(
     ["connector"],
     registry=REGISTRY,
 )
+KAFKA_WAITING = Gauge(
+    "smsgw_kafka_waiting", "Producers that wait for a partition that cannot be written to", registry=REGISTRY
+)
 LAG = Gauge("smsgw_lag_records", "Records behind the end of the assigned partitions", registry=REGISTRY)
 
 

@@ -69,6 +69,12 @@ class Gateway:
         self._options = (*ports, "--config", str(self.config_file))
         self._up_until_healthy()
 
+    def start_on_given_kafka(self) -> None:
+        """Everything but Kafka, which the environment names; returns when `smsgw status` says healthy."""
+        clickhouse_port = free_port(self.simulator_port)
+        self._options = ("--clickhouse-port", str(clickhouse_port), "--config", str(self.config_file))
+        self._up_until_healthy()
+
     def _up_until_healthy(self) -> None:
         self.up(*self._options)
         done = self.cli("status", "--wait", str(START_S), "--json", timeout_s=START_S + 10)

@@ -188,6 +188,7 @@ async def test_an_old_heartbeat_stops_the_stage_before_it_produces(
     async with _running(service, stage) as task:
         await _until(lambda: service.ready, task)
         monkeypatch.setattr(HeartbeatWatch, "age_s", heartbeat.FRESH_FOR_S + 1)
+        monkeypatch.setattr("shared.membership.member.SURE_WITHIN_S", 0.5)
         await _produce(kafka_bootstrap, source, 2)
         with pytest.raises(FatalKafkaError, match="no acknowledged heartbeat"):
             await asyncio.wait_for(asyncio.shield(task), 20)
