@@ -3,15 +3,17 @@
 from itertools import chain
 from typing import Final
 
-INGRESS_GROUP: Final = "ingress"
-INGRESS_OTP_GROUP: Final = "ingress-otp"
-ENCODER_GROUP: Final = "encoder"
-ENCODER_OTP_GROUP: Final = "encoder-otp"
-THROTTLER_GROUP: Final = "throttler"
-BINDER_GROUP: Final = "binder"
-JOIN_GROUP: Final = "correlator-join"
-FOLD_GROUP: Final = "correlator-fold"
-RECORDER_GROUP: Final = "recorder"
+from schemas.kafka_prefix import KAFKA_PREFIX
+
+INGRESS_GROUP: Final = f"{KAFKA_PREFIX}ingress"
+INGRESS_OTP_GROUP: Final = f"{KAFKA_PREFIX}ingress-otp"
+ENCODER_GROUP: Final = f"{KAFKA_PREFIX}encoder"
+ENCODER_OTP_GROUP: Final = f"{KAFKA_PREFIX}encoder-otp"
+THROTTLER_GROUP: Final = f"{KAFKA_PREFIX}throttler"
+BINDER_GROUP: Final = f"{KAFKA_PREFIX}binder"
+JOIN_GROUP: Final = f"{KAFKA_PREFIX}correlator-join"
+FOLD_GROUP: Final = f"{KAFKA_PREFIX}correlator-fold"
+RECORDER_GROUP: Final = f"{KAFKA_PREFIX}recorder"
 
 GROUPS_OF: Final = {
     "ingress": (INGRESS_GROUP, INGRESS_OTP_GROUP),
@@ -26,11 +28,11 @@ GROUPS_OF: Final = {
 CONSUMER_GROUPS: Final = tuple(chain.from_iterable(GROUPS_OF.values()))
 """Every group, in flow order."""
 
-CONFIG_WRITER: Final = "config.gateway"
+CONFIG_WRITER: Final = f"{KAFKA_PREFIX}config.gateway"
 """The one `transactional.id` of everybody who changes `config.gateway`: who starts with it fences all others."""
 
 
-DLQ_REPLAY_TRANSACTIONS: Final = "smsgw-dlq-replay"
+DLQ_REPLAY_TRANSACTIONS: Final = f"{KAFKA_PREFIX}smsgw-dlq-replay"
 """The `transactional.id` of whoever replays dead letters: one operator at a time, on whatever machine."""
 
 

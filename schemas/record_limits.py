@@ -2,6 +2,8 @@
 
 from typing import Final
 
+from schemas.kafka_prefix import KAFKA_PREFIX
+
 RECORD_OCTETS_MAX: Final = 1 << 20
 """Octets of a record's key, value and headers together, in any topic that carries messages."""
 
@@ -22,7 +24,7 @@ KEPT_HEADERS: Final = 100
 WIRE_OCTETS_MAX: Final = 1_048_588
 """`max.message.bytes` of public topics, for a batch as it lies in the log: Kafka's default, if not the cluster's."""
 
-_OWN: Final = ("config.", "correlator.")
+_OWN: Final = (f"{KAFKA_PREFIX}config.", f"{KAFKA_PREFIX}correlator.")
 
 
 def record_maxima(topic: str) -> tuple[int, int]:

@@ -14,6 +14,7 @@ from schemas.group_beginnings import GroupBeginning
 from schemas.inbound_parts import InboundEntries
 from schemas.ingress_keys import IdempotencyKey
 from schemas.joins import JoinEntries
+from schemas.kafka_prefix import KAFKA_PREFIX
 from schemas.learned_formats import LearnedFormat
 from schemas.lifecycle_events import LifecycleEvent
 from schemas.mo_messages import InboundMessage
@@ -98,35 +99,35 @@ class Topic:
         return config
 
 
-CONFIG_GATEWAY: Final = "config.gateway"
-CONFIG_OPTOUTS: Final = "config.optouts"
-MT_REQUESTS: Final = "mt.requests"
-MT_REQUESTS_OTP: Final = "mt.requests.otp"
-INGRESS_KEYS: Final = "ingress.keys"
-INGRESS_KEYS_OTP: Final = "ingress.keys.otp"
-MT_REROUTES: Final = "mt.reroutes"
-MT_SUBMISSIONS: Final = "mt.submissions"
-MT_SUBMISSIONS_OTP: Final = "mt.submissions.otp"
-SEGMENTS_DLQ: Final = "mt.segments.dlq"
-DISPATCH_DLQ: Final = "mt.dispatch.dlq"
-SUBMIT_RESULTS: Final = "smsc.submit_results"
-RECEIPTS: Final = "smsc.receipts"
-SMSC_INBOUND: Final = "smsc.inbound"
-JOINS: Final = "correlator.joins"
-INBOUND_PARTS: Final = "correlator.inbound"
-SEARCHES: Final = "correlator.searches"
-MESSAGE_ID_FORMATS: Final = "correlator.formats"
-MT_OUTCOMES: Final = "mt.outcomes"
-FOLDS: Final = "correlator.folds"
-MT_STATUSES: Final = "mt.statuses"
-MO_MESSAGES: Final = "mo.messages"
-LIFECYCLE_EVENTS: Final = "lifecycle.events"
-SERVICE_STATES: Final = "service.states"
-CONNECTOR_STATES: Final = "connector.states"
-GROUP_BEGINNINGS: Final = "group.beginnings"
-DLQ_REPLAYED: Final = "dlq.replayed"
-TRACE_REQUESTS: Final = "smsc.trace_requests"
-TRACES: Final = "smsc.traces"
+CONFIG_GATEWAY: Final = f"{KAFKA_PREFIX}config.gateway"
+CONFIG_OPTOUTS: Final = f"{KAFKA_PREFIX}config.optouts"
+MT_REQUESTS: Final = f"{KAFKA_PREFIX}mt.requests"
+MT_REQUESTS_OTP: Final = f"{KAFKA_PREFIX}mt.requests.otp"
+INGRESS_KEYS: Final = f"{KAFKA_PREFIX}ingress.keys"
+INGRESS_KEYS_OTP: Final = f"{KAFKA_PREFIX}ingress.keys.otp"
+MT_REROUTES: Final = f"{KAFKA_PREFIX}mt.reroutes"
+MT_SUBMISSIONS: Final = f"{KAFKA_PREFIX}mt.submissions"
+MT_SUBMISSIONS_OTP: Final = f"{KAFKA_PREFIX}mt.submissions.otp"
+SEGMENTS_DLQ: Final = f"{KAFKA_PREFIX}mt.segments.dlq"
+DISPATCH_DLQ: Final = f"{KAFKA_PREFIX}mt.dispatch.dlq"
+SUBMIT_RESULTS: Final = f"{KAFKA_PREFIX}smsc.submit_results"
+RECEIPTS: Final = f"{KAFKA_PREFIX}smsc.receipts"
+SMSC_INBOUND: Final = f"{KAFKA_PREFIX}smsc.inbound"
+JOINS: Final = f"{KAFKA_PREFIX}correlator.joins"
+INBOUND_PARTS: Final = f"{KAFKA_PREFIX}correlator.inbound"
+SEARCHES: Final = f"{KAFKA_PREFIX}correlator.searches"
+MESSAGE_ID_FORMATS: Final = f"{KAFKA_PREFIX}correlator.formats"
+MT_OUTCOMES: Final = f"{KAFKA_PREFIX}mt.outcomes"
+FOLDS: Final = f"{KAFKA_PREFIX}correlator.folds"
+MT_STATUSES: Final = f"{KAFKA_PREFIX}mt.statuses"
+MO_MESSAGES: Final = f"{KAFKA_PREFIX}mo.messages"
+LIFECYCLE_EVENTS: Final = f"{KAFKA_PREFIX}lifecycle.events"
+SERVICE_STATES: Final = f"{KAFKA_PREFIX}service.states"
+CONNECTOR_STATES: Final = f"{KAFKA_PREFIX}connector.states"
+GROUP_BEGINNINGS: Final = f"{KAFKA_PREFIX}group.beginnings"
+DLQ_REPLAYED: Final = f"{KAFKA_PREFIX}dlq.replayed"
+TRACE_REQUESTS: Final = f"{KAFKA_PREFIX}smsc.trace_requests"
+TRACES: Final = f"{KAFKA_PREFIX}smsc.traces"
 
 EVERY_SERVICE: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
 CONNECTOR_PATTERN: Final = "[a-z0-9][a-z0-9-]*"
@@ -137,25 +138,41 @@ SEGMENT_LANES: Final = (*LANES, RETRY_LANE)
 """The lanes of a connector, as they stand in topic names."""
 
 
+_SEGMENTS: Final = f"{KAFKA_PREFIX}mt.segments."
+_DISPATCH: Final = f"{KAFKA_PREFIX}mt.dispatch."
+_FEEDBACK: Final = f"{KAFKA_PREFIX}mt.feedback."
+
+
 def segments_topic(connector_id: str, lane: str) -> str:
-    return f"mt.segments.{connector_id}.{lane}"
+    return f"{_SEGMENTS}{connector_id}.{lane}"
 
 
 def dispatch_topic(connector_id: str) -> str:
-    return f"mt.dispatch.{connector_id}"
+    return f"{_DISPATCH}{connector_id}"
 
 
 def feedback_topic(connector_id: str) -> str:
-    return f"mt.feedback.{connector_id}"
+    return f"{_FEEDBACK}{connector_id}"
+
+
+def is_segments_topic(name: str) -> bool:
+    return name.startswith(_SEGMENTS)
+
+
+def is_dispatch_topic(name: str) -> bool:
+    return name.startswith(_DISPATCH)
+
+
+DLQ_END: Final = ".dlq"
 
 
 def dlq_of(topic: str) -> str:
     """Where the dead letters of a (concrete) topic go. Per-connector topics share one each."""
-    if topic.startswith("mt.segments."):
+    if topic.startswith(_SEGMENTS):
         return SEGMENTS_DLQ
-    if topic.startswith(("mt.dispatch.", "mt.feedback.")):
+    if topic.startswith((_DISPATCH, _FEEDBACK)):
         return DISPATCH_DLQ
-    return f"{topic}.dlq"
+    return f"{topic}{DLQ_END}"
 
 
 TOPICS: Final[tuple[Topic, ...]] = (
@@ -164,20 +181,20 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(CONFIG_OPTOUTS, "account|to, account|from|to", OptOut, ("cli", "correlator"), ("ingress",), None, 1, True,
           compacted=True, summary="numbers that want no messages"),
     Topic(MT_REQUESTS, "any", Request, ("producers", "ingress", "correlator"), ("ingress",), 3 * DAY_MS, fixed=True,
-          public=True, dead_letters="mt.requests.dlq", summary="messages to send"),
+          public=True, dead_letters=f"{KAFKA_PREFIX}mt.requests.dlq", summary="messages to send"),
     Topic(MT_REQUESTS_OTP, "any", Request, ("producers", "ingress"), ("ingress",), 3 * DAY_MS, fixed=True,
-          public=True, dead_letters="mt.requests.otp.dlq",
+          public=True, dead_letters=f"{KAFKA_PREFIX}mt.requests.otp.dlq",
           summary="one-time passwords to send, a way of their own"),
     Topic(INGRESS_KEYS, "hash(account, key)", IdempotencyKey, ("ingress",), ("ingress",), 25 * HOUR_MS, fixed=True,
           compacted=True, summary="idempotency keys of mt.requests"),
     Topic(INGRESS_KEYS_OTP, "hash(account, key)", IdempotencyKey, ("ingress",), ("ingress",), 25 * HOUR_MS, fixed=True,
           compacted=True, summary="idempotency keys of mt.requests.otp"),
     Topic(MT_REROUTES, "message_id", Reroute, ("encoder", "throttler"), ("ingress",), 8 * DAY_MS,
-          dead_letters="mt.reroutes.dlq", summary="routes that ended unsent, for another connector"),
+          dead_letters=f"{KAFKA_PREFIX}mt.reroutes.dlq", summary="routes that ended unsent, for another connector"),
     Topic(MT_SUBMISSIONS, "to", Submission, ("ingress",), ("encoder",), 8 * DAY_MS,
-          dead_letters="mt.submissions.dlq", summary="admitted messages with identity and connector"),
+          dead_letters=f"{KAFKA_PREFIX}mt.submissions.dlq", summary="admitted messages with identity and connector"),
     Topic(MT_SUBMISSIONS_OTP, "to", Submission, ("ingress",), ("encoder",), 8 * DAY_MS,
-          dead_letters="mt.submissions.otp.dlq", summary="the same, lane otp"),
+          dead_letters=f"{KAFKA_PREFIX}mt.submissions.otp.dlq", summary="the same, lane otp"),
     *(
         Topic(segments_topic("<connector>", lane), "account_id", SegmentedMessage,
               ("throttler",) if lane == RETRY_LANE else ("encoder",), ("throttler",), 9 * DAY_MS, 1,
@@ -189,21 +206,21 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(feedback_topic("<connector>"), "none", Feedback, ("binder", "throttler"), ("throttler", "binder"), 9 * DAY_MS,
           dead_letters=DISPATCH_DLQ, summary="what became of it"),
     Topic(SUBMIT_RESULTS, "provider|smsc_id", SubmitResult, ("throttler",), ("correlator",), 8 * DAY_MS, fixed=True,
-          dead_letters="smsc.submit_results.dlq", summary="segments the SMSC accepted"),
+          dead_letters=f"{KAFKA_PREFIX}smsc.submit_results.dlq", summary="segments the SMSC accepted"),
     Topic(RECEIPTS, "provider|smsc_id", RawReceipt, ("binder",), ("correlator",), 8 * DAY_MS, fixed=True,
-          dead_letters="smsc.receipts.dlq", summary="receipts as received"),
+          dead_letters=f"{KAFKA_PREFIX}smsc.receipts.dlq", summary="receipts as received"),
     Topic(SMSC_INBOUND, "destination_addr", RawInbound, ("binder",), ("correlator",), 8 * DAY_MS, fixed=True,
-          dead_letters="smsc.inbound.dlq", summary="messages from handsets as received"),
+          dead_letters=f"{KAFKA_PREFIX}smsc.inbound.dlq", summary="messages from handsets as received"),
     Topic(INBOUND_PARTS, "array", InboundEntries, ("correlator",), ("correlator",), None, fixed=True, compacted=True,
           summary="state of messages from handsets"),
     Topic(JOINS, "provider|smsc_id", JoinEntries, ("correlator",), ("correlator",), None, fixed=True,
           compacted=True, summary="state of the join"),
     Topic(SEARCHES, "provider|smsc_id", ReceiptSearch, ("correlator", "cli"), ("correlator",), 8 * DAY_MS, fixed=True,
-          dead_letters="correlator.searches.dlq", summary="receipts to look for under another id"),
+          dead_letters=f"{KAFKA_PREFIX}correlator.searches.dlq", summary="receipts to look for under another id"),
     Topic(MESSAGE_ID_FORMATS, "provider", LearnedFormat, ("correlator",), ("correlator", "binder", "cli"), None, 1,
           True, compacted=True, summary="formats of message ids, as learned"),
     Topic(MT_OUTCOMES, "message_id", Outcome, ("throttler", "correlator"), ("correlator",), 8 * DAY_MS, fixed=True,
-          dead_letters="mt.outcomes.dlq", summary="what became of each segment"),
+          dead_letters=f"{KAFKA_PREFIX}mt.outcomes.dlq", summary="what became of each segment"),
     Topic(FOLDS, "message_id", FoldEntry, ("correlator",), ("correlator",), None, fixed=True,
           compacted=True, summary="state of the fold"),
     Topic(MT_STATUSES, "message_id", Status, ("ingress", "encoder", "throttler", "correlator"),
@@ -211,7 +228,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
     Topic(MO_MESSAGES, "to", InboundMessage, ("correlator",), ("applications",), 7 * DAY_MS, public=True,
           summary="messages from handsets"),
     Topic(LIFECYCLE_EVENTS, "message_id", LifecycleEvent, EVERY_SERVICE, ("recorder",), 7 * DAY_MS,
-          dead_letters="lifecycle.events.dlq", summary="every step of every message"),
+          dead_letters=f"{KAFKA_PREFIX}lifecycle.events.dlq", summary="every step of every message"),
     Topic(SERVICE_STATES, "service|instance|pid", ServiceState, EVERY_SERVICE, ("binder", "cli"), None, 1, True,
           compacted=True, summary="the beat of every process"),
     Topic(CONNECTOR_STATES, "connector|partition", ConnectorState, ("binder",), ("throttler", "binder", "cli"), None, 1,

@@ -31,10 +31,12 @@ from services.cli.commands import (
     track,
 )
 from services.cli.demo import demo
+from services.cli.dotenv_file import load_dotenv_file
 from services.cli.errors import EXIT_FAILED, EXIT_INTERRUPTED, exit_code_of
 from services.cli.output import errors, give_up_output, never_fail_on_characters, styled
-from services.cli.runtime import load_dotenv_file
 from services.cli.up import up
+from shared.operations import acls
+from shared.operations.acls import DEFAULT_PRINCIPAL
 from shared.operations.adoption import HOW, AdoptionChoice, start_of
 from shared.operations.errors import OperationError
 from shared.operations.layout_choice import LayoutWish
@@ -398,6 +400,18 @@ def topics_create_command(
 def topics_check_command(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
     """What differs from how the topics were laid out; exit code 1 when anything does."""
     finish(topics.check(data_dir, as_json=as_json))
+
+
+@topics_app.command("acls")
+def topics_acls_command(
+    service: Annotated[
+        str | None, typer.Argument(help=f"One of {', '.join(acls.ROLES)}; all if left out", show_default=False)
+    ] = None,
+    principal: Annotated[str, typer.Option(help="Whom Kafka knows; {service} stands for its name")] = DEFAULT_PRINCIPAL,
+    as_json: JsonOption = False,
+) -> None:
+    """The least rights of each service in Kafka, as kafka-acls commands; asks nobody."""
+    finish(topics.acls(service, principal, as_json=as_json))
 
 
 @topics_app.command("prune")

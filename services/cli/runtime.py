@@ -1,14 +1,12 @@
 """Edge: which Kafka and which ClickHouse a command talks to: the environment, else run.json."""
 
 import os
-import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dotenv import dotenv_values
-
+from schemas.kafka_prefix import PREFIX_VARIABLE
 from services.cli.up.run_file import RunFile, read_run_file
-from shared.operations.errors import Invalid, ManyInvalid, Unreachable
+from shared.operations.errors import ManyInvalid, Unreachable
 from shared.process.settings import (
     ClickHouseSettings,
     Settings,
@@ -22,28 +20,7 @@ CLICKHOUSE_VARIABLE = "SMSGW_CLICKHOUSE_URL"
 REQUEST_TIMEOUT_MS = 5_000
 """A person waits: a broker that says nothing for so long does not answer."""
 
-_OF_THE_MACHINE = {"SMSGW_CACHE_DIR"}
-
-
-_NEVER_FROM_A_FILE = re.compile(r"PATH|HOME|PYTHON.*|LD_.*|DYLD_.*|JAVA_.*|JDK_.*|_JAVA_.*", re.IGNORECASE)
-"""What decides which programs and libraries run is not for a file that lies in the folder one happens to be in."""
-
-
-def load_dotenv_file(directory: Path) -> None:
-    """Variables of `.env` in `directory` that the environment does not have, passwords of connectors among them.
-
-    Only the CLI reads that file, and hands it on to what `smsgw up` starts. Raises `Invalid` when it cannot be read.
-    """
-    file = directory / ".env"
-    try:
-        found = dotenv_values(file)
-    except UnicodeDecodeError:
-        raise Invalid(f"{file} is no text in UTF-8") from None
-    except OSError as error:
-        raise Invalid(f"cannot read {file}: {error.strerror}") from None
-    for name, value in found.items():
-        if value is not None and not _NEVER_FROM_A_FILE.fullmatch(name):
-            os.environ.setdefault(name, value)
+_OF_THE_MACHINE = {"SMSGW_CACHE_DIR", PREFIX_VARIABLE}
 
 
 def forget_environment() -> None:

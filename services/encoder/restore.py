@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from aiokafka import ConsumerRecord
 
-from schemas.topics import MT_REROUTES, MT_STATUSES
+from schemas.topics import MT_REROUTES, MT_STATUSES, is_segments_topic
 from schemas.wire import Lane
 from services.encoder.own_output import DecidedByEncoder
 from shared.kafka.client import consuming
@@ -30,4 +30,4 @@ async def _lane_topics(settings: Settings, lanes: Collection[Lane]) -> list[str]
     """Those that exist: also of connectors that are configured no more."""
     async with consuming(settings) as consumer:
         names = await consumer.topics()
-    return sorted(n for n in names if n.startswith("mt.segments.") and n.rsplit(".", 1)[1] in lanes)
+    return sorted(n for n in names if is_segments_topic(n) and n.rsplit(".", 1)[1] in lanes)

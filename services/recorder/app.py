@@ -165,7 +165,9 @@ async def lifespan(app: Application) -> AsyncIterator[None]:
     Raises CannotGoOn where the migrations do not fit the database, and GivenUp when stopped before.
     """
     service, settings = app.service, app.service.settings
-    clickhouse = ClickHouse(settings.clickhouse_url, settings.clickhouse_user, settings.clickhouse_password)
+    clickhouse = ClickHouse(
+        settings.clickhouse_url, settings.clickhouse_user, settings.clickhouse_password, settings.clickhouse_cafile
+    )
     patience = Patience(service)
     service.expect(_CLICKHOUSE)
     try:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
@@ -49,10 +50,11 @@ class ClickHouseUnavailable(Exception):
 class ClickHouse:
     """One connection, for one caller at a time."""
 
-    def __init__(self, url: str, user: str, password: str) -> None:
+    def __init__(self, url: str, user: str, password: str, ca_file: Path | None = None) -> None:
         """`url` is http://host:port or https://host:port; nothing is connected yet."""
         self._url = urlsplit(url)
         self._credentials = (user, password)
+        self._ca_file = str(ca_file) if ca_file is not None else None
         self._client: Client | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="clickhouse")
         for chatter in ("urllib3", "clickhouse_connect"):  # every attempt of theirs; the recorder reports once
@@ -112,6 +114,7 @@ class ClickHouse:
                 port=self._url.port or (8443 if self._url.scheme == "https" else 8123),
                 username=user,
                 password=password,
+                ca_cert=self._ca_file,
                 connect_timeout=CONNECT_TIMEOUT_S,
                 send_receive_timeout=ANSWER_TIMEOUT_S,
                 query_retries=0,

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Final
 
-from schemas.topics import SEGMENT_LANES
+from schemas.topics import SEGMENT_LANES, is_segments_topic
 
 TOPIC_PATTERN: Final = r"^mt\.(segments|feedback)\.(?!dlq$).*"
 """What the throttlers subscribe to: lanes and feedback, without the dead letters."""
@@ -23,4 +23,4 @@ def connector_of(topic: str) -> str | None:
 @lru_cache(maxsize=4096)
 def lane_of(topic: str) -> str | None:
     """The lane of a lane topic; None for a feedback topic."""
-    return topic.rsplit(".", 1)[1] if topic.startswith("mt.segments.") else None
+    return topic.rsplit(".", 1)[1] if is_segments_topic(topic) else None

@@ -12,6 +12,7 @@ from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRa
 from schemas.groups import static_member
 from shared.kafka import seam
 from shared.kafka.errors import FatalKafkaError, LostPosition, MissingTopics
+from shared.kafka.oauth import tokens_of
 from shared.kafka.positions import LostPlace, lost_position
 from shared.process.settings import Settings
 
@@ -38,14 +39,28 @@ def connection_options(settings: Settings) -> dict[str, Any]:
         "request_timeout_ms": settings.kafka_request_timeout_ms,
     }
     if "SSL" in settings.kafka_security_protocol:
-        options["ssl_context"] = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
-    if settings.kafka_security_protocol.startswith("SASL"):
+        options["ssl_context"] = _tls(settings)
+    if not settings.kafka_security_protocol.startswith("SASL"):
+        return options
+    options["sasl_mechanism"] = settings.kafka_sasl_mechanism
+    if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+        options["sasl_oauth_token_provider"] = tokens_of(settings)
+    else:
         options |= {
-            "sasl_mechanism": settings.kafka_sasl_mechanism,
             "sasl_plain_username": settings.kafka_sasl_username,
             "sasl_plain_password": settings.kafka_sasl_password,
         }
     return options
+
+
+def _tls(settings: Settings) -> ssl.SSLContext:
+    """Whom we trust, and, where the brokers ask for it, who we are."""
+    context = ssl.create_default_context(cafile=settings.kafka_ssl_cafile)
+    if settings.kafka_ssl_certfile is not None:
+        context.load_cert_chain(
+            settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile, lambda: settings.kafka_ssl_password or ""
+        )
+    return context
 
 
 def group_options(settings: Settings, group: str) -> dict[str, Any]:

@@ -20,12 +20,13 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition, client
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.consumer import consumer as consumers
 from aiokafka.consumer import fetcher
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from aiokafka.protocol.commit import OffsetCommitRequest
 from aiokafka.protocol.metadata import MetadataRequest
 from aiokafka.protocol.produce import ProduceRequest
 
 from shared.kafka.bounded_fetch import BoundedFetcher, BoundedRecords, KeptRecords
+from shared.kafka.refusals import refusal_of
 
 PRIVATE_NAMES: Final[dict[str, tuple[str, ...]]] = {
     "aiokafka.client": ("create_conn",),
@@ -334,14 +335,20 @@ class _Bootstrap:
 
     def __init__(self) -> None:
         self.connections: list[Any] | None = []
+        self.refusal = ""
 
 
 _under_way: ContextVar[_Bootstrap | None] = ContextVar("kafka-bootstrap", default=None)
 
 
 async def _create_conn(*place: Any, **options: Any) -> Any:
-    connection = await _connect(*place, **options)
     bootstrap = _under_way.get()
+    try:
+        connection = await _connect(*place, **options)
+    except (OSError, KafkaError) as error:
+        if bootstrap is not None:
+            bootstrap.refusal = refusal_of(error) or bootstrap.refusal
+        raise
     if bootstrap is not None and bootstrap.connections is not None:
         bootstrap.connections.append(connection)
     return connection
@@ -352,9 +359,11 @@ async def _bootstrap_or_close(kafka: Any) -> None:
     token = _under_way.set(bootstrap)
     try:
         await _bootstrap(kafka)
-    except BaseException:
+    except BaseException as error:
         for connection in bootstrap.connections or ():
             connection.close()
+        if isinstance(error, KafkaConnectionError) and bootstrap.refusal:
+            raise KafkaConnectionError(bootstrap.refusal) from error
         raise
     finally:
         bootstrap.connections = None  # tasks that it started have a copy of this context

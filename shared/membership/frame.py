@@ -39,7 +39,7 @@ from faststream.kafka.broker.registrator import KafkaRegistrator
 from faststream.kafka.schemas import Topic as DeclaredTopic
 from faststream.kafka.subscriber.config import KafkaSubscriberConfig, KafkaSubscriberSpecificationConfig
 from faststream.kafka.subscriber.usecase import BatchSubscriber
-from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLScram512
+from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
 
 from schemas.subscriptions import SUBSCRIPTIONS, Subscription
 from shared.kafka.client import connection_options, group_options
@@ -174,6 +174,7 @@ class GatewayBroker(KafkaBroker):
         super().__init__(
             settings.kafka_bootstrap_servers.split(","),
             security=_security(settings),
+            sasl_oauth_token_provider=connection_options(settings).get("sasl_oauth_token_provider"),
             request_timeout_ms=settings.kafka_request_timeout_ms,
             graceful_timeout=15,
             consumer_only=True,
@@ -318,6 +319,8 @@ def _security(settings: Settings) -> BaseSecurity | None:
     use_ssl = "SSL" in settings.kafka_security_protocol
     context = options.get("ssl_context")
     if settings.kafka_security_protocol.startswith("SASL"):
+        if settings.kafka_sasl_mechanism == "OAUTHBEARER":
+            return SASLOAuthBearer(use_ssl=use_ssl, ssl_context=context)
         kinds = {"PLAIN": SASLPlaintext, "SCRAM-SHA-256": SASLScram256, "SCRAM-SHA-512": SASLScram512}
         return kinds[settings.kafka_sasl_mechanism](
             username=settings.kafka_sasl_username or "",

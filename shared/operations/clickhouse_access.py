@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 import clickhouse_connect
 from clickhouse_connect.driver.client import Client
@@ -24,6 +25,8 @@ def clickhouse(settings: ClickHouseSettings) -> Client:
     try:
         return clickhouse_connect.get_client(
             dsn=settings.clickhouse_url,
+            interface=urlsplit(settings.clickhouse_url).scheme,
+            ca_cert=str(settings.clickhouse_cafile) if settings.clickhouse_cafile is not None else None,
             username=settings.clickhouse_user,
             password=settings.clickhouse_password,
             autogenerate_session_id=False,

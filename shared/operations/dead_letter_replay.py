@@ -16,7 +16,7 @@ from aiokafka import ConsumerRecord
 
 from schemas.groups import DLQ_REPLAY_TRANSACTIONS
 from schemas.replays import ReplayMark, replay_key
-from schemas.topics import DLQ_REPLAYED
+from schemas.topics import DLQ_REPLAYED, is_dispatch_topic
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
@@ -171,7 +171,7 @@ def _step(record: ConsumerRecord, counts: Mapping[str, int]) -> ReplayStep:
         return ReplayStep(letter, why_not="it does not say where it came from")
     if not letter.belongs:
         return ReplayStep(letter, why_not=f"dead letters of {letter.topic} do not lie in {record.topic}")
-    if letter.topic.startswith("mt.dispatch."):
+    if is_dispatch_topic(letter.topic):
         return ReplayStep(letter, why_not="a dispatch has its answer by where it lay: what came of it is told already")
     if letter.is_cut:
         return ReplayStep(letter, why_not="it is cut, and not the record that it was: whoever wrote that has it")

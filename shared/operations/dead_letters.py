@@ -26,7 +26,8 @@ from schemas.dead_letters import (
     TOO_LARGE,
     UNREADABLE_BATCH,
 )
-from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP, dlq_of
+from schemas.kafka_prefix import KAFKA_PREFIX
+from schemas.topics import DLQ_END, MT_REQUESTS, MT_REQUESTS_OTP, dlq_of
 from shared.kafka.records import Out, object_of
 from shared.kafka.replay import read_range
 from shared.messages.ids import message_id_of
@@ -35,7 +36,9 @@ from shared.operations.kafka_access import kafka_errors, no_topics
 from shared.operations.topic_creation import partition_counts
 from shared.process.settings import Settings
 
-_SENDING: Final = ("mt.submissions", "mt.reroutes", "mt.segments.", "mt.dispatch.")
+_SENDING: Final = tuple(
+    f"{KAFKA_PREFIX}{name}" for name in ("mt.submissions", "mt.reroutes", "mt.segments.", "mt.dispatch.")
+)
 """Topics, or beginnings of their names, whose records lead to a submit."""
 
 _SHOWN_VALUE: Final = 200
@@ -80,7 +83,7 @@ class OffsetsNotThere(NotFound):
 
 async def dead_letter_topics(settings: Settings) -> list[DeadLetterTopic]:
     """Those that are not empty, by name. Raises `Unreachable`, `NotFound` (no topics)."""
-    names = sorted(name for name in await partition_counts(settings) if name.endswith(".dlq"))
+    names = sorted(name for name in await partition_counts(settings) if _is_of_ours(name))
     if not names:
         raise no_topics(settings)
     found = []
@@ -110,12 +113,17 @@ async def dead_letters_of(settings: Settings, topic: str) -> list[ConsumerRecord
     return [record async for record in _each(settings, topic)]
 
 
+def _is_of_ours(name: str) -> bool:
+    return name.startswith(KAFKA_PREFIX) and name.endswith(DLQ_END)
+
+
 async def _each(settings: Settings, topic: str) -> AsyncIterator[ConsumerRecord]:
     """The dead letters of a topic, oldest first, of which a batch at a time is in memory."""
-    name = topic if topic.endswith(".dlq") else dlq_of(topic)
+    whole = topic if topic.startswith(KAFKA_PREFIX) else f"{KAFKA_PREFIX}{topic}"
+    name = whole if whole.endswith(DLQ_END) else dlq_of(whole)
     counts = await partition_counts(settings)
     if name not in counts:
-        known = ", ".join(sorted(t for t in counts if t.endswith(".dlq")))
+        known = ", ".join(sorted(filter(_is_of_ours, counts)))
         if not known:
             raise no_topics(settings)
         raise Invalid(f"there is no dead-letter topic {name}", f"there are: {known}")

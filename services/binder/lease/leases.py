@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 
 from schemas.commit_marks import BinderMark
 from schemas.gateway.connectors.kinds import Connector
+from schemas.topics import dispatch_topic
 from services.binder.context import BinderContext
 from services.binder.kinds import unknown_connector
 from services.binder.lease.board import BindPlace
@@ -17,7 +18,7 @@ from services.binder.lease.worker import LeaseWorker
 from shared.process.clock import monotonic_s, now_ms
 from shared.process.gateway import GatewayTable
 
-DISPATCH_PREFIX: Final = "mt.dispatch."
+DISPATCH_PREFIX: Final = dispatch_topic("")
 
 
 def connector_of(tp: TopicPartition) -> str:

@@ -8,8 +8,9 @@ from services.cli.errors import EXIT_FAILED
 from services.cli.output import console, print_json, print_json_lines, table
 from services.cli.runtime import find_runtime
 from shared.operations import adoption, groups, topics
+from shared.operations.acls import ROLES, commands, rights_of
 from shared.operations.adoption import AdoptionChoice
-from shared.operations.errors import NotFound, Refused
+from shared.operations.errors import Invalid, NotFound, Refused
 from shared.operations.layout_choice import LayoutWish
 from shared.process.settings import Settings
 
@@ -50,6 +51,22 @@ async def check(data_dir: Path | None, *, as_json: bool) -> int:
         for sentence in [one.sentence() for one in found] or ["every topic is so"]:
             console.print(sentence)
     return EXIT_FAILED if found else 0
+
+
+async def acls(service: str | None, principal: str, *, as_json: bool) -> int:
+    """The rights of one service, or of everybody. Raises `Invalid` for one that there is not."""
+    if service is not None and service not in ROLES:
+        raise Invalid(f"there is no {service!r}", f"there are: {', '.join(ROLES)}")
+    roles = ROLES if service is None else (service,)
+    rights = {role: rights_of(role, principal.replace("{service}", role)) for role in roles}
+    if as_json:
+        print_json_lines({"service": role, **asdict(right)} for role, held in rights.items() for right in held)
+        return 0
+    for role, held in rights.items():
+        console.print(f"# {role}")
+        for command in commands(held):
+            console.print(command, soft_wrap=True)
+    return 0
 
 
 async def prune(connector_id: str | None, data_dir: Path | None, *, as_json: bool) -> int:
