@@ -16,7 +16,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test test-long lint bench scale bench-smpp chaos explore fuzz lock clean
+.PHONY: help setup jars demo test test-long lint bench scale bench-smpp chaos explore fuzz docs lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -80,6 +80,9 @@ fuzz: setup ## a million mutated PDUs against the SMPP core (ARGS="--count N --s
 # uv is needed for this alone, so it has an environment of its own. Hashes yes, addresses no: the locks go anywhere.
 LOCK := build/uv/bin/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-annotate \
   --no-emit-index-url --no-emit-find-links --quiet --custom-compile-command "make lock"
+docs: setup ## write docs/metrics.md anew, from the list of metrics
+	@$(BIN)/python -m shared.process.metrics_page
+
 lock: ## resolve the locks again (UPGRADE=--upgrade takes the newest versions)
 	@$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@$(LOCK) $(UPGRADE) --output-file requirements.lock

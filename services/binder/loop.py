@@ -9,6 +9,7 @@ partition.
 import asyncio
 import logging
 import math
+import re
 from collections.abc import Awaitable, Coroutine
 from typing import Any, Final
 
@@ -18,7 +19,7 @@ from aiokafka.errors import KafkaError
 
 from schemas.commit_marks import BinderMark
 from schemas.groups import BINDER_GROUP
-from schemas.topics import CONNECTOR_STATES, MESSAGE_ID_FORMATS, SERVICE_STATES, TRACE_REQUESTS
+from schemas.topics import CONNECTOR_STATES, MESSAGE_ID_FORMATS, SERVICE_STATES, TRACE_REQUESTS, dispatch_topic
 from services.binder.context import BinderContext
 from services.binder.kinds import Channels
 from services.binder.lease.accounts import Accounts
@@ -48,12 +49,12 @@ from shared.membership.member import Assignment, Member
 from shared.process.awaited import awaited_sentence
 from shared.process.clock import monotonic_s
 from shared.process.learned_formats import LearnedFormats
+from shared.process.metrics import RECORDS_IN
 from shared.process.service import Service
-from shared.process.telemetry import RECORDS_IN
 
 log = logging.getLogger(__name__)
 
-DISPATCH_PATTERN: Final = r"^mt\.dispatch\.(?!dlq$).*"
+DISPATCH_PATTERN: Final = rf"^{re.escape(dispatch_topic(''))}(?!dlq$).*"
 POLL_MS: Final = 1_000
 METADATA_MAX_AGE_MS: Final = 5_000
 PASS_MARKERS_EVERY_S: Final = 60.0

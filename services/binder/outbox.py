@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, Protocol
 
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
-from shared.process.telemetry import count_records_out
+from shared.process.metrics import count_records_out
 
 GATHER_S: Final = 0.01
 GATHER_BUSY_S: Final = 0.025

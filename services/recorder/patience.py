@@ -7,14 +7,12 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Final, Protocol, TypeVar
 
-from prometheus_client import Counter, Gauge
-
 from schemas.service_states import CLICKHOUSE_SAYS
 from schemas.topics import LIFECYCLE_EVENTS, TOPICS
 from services.recorder.clickhouse import ClickHouseUnavailable
 from shared.membership.handler import GivenUp
 from shared.process.clock import monotonic_s
-from shared.process.telemetry import REGISTRY
+from shared.process.metrics import CLICKHOUSE_WAITED, CLICKHOUSE_WAITING
 
 T = TypeVar("T")
 
@@ -29,8 +27,6 @@ LONGEST_CALL_S: Final = 300.0
 ERROR_MAX: Final = 250
 """Characters of ClickHouse's own sentence in the beat; the log has more."""
 
-_WAITING: Final = Gauge("smsgw_clickhouse_waiting", "1 while events wait for ClickHouse", registry=REGISTRY)
-_WAITED: Final = Counter("smsgw_clickhouse_waited_seconds", "Pauses between tries of ClickHouse", registry=REGISTRY)
 _KEPT_DAYS: Final = next(topic.retention_ms or 0 for topic in TOPICS if topic.name == LIFECYCLE_EVENTS) // 86_400_000
 
 
@@ -89,7 +85,7 @@ class Patience:
         except TimeoutError:
             return
         finally:
-            _WAITED.inc(monotonic_s() - began_s)
+            CLICKHOUSE_WAITED.inc(monotonic_s() - began_s)
         raise GivenUp("stopped while ClickHouse took no events; Kafka keeps them")
 
     def works(self) -> None:
@@ -99,7 +95,7 @@ class Patience:
             if self._host.last_error == self._told:
                 self._host.last_error = ""
             self._told = ""
-            _WAITING.set(0)
+            CLICKHOUSE_WAITING.set(0)
 
     def _tell(self, error: Exception) -> None:
         sentence = f"{CLICKHOUSE_SAYS}{str(error)[:ERROR_MAX]}"
@@ -109,7 +105,7 @@ class Patience:
         if sentence != self._told:
             log.warning("%s; trying again", sentence)
         self._told = self._host.last_error = sentence
-        _WAITING.set(1)
+        CLICKHOUSE_WAITING.set(1)
 
     @asynccontextmanager
     async def _alive(self) -> AsyncIterator[None]:

@@ -8,14 +8,12 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
-from prometheus_client import Counter
-
 from services.recorder.clickhouse import ClickHouseUnavailable
 from services.recorder.patience import SERVICE, Patience
 from services.recorder.probe import partition_time_ms, probe_row
 from services.recorder.rows import RowProblem, problem_of
 from shared.kafka.records import In, Out, dead_letter
-from shared.process.telemetry import REGISTRY
+from shared.process.metrics import CLICKHOUSE_PROBES
 
 log = logging.getLogger(__name__)
 
@@ -24,10 +22,6 @@ TRIES: Final = 4
 probes must pass: then no trouble looks like a row at fault that comes and goes in turns of up to `PERIOD` calls (some
 of the replicas behind a load balancer), or that lasts for two calls or more."""
 PERIOD: Final = 13
-
-_PROBES: Final = Counter(
-    "smsgw_clickhouse_probes", "Known-good rows inserted to see who is at fault", ["result"], registry=REGISTRY
-)
 
 
 class EventTable(Protocol):
@@ -170,9 +164,9 @@ class _Probe:
         try:
             await self._table.insert([self._row])
         except ClickHouseUnavailable:
-            _PROBES.labels("refused").inc()
+            CLICKHOUSE_PROBES.labels("refused").inc()
             raise
-        _PROBES.labels("taken").inc()
+        CLICKHOUSE_PROBES.labels("taken").inc()
 
 
 class _Batch:

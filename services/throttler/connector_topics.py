@@ -4,13 +4,17 @@ import re
 from functools import lru_cache
 from typing import Final
 
+from schemas.kafka_prefix import KAFKA_PREFIX
 from schemas.topics import SEGMENT_LANES, is_segments_topic
 
-TOPIC_PATTERN: Final = r"^mt\.(segments|feedback)\.(?!dlq$).*"
+_PREFIX: Final = re.escape(KAFKA_PREFIX)
+TOPIC_PATTERN: Final = rf"^{_PREFIX}mt\.(segments|feedback)\.(?!dlq$).*"
 """What the throttlers subscribe to: lanes and feedback, without the dead letters."""
 
 _LANES: Final = "|".join(SEGMENT_LANES)
-_OF_A_CONNECTOR: Final = re.compile(rf"mt\.(?:feedback\.(?P<f>[a-z0-9-]+)|segments\.(?P<s>[a-z0-9-]+)\.(?:{_LANES}))")
+_OF_A_CONNECTOR: Final = re.compile(
+    rf"{_PREFIX}mt\.(?:feedback\.(?P<f>[a-z0-9-]+)|segments\.(?P<s>[a-z0-9-]+)\.(?:{_LANES}))"
+)
 
 
 @lru_cache(maxsize=4096)

@@ -36,8 +36,9 @@ from shared.membership.beginnings import Beginnings
 from shared.membership.handler import GivenUp
 from shared.membership.member import Assignment, Member
 from shared.process.clock import monotonic_s
+from shared.process.metrics import BATCH_SECONDS, RECORDS_IN, count_records_out
 from shared.process.service import Service
-from shared.process.telemetry import BATCH_SECONDS, RECORDS_IN, count_records_out
+from shared.process.tracing import active
 
 log = logging.getLogger(__name__)
 
@@ -222,6 +223,8 @@ class Throttler:
     async def _work(self) -> None:
         """One cycle. Where the dispatchers were given away meanwhile there are none, and nothing is done."""
         started_s = monotonic_s()
+        if (tracing := active()) is not None:
+            tracing.begin()
         now = this_moment()
         self._pass_markers()
         came: dict[str, list[TopicPartition]] = {name: [] for name in self._due(now.steady_ms)}
@@ -234,6 +237,8 @@ class Throttler:
             outs += dispatcher.work(now)
             self._due_ms[connector_id] = dispatcher.wake_at_ms(now)
         await self._commit(outs)
+        if tracing is not None:
+            tracing.end(THROTTLER_GROUP, len(outs))
         self._ended_at_s = monotonic_s()
         BATCH_SECONDS.labels(THROTTLER_GROUP).observe(self._ended_at_s - started_s)
 

@@ -26,7 +26,9 @@ from shared.kafka.fence import Registered, keep, register
 from shared.kafka.partition_wait import LOOK_S, PartitionWait
 from shared.kafka.records import Out, partition_of
 from shared.process.clock import monotonic_s
+from shared.process.metrics import TRANSACTION_SECONDS
 from shared.process.settings import Settings
+from shared.process.tracing import active
 
 TRANSACTION_TIMEOUT_MS: Final = SESSION_TIMEOUT_MS
 """A zombie's transaction must be over when its successor begins."""
@@ -100,6 +102,7 @@ class BatchProducer:
         self._counts: dict[str, int] = {}
         self._letters = DeadLetterLimits(settings)
         self._turn = itertools.count()
+        self._began_s = 0.0
 
     async def start(self) -> None:
         """Connect; raises `KafkaUnavailable`."""
@@ -181,6 +184,8 @@ class BatchProducer:
             await self._letters.cut(by_place)
             for place_of, ack in await self._acknowledged(by_place):
                 first.setdefault(place_of, int(ack.offset))
+            if (tracing := active()) is not None:
+                tracing.wrote(out for records in by_place.values() for out in records)
         return first
 
     async def send_timed(self, out: Out) -> int | None:
@@ -275,6 +280,7 @@ class BatchProducer:
             self._kept_at_s = monotonic_s()
 
     async def begin(self) -> None:
+        self._began_s = monotonic_s()
         await self._guarded(self._started.begin_transaction())
 
     async def add_offsets(self, offsets: Mapping[TopicPartition, tuple[int, str]], group: str) -> None:
@@ -285,6 +291,7 @@ class BatchProducer:
 
     async def commit(self) -> None:
         await self._guarded(self._started.commit_transaction())
+        TRANSACTION_SECONDS.labels(self._options["client_id"]).observe(monotonic_s() - self._began_s)
 
     async def abort(self) -> None:
         await self._guarded(self._started.abort_transaction())

@@ -22,8 +22,11 @@ def refusal_of(error: BaseException) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
-        return f"TLS fails: {_reason(error)}"
-    return ""
+        reason = _reason(error)
+        if "ALERT" in (error.reason or "") and "certificate" in reason:
+            return f"it does not take our certificate ({reason}): is there one, in time, and of an authority it knows?"
+        return f"TLS fails: {reason}"
+    return refusal_of(error.__cause__) if error.__cause__ is not None else ""
 
 
 def _said(error: Exception) -> str:

@@ -27,8 +27,9 @@ from shared.membership.handler import GivenUp, StageConfig, StageHandler
 from shared.membership.member import Assignment, Member
 from shared.membership.output import COMMIT_EVERY_S, AtLeastOnce, InTransactions, Output
 from shared.process.clock import monotonic_s, now_ms
+from shared.process.metrics import BATCH_SECONDS, RECORDS_IN, count_records_out
 from shared.process.service import Service
-from shared.process.telemetry import BATCH_SECONDS, RECORDS_IN, count_records_out
+from shared.process.tracing import active
 
 log = logging.getLogger(__name__)
 
@@ -199,10 +200,14 @@ class Stage:
             if generation != self._member.generation or self._member.ended.done():
                 return
             started_s = monotonic_s()
+            if (tracing := active()) is not None:
+                tracing.begin()
             outs = list(await self._handler.handle(records, now_ms()))
             offsets = {TopicPartition(r.topic, r.partition): r.offset + 1 for r in records}
             await self._output.write(outs, offsets)
             self._done |= offsets
+            if tracing is not None:
+                tracing.end(self._config.group, len(records))
             BATCH_SECONDS.labels(self._config.group).observe(monotonic_s() - started_s)
             _count(records, outs)
 

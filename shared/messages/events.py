@@ -1,5 +1,6 @@
 """Pure: lifecycle events, built as bytes at once (five or six per message: no model in between)."""
 
+from collections import Counter
 from typing import Any, Final
 
 import orjson
@@ -28,6 +29,8 @@ class EventMaker:
 
     def __init__(self, service: str, instance: str) -> None:
         # what never changes is encoded once; the rest is appended to it
+        self.tally: Final[Counter[str]] = Counter()
+        """How many were made, by word."""
         self._prefix: Final = orjson.dumps({"schema_version": 1, "service": service, "instance": instance})[:-1] + b","
 
     def out(
@@ -46,6 +49,7 @@ class EventMaker:
         The event_id is a function of the word, the message, segment_index, attempt, route_no and `identity`: whatever
         else tells two events of the same kind apart (for those without a message, give the time or the place).
         """
+        self.tally[event] += 1
         found = {name: value for name, value in columns.items() if value}
         what = f"{event}\x1f{message_id}\x1f{found.get('segment_index', 0)}\x1f{found.get('attempt', 0)}"
         event_id = derived_id(found.get("accepted_at_ms") or occurred_at_ms, what, found.get("route_no", 0), *identity)
@@ -73,6 +77,7 @@ class EventMaker:
         """The same event (and id) as from `out`, for a service that writes thousands alike: `members` are the other
         columns, JSON members without braces (at least one), that were encoded once for all of them.
         """
+        self.tally[event] += 1
         what = f"{event}\x1f{message_id}\x1f{segment_index}\x1f{attempt}"
         event_id = derived_id(accepted_at_ms or occurred_at_ms, what, route_no, *identity)
         value = (

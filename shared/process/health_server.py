@@ -12,7 +12,7 @@ from prometheus_client import make_asgi_app
 
 from shared.process.http_guard import guard_of_environment
 from shared.process.http_port import ASK_WITHIN_S, HttpPort, answer, headers_of, listen_on, refusal_of
-from shared.process.telemetry import REGISTRY
+from shared.process.metrics import REGISTRY
 
 METRICS: Final = "/metrics"
 JOIN_S: Final = 3.0

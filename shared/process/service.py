@@ -34,8 +34,10 @@ from shared.process.clock import learn_kafka_time, monotonic_s, now_ms
 from shared.process.gateway import GatewayTable
 from shared.process.health_server import HealthServer
 from shared.process.instance import BEAT_S, InstanceInUse, ProcessIdentity, living_rival
+from shared.process.metrics import KAFKA_WAITING, LAG, LOOP_STALL, READY, serve_events
 from shared.process.settings import Settings, SettingsError, read_settings
-from shared.process.telemetry import KAFKA_WAITING, LAG, configure_logging
+from shared.process.telemetry import configure_logging
+from shared.process.tracing import BadTracing, start_tracing
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +53,9 @@ GC_THRESHOLDS: Final = (200_000, 20, 50)
 
 ONE_SIGNAL_S: Final = 0.3
 """A shell and whoever runs it may both pass a signal on."""
+
+STALL_LOOKS: Final = 4
+"""Timers between two beats that tell whether the loop stands still; each wakes an idle process."""
 
 LAST_BEAT_S: Final = 2.0
 ABANDON_S: Final = 2.0
@@ -166,8 +171,12 @@ class Service:
         return all(tuple(self._ready_parts.values())) and bool(self._ready_parts)
 
     def state(self, at_ms: int) -> ServiceState:
-        lag = sum(lag_of() for lag_of in self.lags.values())
-        LAG.set(lag)
+        lag = 0
+        for stage, lag_of in self.lags.items():
+            behind = lag_of()
+            LAG.labels(stage).set(behind)
+            lag += behind
+        READY.set(self.ready)
         return ServiceState(
             service=self.name,
             instance=self.instance,
@@ -262,7 +271,7 @@ class Service:
     async def _beat_for_ever(self) -> None:
         while True:
             await self._beat()
-            await asyncio.sleep(BEAT_S)
+            LOOP_STALL.set(await _stall_within(BEAT_S))
 
     async def _tombstone(self) -> None:
         key = f"{self.name}|{self.instance}|{self.pid}".encode()
@@ -288,6 +297,7 @@ class Service:
             await self.gateway.start()
             await check_layout(self.settings, self.gateway.applied)
             self._health = self._serve_health()
+            serve_events(self.events.tally)
             await self._announce("service_started")
             gc.collect()
             gc.freeze()
@@ -364,6 +374,16 @@ class Service:
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def _stall_within(period_s: float) -> float:
+    """The longest that a timer of this loop was late within the period."""
+    longest_s = 0.0
+    for _ in range(STALL_LOOKS):
+        due_s = monotonic_s() + period_s / STALL_LOOKS
+        await asyncio.sleep(period_s / STALL_LOOKS)
+        longest_s = max(longest_s, monotonic_s() - due_s)
+    return longest_s
+
+
 async def check_topics(settings: Settings) -> None:
     """Raise `MissingTopics` unless every shared topic exists: a consumer of a missing topic would hang in silence."""
     async with consuming(settings) as consumer:
@@ -438,13 +458,21 @@ def run_service(name: str, job: Callable[[Service], Awaitable[None]]) -> int:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
     configure_logging(name, settings.log_level)
+    try:
+        stop_tracing = start_tracing(name, settings.instance or f"{socket.gethostname()}-{os.getpid()}")
+    except BadTracing as error:
+        log.error("%s", error)
+        return EXIT_USAGE
     os.umask(UMASK)
     if problem := _data_dir_problem(settings.data_dir):
         log.error("%s", problem)
         return EXIT_FAILED
     seam.install()
-    with asyncio.Runner(loop_factory=loop_factory()) as runner:
-        return runner.run(_run(name, settings, job))
+    over_tls = "SSL" in settings.kafka_security_protocol
+    with asyncio.Runner(loop_factory=None if over_tls else loop_factory()) as runner:
+        code = runner.run(_run(name, settings, job))
+    stop_tracing()
+    return code
 
 
 def _data_dir_problem(folder: Path) -> str:
@@ -460,7 +488,11 @@ def _data_dir_problem(folder: Path) -> str:
 
 
 def loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    """uvloop where it is installed, else asyncio's own."""
+    """uvloop where it is installed, else asyncio's own.
+
+    Not for Kafka over TLS: uvloop 0.23 often takes 30 s (its `ssl_shutdown_timeout`) to close such a connection with a
+    request under way, which holds up every restore, and streams stood still.
+    """
     try:
         import uvloop
     except ImportError:

@@ -191,6 +191,8 @@ def _days_by_name(value: str) -> dict[str, int]:
             raise ValueError(f"{part[:_SHOWN_MAX]!r}: days are a number from 2 to {RETENTION_DAYS_MAX}")
         found[name] = int(days)
     return found
+
+
 def _trusted(value: Path | None) -> Path | None:
     """Raises ValueError unless it is a file with certificates."""
     if value is not None:

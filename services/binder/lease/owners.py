@@ -1,15 +1,17 @@
 """Edge: hears of the other owners of binds: their beats, and what they say of their leases."""
 
 from collections.abc import Callable
+from typing import Final
 
 from aiokafka import ConsumerRecord
 
-from schemas.groups import BINDER_GROUP
 from schemas.service_states import ServiceState
 from services.binder.lease.board import StateBoard
 from services.binder.lease.leases import Leases
 from services.binder.lease.watch import Watch
 from shared.process.clock import monotonic_s
+
+SERVICE: Final = "binder"
 
 
 class OwnerTables:
@@ -35,7 +37,7 @@ class OwnerTables:
     def beat_read(self, record: ConsumerRecord) -> None:
         """A record of `service.states`."""
         service, _, owner = (record.key or b"").decode().partition("|")
-        if service != BINDER_GROUP:
+        if service != SERVICE:
             return
         if owner != self._watch.owner:
             self._watch.beat(owner, monotonic_s())

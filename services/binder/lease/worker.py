@@ -23,7 +23,7 @@ from services.binder.submit.committing import NotOwner
 from services.binder.submit.journal import Journal
 from services.binder.submit.submitter import Submitter
 from shared.process.clock import now_ms
-from shared.process.telemetry import BINDS_LEFT_OPEN
+from shared.process.metrics import BINDS_LEFT_OPEN
 
 log = logging.getLogger(__name__)
 

@@ -3,7 +3,7 @@
 import logging
 from typing import Final
 
-from shared.process.telemetry import SMPP_QUIRKS
+from shared.process.metrics import SMPP_QUIRKS
 
 log = logging.getLogger(__name__)
 

@@ -28,6 +28,7 @@ class DispatchedSegment(NamedTuple):
     payload: Any
     accepted_at_ms: int
     record: In
+    lane: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ def _segment(fields: dict[str, Any], needed: tuple[Any, ...], record: In) -> Dis
         reader(payload),
         accepted_at_ms if type(accepted_at_ms) is int else 0,
         record,
+        lane,
     )
 
 

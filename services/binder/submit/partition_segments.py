@@ -200,6 +200,11 @@ class PartitionSegments:
         for item in items:
             self._answer(SegmentAnswer(item.id, item.offset, "outcome_unknown", at_ms, IN_DOUBT))
 
+    def submitted_at_ms(self, offset: int) -> int | None:
+        """When a segment that has no answer yet was written."""
+        found = self._in_flight.get(offset)
+        return found[1] if found else None
+
     # -- answers ----------------------------------------------------------------------------------------------------
 
     def take_answers(self) -> list[SegmentAnswer]:

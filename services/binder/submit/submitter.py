@@ -23,6 +23,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 
 from schemas.gateway.connectors.common import CommonConnector
 from schemas.lifecycle_events import ERROR_CODE_COLUMN
+from schemas.wire import LANES
 from services.binder.channel import Channel, Unsendable
 from services.binder.context import BinderContext
 from services.binder.lease.machine import Intent, Lease
@@ -34,11 +35,16 @@ from services.binder.submit.journal import Journal
 from services.binder.submit.pace import Pace
 from services.binder.submit.partition_segments import PartitionSegments
 from shared.kafka.records import dead_letter_of_error
+from shared.messages.message_spans import SmscExchange
 from shared.process.clock import monotonic_s, monotonic_us, now_ms
+from shared.process.metrics import ACCEPT_TO_SOCKET_SECONDS
+from shared.process.tracing import active
 
 log = logging.getLogger(__name__)
 
 SERVICE: Final = "binder"
+_WAITED: Final = {str(lane): ACCEPT_TO_SOCKET_SECONDS.labels(lane) for lane in LANES}
+
 QUEUE_HIGH: Final = 2000
 """Records read and not taken: with more, the partition is not fetched. The throttler's credits keep it far below."""
 
@@ -138,6 +144,8 @@ class Submitter:
                 segments.unsendable(error, at_ms)
                 continue
             segments.began(at_ms)
+            if segment.accepted_at_ms and (waited := _WAITED.get(segment.lane)) is not None:
+                waited.observe((at_ms - segment.accepted_at_ms) / 1000)
             pace.went(segment.spacing_us, now_ns)
             free -= 1
             written = True
@@ -184,10 +192,22 @@ class Submitter:
     # -- what the channel reports (Answers) ---------------------------------------------------------------------------
 
     def answered(self, segment: DispatchedSegment, said: Said) -> None:
+        self._trace(segment, said.outcome)
         self.segments.answered(segment.offset, said, now_ms())
 
     def unknown(self, segment: DispatchedSegment) -> None:
+        self._trace(segment, "outcome_unknown")
         self.segments.unknown(segment.offset, now_ms())
+
+    def _trace(self, segment: DispatchedSegment, outcome: str) -> None:
+        tracing = active()
+        if tracing is not None and (parts := read_id(segment.id)) is not None:
+            at_ms = now_ms()
+            began_ms = self.segments.submitted_at_ms(segment.offset) or at_ms
+            place = (parts.route_no, parts.index, parts.attempt)
+            tracing.submitted(
+                SmscExchange(parts.message_id, place, self.connector.id, outcome, began_ms, at_ms, segment.record)
+            )
 
     def answered_late(self, segment: DispatchedSegment, said: Said) -> None:
         """The outcome stands (Q15); what came is told to whoever reads the message's history."""

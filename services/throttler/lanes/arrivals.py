@@ -18,7 +18,7 @@ from aiokafka.errors import IllegalStateError, KafkaError
 from shared.kafka import seam
 from shared.kafka.client import poll
 from shared.kafka.errors import FatalKafkaError
-from shared.process.telemetry import RECORDS_IN
+from shared.process.metrics import RECORDS_IN
 
 AHEAD_MAX: Final = 1_000
 """With as many of a partition it is not fetched any more; what one fetch brings is held beside them."""

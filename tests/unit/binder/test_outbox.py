@@ -10,7 +10,7 @@ from services.binder.outbox import FirstOffsets, Outbox, Parcel
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
-from shared.process.telemetry import REGISTRY
+from shared.process.metrics import REGISTRY
 from tests.unit.binder.fakes import FakeProducer
 
 

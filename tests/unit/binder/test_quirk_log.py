@@ -5,7 +5,7 @@ import logging
 import pytest
 
 from services.binder.smpp.quirk_log import TELL_EVERY_S, QuirkLog
-from shared.process.telemetry import SMPP_QUIRKS
+from shared.process.metrics import SMPP_QUIRKS
 
 
 def test_every_one_counts_and_few_are_told(caplog: pytest.LogCaptureFixture) -> None:

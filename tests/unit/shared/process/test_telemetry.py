@@ -1,6 +1,6 @@
 """What is counted."""
 
-from shared.process.telemetry import REGISTRY, count_records_out
+from shared.process.metrics import REGISTRY, count_records_out
 
 
 def _value(name: str, topic: str) -> float:
