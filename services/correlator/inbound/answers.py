@@ -22,11 +22,13 @@ REPLY_GAP_MS: Final = 10_000
 IN_A_ROW_MAX: Final = 5
 SILENCE_MS: Final = 3_600_000
 SHORT_CODE_MAX: Final = 6
+INTERNATIONAL_PREFIX: Final = "00"
 SOURCE: Final = "handset"
 
 
 class HandsetMessage(NamedTuple):
-    """A message, as far as answers depend on it. `sender` and `to` without a plus sign; `fields` are for templates."""
+    """A message, as far as answers depend on it. `sender` as_destination, `to` without a plus sign; `fields` are for
+    templates."""
 
     mo_id: str
     sender: str
@@ -77,6 +79,19 @@ def reply_text(said: HandsetMessage, account: Account | None) -> str | None:
         if word and word in map(folded, reply.keyword) and fits(reply.number, said.to):
             return filled(reply.text, said.fields)
     return None
+
+
+def as_destination(number: str) -> str:
+    """A handset's number as ingress has it in requests: without a plus sign or 00 before the country code. A national
+    number stays what it is: whose country it is of is not known."""
+    number = number.removeprefix("+")
+    rest = number.removeprefix(INTERNATIONAL_PREFIX)
+    return rest if rest != number and can_be_answered(rest) else number
+
+
+def is_national(number: str) -> bool:
+    """Whether a number lacks its country code: no message can be to it, so no opt-out of it has an effect."""
+    return len(number) > SHORT_CODE_MAX and number.isdecimal() and not can_be_answered(as_destination(number))
 
 
 def can_be_answered(number: str) -> bool:

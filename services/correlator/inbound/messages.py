@@ -11,7 +11,9 @@ from schemas.topics import MO_MESSAGES
 from services.correlator.inbound.answers import (
     REPLY_GAP_MS,
     HandsetMessage,
+    as_destination,
     can_be_answered,
+    is_national,
     opt_out_records,
     reply_out,
     reply_text,
@@ -109,7 +111,7 @@ class InboundTeller:
         account = understood.account
         said = HandsetMessage(
             message.mo_id,
-            message.sender.removeprefix("+"),
+            as_destination(message.sender),
             message.to.removeprefix("+"),
             understood.keyword or "",
             understood.wish,
@@ -139,6 +141,8 @@ class InboundTeller:
             detail.append(f"{len(message.parts)} of {message.total} parts, missing {_listed(message.missing)}")
         detail += notes
         detail += dict.fromkeys(oddity for part in message.parts for oddity in part.oddities)
+        if understood.wish in ("stop", "start") and is_national(message.sender.removeprefix("+")):
+            detail.append("the sender's number has no country code, so the opt-out has no effect")
         again = (len(message.parts),) if message.total > 1 else ()
         return self._events.out(
             "inbound",

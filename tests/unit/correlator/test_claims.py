@@ -102,6 +102,26 @@ def test_stop_ends_what_comes_from_the_number_and_from_the_name_that_cannot_be_a
     assert (record.account_id, record.sender, record.to, record.source) == ("shop", "60777", "447700900123", "handset")
 
 
+@pytest.mark.parametrize(
+    ("written", "compared", "told"),
+    [
+        ("00447700900123", "447700900123", False),
+        ("07700900123", "07700900123", True),
+        ("000700900123", "000700900123", True),
+        ("60123", "60123", False),
+        ("001234", "001234", False),
+    ],
+)
+def test_a_number_is_opted_out_as_requests_write_it_or_it_is_said_that_nothing_comes_of_it(
+    written: str, compared: str, told: bool
+) -> None:
+    made = handsets()
+    message = one(made.send(b"STOP", source_addr=written))
+    assert message.sender == written
+    assert opt_outs(made) == [(f"shop|60777|{compared}", True), (f"shop|SHOP|{compared}", True)]
+    assert ("no country code" in made.events()[0].detail) == told
+
+
 @pytest.mark.parametrize(("text", "reason"), [(b"STOP", "stop"), (b"start", "start"), (b"help", "help"), (b"hi", "")])
 def test_the_event_says_what_the_handset_wishes(text: bytes, reason: str) -> None:
     made = handsets()
