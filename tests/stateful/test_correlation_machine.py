@@ -32,7 +32,8 @@ from schemas.topics import (
 from services.correlator.fold.cycle import FoldCycle
 from services.correlator.fold.partition import FoldPartition
 from services.correlator.join.cycle import JoinCycle
-from services.correlator.join.partition import EARLY_MAX, JoinPartition
+from services.correlator.join.early import EARLY_MAX
+from services.correlator.join.partition import JoinPartition
 from shared.kafka.records import Out
 from shared.process.learned_formats import LearnedFormats
 from shared.sms.smsc_message_id import name_in_response

@@ -47,23 +47,23 @@ class JoinCycle:
 
     def unproven(self, at_ms: int) -> list[int]:
         """The partitions in which something is due at `at_ms` that only a high watermark can decide."""
-        return [number for number, partition in self.partitions.items() if partition.needs_proof(at_ms)]
+        return [number for number, partition in self.partitions.items() if partition.due.needs_proof(at_ms)]
 
     def read_to_watermark(self, topic: str, number: int, fetched_at_ms: int) -> None:
         """The position in an input partition has reached a high watermark asked for at `fetched_at_ms`."""
         partition = self.partitions[number]
-        clock = partition.receipts_clock if topic == RECEIPTS else partition.results_clock
+        clock = partition.due.receipts_clock if topic == RECEIPTS else partition.due.results_clock
         clock.read_to_watermark(fetched_at_ms)
 
     def reconsider(self) -> None:
         """The rules have changed."""
         for partition in self.partitions.values():
-            partition.reconsider()
+            partition.early.reconsider()
 
     def expire(self) -> None:
         """Decide what the log has decided."""
         for partition in self.partitions.values():
-            partition.expire()
+            partition.due.expire()
 
     def flush(self) -> list[Out]:
         """Everything that follows from this cycle, the changelog included."""
@@ -71,7 +71,7 @@ class JoinCycle:
 
     def next_due_ms(self) -> int | None:
         """When to look for due deadlines without a record, by Kafka's clock."""
-        times = [due for p in self.partitions.values() if (due := p.next_due_ms()) is not None]
+        times = [due for p in self.partitions.values() if (due := p.due.next_due_ms()) is not None]
         return min(times, default=None)
 
     def _read_result(self, record: In) -> list[Out]:

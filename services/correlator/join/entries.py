@@ -13,6 +13,7 @@ from schemas.joins import ClosedEntry, EarlyEntry, FormatEntry, OpenEntry, SeenR
 from schemas.message_context import context_of, read_context
 from schemas.submit_results import SubmitResult
 from services.correlator.state.reading import FieldReader
+from services.correlator.state.table import StateTable
 from shared.kafka.records import In, traceparent_of
 
 Entry: TypeAlias = OpenEntry | ClosedEntry | EarlyEntry | FormatEntry
@@ -53,6 +54,11 @@ _MAKERS: Final[dict[str, Callable[[list[Any]], Entry]]] = {
     "early": _early,
     "format": FormatEntry._make,
 }
+
+
+def entries_under(table: StateTable[Entries], key: bytes) -> Entries:
+    """The entries under a join key, oldest first; where there is none, an empty list."""
+    return table.get(key) or []
 
 
 def may_be_open(packed: bytes) -> bool:

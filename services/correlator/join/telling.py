@@ -9,6 +9,7 @@ from services.correlator.join.events import OrphanReason, ReceiptEvent, missing_
 from services.correlator.join.outcome_records import outcome_out
 from services.correlator.join.receipts import ending
 from services.correlator.join.rules import JoinRules
+from services.correlator.join.searches import Search, search_out
 from shared.kafka.records import TRACEPARENT, Headers, Out
 from shared.messages.events import EventMaker
 from shared.messages.statuses import status_outs
@@ -23,6 +24,10 @@ class SegmentTeller:
         self._events: Final = events
         self._rules: Final = rules
         self.outs: list[Out] = []
+
+    def pass_on(self, provider: str, name: str, search: Search) -> None:
+        """A receipt is to be looked for under `name`."""
+        self.outs.append(search_out(provider, name, search))
 
     def accepted(self, entry: OpenEntry, answered_at_ms: int) -> OpenEntry | ClosedEntry:
         """What follows from the acceptance alone, by the receipt wish."""

@@ -102,8 +102,8 @@ class JoinWorld:
         self.now_ms = max(self.now_ms, until_ms)
         for cycle in self.cycles:
             for part in cycle.partitions.values():
-                part.receipts_clock.read_to_watermark(self.now_ms)
-                part.results_clock.read_to_watermark(self.now_ms)
+                part.due.receipts_clock.read_to_watermark(self.now_ms)
+                part.due.results_clock.read_to_watermark(self.now_ms)
             cycle.expire()
             self._write(cycle.flush())
         self.run()

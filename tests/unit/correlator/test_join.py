@@ -12,17 +12,10 @@ from schemas.outcomes import Outcome
 from schemas.statuses import Status
 from schemas.topics import JOINS, LIFECYCLE_EVENTS, MT_OUTCOMES, MT_STATUSES
 from services.correlator.join.deadlines import BROKERS_APART_MS, WATERMARK_MARGIN_MS
+from services.correlator.join.due import CLOSED_KEEP_MS, EXPIRE_MAX
+from services.correlator.join.early import EARLY_KEEP_MS, EARLY_MAX, EARLY_TELL_MS, TELL_WIDTH_MS
 from services.correlator.join.entries import ENTRIES_MAX
-from services.correlator.join.partition import (
-    CLOSED_KEEP_MS,
-    EARLY_KEEP_MS,
-    EARLY_MAX,
-    EARLY_TELL_MS,
-    EXPIRE_MAX,
-    FORGET_WIDTH_MS,
-    TELL_WIDTH_MS,
-    JoinPartition,
-)
+from services.correlator.join.partition import FORGET_WIDTH_MS, JoinPartition
 from services.correlator.join.receipts import read_receipt
 from services.correlator.join.rules import JoinRules
 from shared.kafka.records import Out
@@ -60,9 +53,9 @@ def _orphans(outs: list[Out]) -> list[str]:
 
 
 def _prove(join: JoinPartition, at_ms: int) -> None:
-    join.receipts_clock.read_to_watermark(at_ms + WATERMARK_MARGIN_MS)
-    join.results_clock.read_to_watermark(at_ms + WATERMARK_MARGIN_MS)
-    join.expire()
+    join.due.receipts_clock.read_to_watermark(at_ms + WATERMARK_MARGIN_MS)
+    join.due.results_clock.read_to_watermark(at_ms + WATERMARK_MARGIN_MS)
+    join.due.expire()
 
 
 def _restored(log: list[Out]) -> JoinPartition:
@@ -293,8 +286,8 @@ def test_an_orphan_is_told_with_everything_raw_but_the_words_of_the_message() ->
 def test_an_early_receipt_is_not_forgotten_while_results_are_still_to_be_read() -> None:
     join = _join()
     join.receipt(KEY, _seen())
-    join.receipts_clock.read_to_watermark(T0 + 30 * 24 * HOUR_MS)
-    join.expire()
+    join.due.receipts_clock.read_to_watermark(T0 + 30 * 24 * HOUR_MS)
+    join.due.expire()
     join.result(KEY, submitted())
     assert statuses(join.flush()) == [("delivered", True, None)]
 
@@ -325,8 +318,8 @@ def test_a_missing_receipt_is_told_when_the_log_has_passed_the_deadline() -> Non
 def test_time_alone_decides_nothing() -> None:
     join = _join()
     join.result(KEY, submitted())
-    assert join.needs_proof(DEADLINE_MS + 10 * HOUR_MS)
-    join.expire()
+    assert join.due.needs_proof(DEADLINE_MS + 10 * HOUR_MS)
+    join.due.expire()
     assert statuses(join.flush()) == []
 
 
@@ -350,7 +343,7 @@ def test_a_later_record_of_another_segment_proves_a_deadline() -> None:
     join = _join()
     join.result(KEY, submitted())
     join.receipt(b"acme|2", _seen(smsc_id="2", at_ms=DEADLINE_MS + 1_001))
-    join.expire()
+    join.due.expire()
     assert statuses(join.flush()) == [("receipt_missing", True, "receipt_deadline")]
 
 
@@ -363,13 +356,13 @@ def test_a_result_that_is_read_after_its_deadline_has_passed_in_the_log_ends_at_
 
 def test_the_next_due_time_is_a_second_after_the_deadline_and_none_when_idle() -> None:
     join = _join()
-    assert join.next_due_ms() is None
+    assert join.due.next_due_ms() is None
     join.result(KEY, submitted())
-    due = join.next_due_ms()
+    due = join.due.next_due_ms()
     assert due is not None
     assert DEADLINE_MS + WATERMARK_MARGIN_MS <= due <= DEADLINE_MS + 2_000
-    assert not join.needs_proof(due - 1)
-    assert join.needs_proof(due)
+    assert not join.due.needs_proof(due - 1)
+    assert join.due.needs_proof(due)
 
 
 def test_with_several_brokers_a_receipt_in_time_may_lie_behind_records_that_look_later() -> None:
@@ -377,13 +370,13 @@ def test_with_several_brokers_a_receipt_in_time_may_lie_behind_records_that_look
     join = JoinPartition(0, EVENTS, apart_ms=BROKERS_APART_MS)
     join.result(KEY, submitted())
     join.receipt(b"acme|2", _seen(smsc_id="2", at_ms=DEADLINE_MS + BROKERS_APART_MS))
-    join.expire()
+    join.due.expire()
     assert statuses(join.flush()) == []
-    due = join.next_due_ms()
+    due = join.due.next_due_ms()
     assert due is not None
     assert due >= DEADLINE_MS + WATERMARK_MARGIN_MS + BROKERS_APART_MS
-    assert not join.needs_proof(due - 1)
-    assert join.needs_proof(due)
+    assert not join.due.needs_proof(due - 1)
+    assert join.due.needs_proof(due)
     join.receipt(KEY, _seen(at_ms=DEADLINE_MS))
     assert [status[0] for status in statuses(join.flush())] == ["delivered"]
 
@@ -393,10 +386,10 @@ def test_deadlines_of_closed_entries_need_no_proof() -> None:
     join.result(KEY, submitted())
     join.receipt(KEY, _seen())
     join.flush()
-    due = join.next_due_ms()
+    due = join.due.next_due_ms()
     assert due is not None
-    assert not join.needs_proof(due)
-    later = join.next_due_ms()
+    assert not join.due.needs_proof(due)
+    later = join.due.next_due_ms()
     assert later is not None
     assert later >= DEADLINE_MS + CLOSED_KEEP_MS
 
@@ -412,13 +405,13 @@ def test_what_waited_while_nobody_ran_is_decided_in_pieces(closed: bool) -> None
     join.flush()
     _prove(join, DEADLINE_MS + 999)
     pieces = []
-    while join.next_due_ms() == 0:
+    while join.due.next_due_ms() == 0:
         pieces.append(len(statuses(join.flush())))
-        join.expire()
+        join.due.expire()
     pieces.append(len(statuses(join.flush())))
     assert max(pieces) <= EXPIRE_MAX
     assert sum(pieces) == (0 if closed else 2 * EXPIRE_MAX + 1)
-    assert join.next_due_ms() == (DEADLINE_MS + CLOSED_KEEP_MS) // FORGET_WIDTH_MS * FORGET_WIDTH_MS + (
+    assert join.due.next_due_ms() == (DEADLINE_MS + CLOSED_KEEP_MS) // FORGET_WIDTH_MS * FORGET_WIDTH_MS + (
         FORGET_WIDTH_MS - 1 + WATERMARK_MARGIN_MS
     )
 
@@ -432,7 +425,7 @@ def test_a_closed_mark_is_forgotten_a_day_after_its_deadline_and_a_receipt_after
     assert join.flush() == []
     _prove(join, DEADLINE_MS + CLOSED_KEEP_MS + HOUR_MS)
     assert [(out.key, out.value) for out in join.flush()] == [(KEY, None)]
-    assert join.next_due_ms() is None
+    assert join.due.next_due_ms() is None
     join.receipt(KEY, _seen(at_ms=DEADLINE_MS + CLOSED_KEEP_MS + 2 * HOUR_MS))
     _prove(join, DEADLINE_MS + CLOSED_KEEP_MS + EARLY_KEEP_MS + 3 * HOUR_MS)
     assert _orphans(join.flush()) == ["no_submission_yet", "no_submission"]

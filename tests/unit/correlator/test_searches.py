@@ -6,9 +6,10 @@ from collections.abc import Callable
 import pytest
 
 from schemas.topics import SEARCHES
+from services.correlator.join.due import CLOSED_KEEP_MS
+from services.correlator.join.early import EARLY_KEEP_MS, EARLY_TELL_MS
 from services.correlator.join.learning import MATCHES_MIN
 from services.correlator.join.matching import numbers_fit
-from services.correlator.join.partition import CLOSED_KEEP_MS, EARLY_KEEP_MS, EARLY_TELL_MS
 from tests.unit.correlator.join_world import JoinWorld, connector
 from tests.unit.correlator.making import DEADLINE_MS, HOUR_MS
 
