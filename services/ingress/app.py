@@ -27,7 +27,6 @@ from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import DecidedByIngress
 from services.ingress.rerouting import RerouteDecider
 from services.ingress.restore import read_keys, read_own_output, require_log_append_time
-from services.ingress.routing import GatewayView
 from shared.kafka.records import Out
 from shared.kafka.tables import TableReader
 from shared.membership.frame import Application
@@ -36,6 +35,7 @@ from shared.membership.inheritance import Inherited
 from shared.membership.mistakes import Mistakes
 from shared.membership.replay_guard import ReplayProgress, replay_ranges
 from shared.membership.stage import Stage
+from shared.messages.routing import GatewayView
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service
 from shared.process.yielding import Yielding

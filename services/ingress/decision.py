@@ -12,13 +12,10 @@ from schemas.message_context import MessageContext
 from schemas.requests import is_short_code, sender_as_sent
 from schemas.topics import MT_REQUESTS_OTP
 from schemas.wire import Lane
-from services.ingress.admission import Admitted, NotAnObject, Rejected, admit
 from services.ingress.country import CountryTable
-from services.ingress.encodable import refusal_of
 from services.ingress.idempotency import KeyStore, Taken, body_hash, decide, key_hash
 from services.ingress.opt_outs import OptOuts
 from services.ingress.outputs import (
-    Terms,
     accepted_event,
     duplicate_event,
     key_out,
@@ -28,10 +25,13 @@ from services.ingress.outputs import (
 )
 from services.ingress.own_output import DecidedByIngress
 from services.ingress.place import RequestPlace, can_be_copy, home_partition, own_place, place_of
-from services.ingress.routing import Chosen, GatewayView, NotRouted
 from shared.kafka.records import Headers, In, Out, dead_letter, trace_headers
+from shared.messages.admission import Admitted, NotAnObject, Rejected, admit
+from shared.messages.encodable import refusal_of
 from shared.messages.events import EventMaker
+from shared.messages.routing import GatewayView, NotRouted
 from shared.messages.statuses import status_outs
+from shared.messages.terms import Terms, terms_of
 
 MOVABLE_OCTETS_MAX: Final = 900_000
 """A copy with its key and headers must stay below Kafka's limit of a megabyte; no text needs as much, however
@@ -149,7 +149,7 @@ class RequestDecider:
         connector_id = self._own.routed(arrival.message_id, 0)
         if connector_id is not None:
             account = self.view.accounts.get(request.account_id, _NO_ACCOUNT)
-            terms = _terms(request, account, Chosen(connector_id, request.connector_id is not None))
+            terms = terms_of(request, account, connector_id, request.connector_id is not None)
             return self._take(arrival, request, terms, claim)[1:]
         ended = self._own.ended(arrival.message_id)
         if ended is None or ended.status != "rejected":
@@ -173,7 +173,7 @@ class RequestDecider:
         chosen = self.view.choose(request.to, request.account_id, request.lane, request.connector_id)
         if isinstance(chosen, NotRouted):
             return self._refuse_request(arrival, request, _Refusal(chosen.reason, chosen.field))
-        terms = _terms(request, account, chosen)
+        terms = terms_of(request, account, chosen.connector_id, chosen.pinned)
         if claim is not None and (why := refusal_of(request, terms, self.view.profile(chosen.connector_id))):
             return self._refuse_request(arrival, request, _Refusal(why.reason, why.field, why.detail))
         return self._take(arrival, request, terms, claim)
@@ -233,16 +233,3 @@ class RequestDecider:
     def _context(self, arrival: _Arrival, request: Admitted, sender: str) -> MessageContext:
         country = "" if is_short_code(request.to) else self._countries.of(request.to)
         return request.context(arrival.message_id, arrival.place.timestamp_ms, sender, country)
-
-
-def _terms(request: Admitted, account: Account, chosen: Chosen) -> Terms:
-    wished = account.transliterate if request.transliterate is None else request.transliterate
-    transliterate = wished and request.text is not None
-    return Terms(
-        request.sender or sender_as_sent(account.default_sender or ""),
-        transliterate,
-        transliterate and account.lookalikes,
-        account.max_segments,
-        chosen.connector_id,
-        chosen.pinned,
-    )

@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 import orjson
 
 from schemas.requests import VALIDITY_DEFAULT_S
-from services.ingress.admission import Admitted
+from shared.messages.admission import Admitted
 
 KEEP_MS: Final = 24 * 3_600_000
 HASH_OCTETS: Final = 16

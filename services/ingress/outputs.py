@@ -1,6 +1,6 @@
 """Pure: the records that ingress writes about a message; what is decided is decided elsewhere."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 
@@ -8,22 +8,13 @@ from schemas.message_context import MessageContext
 from schemas.submissions import Submission
 from schemas.topics import INGRESS_KEYS, INGRESS_KEYS_OTP, MT_REQUESTS_OTP, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from schemas.wire import Lane
-from services.ingress.admission import Admitted
 from services.ingress.idempotency import changelog_value
-from services.ingress.place import RequestPlace, headers_of_copy, home_key
+from services.ingress.place import RequestPlace, headers_of_copy
 from shared.kafka.records import Headers, In, Out
+from shared.messages.admission import Admitted
 from shared.messages.events import EventMaker, columns_of
-
-
-class Terms(NamedTuple):
-    """What the account's settings and the route add to a request."""
-
-    sender: str
-    transliterate: bool
-    lookalikes: bool
-    max_segments: int
-    connector_id: str
-    pinned: bool
+from shared.messages.request_key import home_key
+from shared.messages.terms import Terms
 
 
 def submissions_topic(lane: Lane) -> str:

@@ -10,9 +10,10 @@ that claims so makes its own message older by some days, and nothing else.
 from typing import Final, NamedTuple
 
 from schemas.dead_letters import ORIGIN_OFFSET, ORIGIN_PARTITION, ORIGIN_TIMESTAMP_MS, REPLAYED_FROM
-from services.ingress.admission import Admission, Admitted
 from shared.kafka.records import Headers, In, murmur2_partition, trace_headers
+from shared.messages.admission import Admission, Admitted
 from shared.messages.ids import message_id_of
+from shared.messages.request_key import home_key
 
 _ORIGIN: Final = frozenset({ORIGIN_PARTITION, ORIGIN_OFFSET, ORIGIN_TIMESTAMP_MS})
 _TELLING: Final = _ORIGIN | {REPLAYED_FROM}
@@ -71,11 +72,6 @@ def can_be_copy(record: In, place: RequestPlace, request: Admission, partitions:
 def home_partition(account_id: str, idempotency_key: str, partitions: int) -> int:
     """Where the records of a key belong: what a client's default partitioner makes of the record key `account:key`."""
     return murmur2_partition(home_key(account_id, idempotency_key), partitions)
-
-
-def home_key(account_id: str, idempotency_key: str) -> bytes:
-    """The record key that brings a request to its home at once."""
-    return f"{account_id}:{idempotency_key}".encode()
 
 
 def headers_of_copy(record: In, place: RequestPlace) -> Headers:

@@ -7,9 +7,9 @@ from schemas.statuses import FinalStatus
 from schemas.submissions import Submission
 from services.ingress.outputs import submissions_topic
 from services.ingress.own_output import DecidedByIngress
-from services.ingress.routing import GatewayView
 from shared.kafka.records import Headers, In, Out, dead_letter, dead_letter_of_error, trace_headers
 from shared.messages.events import EventMaker
+from shared.messages.routing import GatewayView
 from shared.messages.statuses import status_outs
 
 

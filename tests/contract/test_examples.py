@@ -41,10 +41,10 @@ from services.correlator.join.entries import read_result
 from services.correlator.join.partition import JoinPartition
 from services.correlator.join.receipts import read_receipt
 from services.correlator.join.rules import JoinRules
-from services.ingress.admission import Admitted, admit
 from services.ingress.place import home_partition
 from services.recorder.rows import problem_of
 from services.throttler.connector.stay import read_stay
+from shared.messages.admission import Admitted, admit
 from shared.messages.routes import route_of
 from tests.unit.ingress.scene import EVENTS, Record, applied, decider
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from schemas.requests import GSM7_CHARACTERS, Request
-from services.ingress.admission import CHECKS, Admitted, NotAnObject, Rejected, admit
+from shared.messages.admission import CHECKS, Admitted, NotAnObject, Rejected, admit
 from shared.sms.gsm7 import alphabet
 from tests.unit.ingress.scene import AT_MS
 

@@ -14,9 +14,9 @@ from schemas.submissions import Submission
 from schemas.topics import MT_STATUSES
 from services.encoder.encode import Encoder
 from services.encoder.plan import plan_of
-from services.ingress.admission import Admitted, admit
-from services.ingress.encodable import SURE_CHARACTERS, _encode_request, _surely_encodable
-from services.ingress.outputs import Terms
+from shared.messages.admission import Admitted, admit
+from shared.messages.encodable import SURE_CHARACTERS, _encode_request, _surely_encodable
+from shared.messages.terms import Terms
 from shared.sms.message import ConnectorProfile, Encoded
 from shared.sms.national_tables import LANGUAGES
 from shared.sms.segmentation import encode_message

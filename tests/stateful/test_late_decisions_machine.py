@@ -22,10 +22,10 @@ from services.ingress.decision import RequestDecider
 from services.ingress.idempotency import KeyStore, restore
 from services.ingress.own_output import DecidedByIngress
 from services.ingress.place import home_partition, place_of
-from services.ingress.routing import GatewayView
 from shared.kafka.records import Out
 from shared.membership.inheritance import Inherited, Standing
 from shared.membership.replay_guard import MARGIN_MS, begun_ms
+from shared.messages.routing import GatewayView
 from tests.unit.ingress.scene import AT_MS, Record, applied, decider, request
 
 PARTITIONS = 2

@@ -11,9 +11,9 @@ from schemas.topics import CONFIG_OPTOUTS, INBOUND_PARTS, LIFECYCLE_EVENTS, MT_R
 from services.correlator.inbound.answers import IN_A_ROW_MAX, REPLY_GAP_MS, SILENCE_MS
 from services.correlator.inbound.claims import Claims
 from services.correlator.inbound.cycle import TIMEOUT_MS
-from services.ingress.admission import Admitted, admit
 from services.ingress.opt_outs import OptOuts
 from services.ingress.place import home_partition
+from shared.messages.admission import Admitted, admit
 from tests.unit.correlator.making import T0
 from tests.unit.correlator.test_inbound import Handsets, _tlv, one
 

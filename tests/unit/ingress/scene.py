@@ -15,9 +15,9 @@ from services.ingress.country import CountryTable
 from services.ingress.decision import RequestDecider
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import DecidedByIngress
-from services.ingress.routing import GatewayView
 from shared.kafka.records import Out
 from shared.messages.events import EventMaker
+from shared.messages.routing import GatewayView
 
 AT_MS = 1_790_000_000_000
 COUNTRIES = CountryTable({"44": "GB", "49": "DE", "1": "US"})

@@ -13,8 +13,9 @@ from services.ingress.decision import RequestDecider
 from services.ingress.idempotency import KeyStore, restore
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import DecidedByIngress
-from services.ingress.place import home_key, home_partition
+from services.ingress.place import home_partition
 from shared.messages.ids import message_id_of
+from shared.messages.request_key import home_key
 from tests.unit.ingress.scene import AT_MS, Record, applied, decider, event, only, request, topics
 from tests.unit.submissions import submission
 

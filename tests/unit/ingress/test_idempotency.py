@@ -2,7 +2,6 @@
 
 import orjson
 
-from services.ingress.admission import Admitted, admit
 from services.ingress.idempotency import (
     KEEP_MS,
     KeyStore,
@@ -13,6 +12,7 @@ from services.ingress.idempotency import (
     key_hash,
     restore,
 )
+from shared.messages.admission import Admitted, admit
 from shared.messages.ids import message_id_of
 from tests.unit.ingress.scene import AT_MS, request
 

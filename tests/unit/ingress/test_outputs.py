@@ -1,8 +1,8 @@
 """Pure: records of ingress that only differ by where they go; their contents are in tests/contract."""
 
-from services.ingress.admission import Admitted, admit
 from services.ingress.outputs import duplicate_event, key_out, moved_out, submissions_topic
 from services.ingress.place import place_of
+from shared.messages.admission import Admitted, admit
 from tests.unit.ingress.scene import AT_MS, EVENTS, Record, event, request
 from tests.unit.submissions import context
 

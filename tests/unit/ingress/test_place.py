@@ -2,8 +2,9 @@
 
 import pytest
 
-from services.ingress.place import RequestPlace, headers_of_copy, home_key, home_partition, place_of
+from services.ingress.place import RequestPlace, headers_of_copy, home_partition, place_of
 from shared.kafka.records import murmur2_partition
+from shared.messages.request_key import home_key
 from tests.unit.ingress.scene import AT_MS, Record
 
 TRACE = b"00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"

@@ -9,7 +9,7 @@ from schemas.reroutes import Reroute
 from schemas.submissions import Content, Submission
 from services.ingress.own_output import DecidedByIngress
 from services.ingress.rerouting import RerouteDecider
-from services.ingress.routing import GatewayView
+from shared.messages.routing import GatewayView
 from tests.unit.ingress.scene import AT_MS, EVENTS, Record, applied, event, only, topics
 from tests.unit.submissions import submission
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.wire import LANES, Lane
-from services.ingress.routing import Chosen, GatewayView, NotRouted
+from shared.messages.routing import Chosen, GatewayView, NotRouted
 from tests.unit.ingress.scene import applied
 
 ROUTES: tuple[dict[str, Any], ...] = (

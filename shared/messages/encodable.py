@@ -10,8 +10,8 @@ from binascii import a2b_base64
 from functools import lru_cache
 from typing import Final
 
-from services.ingress.admission import Admitted
-from services.ingress.outputs import Terms
+from shared.messages.admission import Admitted
+from shared.messages.terms import Terms
 from shared.sms.addresses import source_address
 from shared.sms.message import ConnectorProfile, EncodeRequest, NotEncodable
 from shared.sms.segmentation import encode_message

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from schemas.reasons import REASONS
-from services.ingress.admission import Admitted, NotAnObject, Rejected, admit
+from shared.messages.admission import Admitted, NotAnObject, Rejected, admit
 from tests.unit.ingress.scene import AT_MS, request
 
 
