@@ -16,11 +16,14 @@ from schemas.gateway.file import TopicLayout
 from schemas.topics import LOG_APPEND_TIME, TIMESTAMP_TYPE, NewTopic
 from shared.kafka.client import administering
 from shared.kafka.topic_layout import FoundTopic, found_topics
+from shared.operations.errors import Refused
 from shared.operations.kafka_access import kafka_errors
 from shared.operations.topic_changes import TopicChanges
 from shared.process.settings import Settings
 
 _EXISTS: Final = 36
+_TOO_FEW_BROKERS: Final = 38
+"""One has left since they were counted."""
 _METADATA_POLL_S: Final = 0.05
 _LEADERS_WITHIN_S: Final = 30
 MIN_INSYNC: Final = "min.insync.replicas"
@@ -58,7 +61,8 @@ async def min_insync_of(settings: Settings, topics: Iterable[str]) -> dict[str, 
 
 
 async def make_topics(settings: Settings, changes: TopicChanges) -> None:
-    """Returns when every wanted topic has its leaders, also those that were there before. Raises `Unreachable`."""
+    """Returns when every wanted topic has its leaders, also those that were there before. Raises `Unreachable`, and
+    `Refused` where too few brokers live."""
     async with kafka_errors(settings), administering(settings, request_timeout_ms=CHANGE_TIMEOUT_MS) as admin:
         if changes.missing:
             await _create(admin, changes.missing, changes.layout)
@@ -73,6 +77,11 @@ async def _create(admin: AIOKafkaAdminClient, topics: Iterable[NewTopic], layout
     wanted = [KafkaTopic(t.name, t.partitions, layout.replication_factor, topic_configs=t.config | own) for t in topics]
     made = await admin.create_topics(wanted)
     for name, code, *rest in made.topic_errors:
+        if code == _TOO_FEW_BROKERS:
+            raise Refused(
+                f"topic {name}: {layout.replication_factor} replicas, and fewer brokers live now; what was made stays",
+                "start the others and repeat it",
+            )
         if code not in (0, _EXISTS):
             raise for_code(code)(f"topic {name}: {rest[0] if rest else ''}")
 

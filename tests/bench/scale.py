@@ -4,28 +4,32 @@ flow pauses at each change, and whether anything is lost, doubled or sent too fa
 import argparse
 import asyncio
 import contextlib
+import itertools
 import json
 import logging
 import subprocess
 import sys
 import tempfile
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import psutil
 
 from schemas.topics import EVERY_SERVICE
 from services.cli.demo.reconcile import Submit
+from services.cli.demo.traffic import StatusFollower
 from shared.kafka import seam
 from shared.operations.beats import read_beats
 from shared.process.clock import monotonic_s, now_ms
 from tests.bench.scale_figures import Outcome, Step, as_json, longest_gap_ms, misses, most_in_a_second, render
-from tests.e2e.gateway import Gateway, messages_to, settle, steadily, traffic, until_submits
+from tests.e2e.gateway import Gateway, GatewayPublisher, messages_to, settle, traffic, until_submits
 
-STEPS = (1, 2, 4, 2, 1)
-CONNECTORS, MAX_BINDS, TPS = 4, 2, 200
+CONNECTORS, MAX_BINDS = 4, 2
 PREFIXES = [f"44060{n}" for n in range(CONNECTORS)]
 TICK_S = 0.1
+OPEN_S = 3
+"""How many seconds' worth of messages are under way: enough that the rate is what holds them back."""
 SETTLED_S = 5.0
 """How long after everybody is ready a pause still counts as one of the change."""
 
@@ -50,13 +54,24 @@ CONNECTOR = """  - id: scale-{n}
 ROUTE = '  - {{match: {{prefix: "{prefix}"}}, to: [{{connector: scale-{n}}}]}}\n'
 
 
+@dataclass(frozen=True, slots=True)
+class ScalePlan:
+    """`tps` of each connector; seconds that are counted at each of `steps` (instances of each service)."""
+
+    tps: int
+    steady_s: float
+    steps: tuple[int, ...]
+
+
 class ScaledGateway(Gateway):
     """One `smsgw up` with everything, and more of them with the services alone, as further machines would have them."""
+
+    tps = 0
 
     @property
     def config_file(self) -> Path:
         connectors = "".join(
-            CONNECTOR.format(n=n, port=self.simulator_port, binds=MAX_BINDS, tps=TPS) for n in range(CONNECTORS)
+            CONNECTOR.format(n=n, port=self.simulator_port, binds=MAX_BINDS, tps=self.tps) for n in range(CONNECTORS)
         )
         routes = "".join(ROUTE.format(prefix=prefix, n=n) for n, prefix in enumerate(PREFIXES))
         file = self.data_dir / "gateway.yaml"
@@ -150,35 +165,49 @@ def _of(submits: Iterable[Submit], prefix: str, since_ms: int) -> list[int]:
     return [one.at_ms for one in submits if one.to.startswith(prefix) and one.at_ms >= since_ms]
 
 
-async def run(rate: int, steady_s: float) -> Outcome:
-    with tempfile.TemporaryDirectory(prefix="smsgw-scale-", ignore_cleanup_errors=True) as folder:
-        gateway = ScaledGateway(Path(folder))
-        gateway.start()
-        try:
-            return await _measured(gateway, rate, steady_s)
-        finally:
-            gateway.stop()
+async def publish(publisher: GatewayPublisher, follower: StatusFollower, open_max: int, enough: asyncio.Event) -> None:
+    """Until there is `enough`: as much as holds `open_max` messages under way, evenly for all connectors."""
+    numbers = itertools.count()
+    while not enough.is_set():
+        room = (open_max - len(publisher.published) + len(follower.ended)) // CONNECTORS
+        batch = list(itertools.islice(numbers, max(0, room)))
+        if batch:
+            await publisher.publish([m for p in PREFIXES for m in messages_to(p, len(batch), batch[0])])
+        await asyncio.sleep(TICK_S)
 
 
-async def _measured(gateway: ScaledGateway, rate: int, steady_s: float) -> Outcome:
-    each = max(1, round(rate * TICK_S / CONNECTORS))
-    scaling = Scaling(gateway, steady_s)
+async def run(plan: ScalePlan, folder: Path) -> Outcome:
+    gateway = ScaledGateway(folder)
+    gateway.tps = plan.tps
+    gateway.start()
+    try:
+        return await _measured(gateway, plan)
+    finally:
+        gateway.stop()
+
+
+async def _measured(gateway: ScaledGateway, plan: ScalePlan) -> Outcome:
+    scaling = Scaling(gateway, plan.steady_s)
     async with traffic(gateway) as (publisher, follower):
+        open_max = OPEN_S * plan.tps * CONNECTORS
+        enough = asyncio.Event()
         watching = asyncio.create_task(scaling.watch_binds())
+        publishing = asyncio.create_task(publish(publisher, follower, open_max, enough))
         steps = []
-        async with steadily(
-            publisher, follower, lambda turn: [m for p in PREFIXES for m in messages_to(p, each, each * turn)], TICK_S
-        ):
-            await until_submits(gateway, PREFIXES, 10 * rate)  # a cold JVM costs six times as much
-            for number, instances in enumerate(STEPS):
+        try:
+            await until_submits(gateway, PREFIXES, 5 * open_max, timeout_s=300)  # a cold JVM costs six times as much
+            for number, instances in enumerate(plan.steps):
                 steps.append(await scaling.step(instances, follower.ended, first=number == 0))
                 print(f"{instances} instances: measured", file=sys.stderr)
-        watching.cancel()
+        finally:
+            enough.set()
+            watching.cancel()
+            await asyncio.gather(publishing, watching, return_exceptions=True)
         result = await settle(gateway, publisher, follower, PREFIXES, timeout_s=180)
     return Outcome(
         steps,
         CONNECTORS * MAX_BINDS,
-        TPS,
+        plan.tps,
         result.published,
         len(result.lost),
         len(result.duplicates),
@@ -189,17 +218,28 @@ async def _measured(gateway: ScaledGateway, rate: int, steady_s: float) -> Outco
 
 def main() -> int:
     """0, or with --check 1 when anything is not as it should be."""
-    parser = argparse.ArgumentParser(prog="make scale", description=__doc__)
-    parser.add_argument("--rate", type=int, default=200, help="messages per second, all the time")
-    parser.add_argument("--steady", type=float, default=20, help="seconds that are counted at each number of instances")
-    parser.add_argument("--check", action="store_true", help="exit status 1 when an aim is missed")
-    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    options = parser.parse_args()
+    options = _options()
     seam.install()
     logging.disable(logging.CRITICAL)
-    outcome = asyncio.run(run(options.rate, options.steady))
+    plan = ScalePlan(options.tps, options.steady, tuple(map(int, options.steps.split(","))))
+    with contextlib.ExitStack() as stack:
+        folder = options.keep or stack.enter_context(
+            tempfile.TemporaryDirectory(prefix="smsgw-scale-", ignore_cleanup_errors=True)
+        )
+        outcome = asyncio.run(run(plan, Path(folder)))
     print(json.dumps(as_json(outcome), indent=2) if options.json else render(outcome))
     return int(options.check and bool(misses(outcome)))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="make scale", description=__doc__)
+    parser.add_argument("--tps", type=int, default=100, help=f"messages per second of each of {CONNECTORS} connectors")
+    parser.add_argument("--steady", type=float, default=20, help="seconds that are counted at each number of instances")
+    parser.add_argument("--steps", default="1,2,4,2,1", help="instances of each service, one after the other")
+    parser.add_argument("--keep", help="a new folder for data and logs, which stay")
+    parser.add_argument("--check", action="store_true", help="exit status 1 when an aim is missed")
+    parser.add_argument("--json", action="store_true", help="print the figures as JSON")
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 CPU_PERCENT_MORE: Final = 10.0
 PAUSE_MAX_MS: Final = 2_000
+JITTER: Final = 1.05
+"""The SMSC's clock sees what the network and a busy machine make of the spacing at our sockets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ def misses(outcome: Outcome) -> list[str]:
             found.append(f"{step.instances} instances: a pause of {step.pause_ms} ms at the change")
         if step.binds_max > outcome.binds_allowed:
             found.append(f"{step.instances} instances: {step.binds_max} binds, max_binds are {outcome.binds_allowed}")
-        if step.tps_max > outcome.tps_allowed:
+        if step.tps_max > outcome.tps_allowed * JITTER:
             found.append(
                 f"{step.instances} instances: {step.tps_max} submits in a second, tps is {outcome.tps_allowed}"
             )

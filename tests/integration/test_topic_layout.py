@@ -11,7 +11,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.gateway.connectors.smpp import SmppConnector
-from schemas.gateway.file import Gateway
+from schemas.gateway.file import Gateway, TopicLayout
 from schemas.gateway.values import SecretRef
 from schemas.topics import shared_topics
 from services.cli.commands import topics
@@ -23,7 +23,8 @@ from shared.operations.config.compare_and_set import change_config
 from shared.operations.config.plan import config_hash
 from shared.operations.errors import Refused
 from shared.operations.layout_choice import LayoutWish
-from shared.operations.topic_creation import min_insync_of, partition_counts
+from shared.operations.topic_changes import topic_changes
+from shared.operations.topic_creation import make_topics, min_insync_of, partition_counts
 from shared.process.service import EXIT_WRONG_TOPICS, Service, _run
 from shared.process.settings import Settings
 
@@ -54,6 +55,10 @@ async def test_a_layout_is_chosen_once_and_kept_true(
     with pytest.raises(Refused, match="--replication-factor 3: only 1 broker lives"):
         await topics.create(LayoutWish(replication_factor=3), None, as_json=True)
     assert await partition_counts(settings) == {}, "nothing was made"
+    three = TopicLayout(partitions=2, replication_factor=3, min_insync=2)  # chosen while others lived
+    with pytest.raises(Refused, match="3 replicas, and fewer brokers live now; what was made stays"):
+        await make_topics(settings, topic_changes((), three, {}))
+    assert await partition_counts(settings) == {}
 
     assert await topics.create(LayoutWish(partitions=2), None, as_json=True) == 0
     printed()

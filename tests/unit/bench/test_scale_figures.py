@@ -23,12 +23,12 @@ def test_the_most_in_a_second() -> None:
 
 def test_what_misses_its_aim_is_said() -> None:
     assert misses(FINE) == []
-    slow = replace(FOUR, us_per_message={"ingress": 60.0, "binder": 60.0}, pause_ms=2_001, binds_max=9, tps_max=201)
+    slow = replace(FOUR, us_per_message={"ingress": 60.0, "binder": 60.0}, pause_ms=2_001, binds_max=9, tps_max=211)
     assert misses(replace(FINE, steps=[ONE, slow], lost=1)) == [
         "4 instances: 20 % more CPU a message than one",
         "4 instances: a pause of 2001 ms at the change",
         "4 instances: 9 binds, max_binds are 8",
-        "4 instances: 201 submits in a second, tps is 200",
+        "4 instances: 211 submits in a second, tps is 200",
         "1 lost",
     ]
     assert "MISSED 1 doubled" in render(replace(FINE, doubled=1))
