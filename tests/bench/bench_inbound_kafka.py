@@ -113,7 +113,7 @@ async def _worked_off(watch: Watch, correlator: psutil.Process, parts: int, mess
     await watch.until(lambda: len(told) > 0, 120)
     began, first, cpu_s = time.perf_counter(), len(told), _cpu_s(correlator)
     await watch.until(lambda: len(told) >= messages, 600)
-    share = (messages - first) / messages * parts
+    share = max(messages - first, 1) / messages * parts
     took_s, cpu_us = time.perf_counter() - began, (_cpu_s(correlator) - cpu_s) / share * 1e6
     rate = share / took_s
     print(

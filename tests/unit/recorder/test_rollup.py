@@ -1,6 +1,25 @@
 """Unit tests of when hours are recomputed."""
 
-from services.recorder.rollup import HOURS_MAX, OLD_EVERY_MS, REFRESH_MS, SHARE, RollupPlan, open_since_s
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from services.recorder import app
+from services.recorder.app import RecorderHandler
+from services.recorder.clickhouse import ClickHouse
+from services.recorder.rollup import (
+    HOURS_MAX,
+    IN_ONE_GO_MS,
+    MARK_HOUR,
+    NUMBERS,
+    OLD_EVERY_MS,
+    REFRESH_MS,
+    SHARE,
+    RollupPlan,
+    open_since_s,
+)
+from tests.unit.recorder.clickhouse_double import FakeHost, NoPauses
 
 HOUR = 1_800_000_000
 TIME_S = HOUR + 30 * 60
@@ -74,3 +93,48 @@ def test_many_hours_are_recomputed_in_several_goes_the_newest_first() -> None:
     assert due_ms == NOW + 1000 + 1000 * SHARE, "events come first"
     assert plan.choose([], due_ms, TIME_S) == tuple(dirty[HOURS_MAX:])
     assert plan.due_at_ms() is None
+
+
+class SlowClickHouse(ClickHouse):
+    """Every statement takes a second. Its hours are dirty until they are marked; none is in the index of numbers."""
+
+    def __init__(self, *hours: int) -> None:
+        super().__init__("http://127.0.0.1:9", "default", "")
+        self.now_ms = NOW
+        self.dirty = set(hours)
+        self.numbered: list[Any] = []
+        self.done: list[Any] = []
+
+    async def rows(self, query: str, parameters: Mapping[str, str | int] | None = None) -> list[tuple[Any, ...]]:
+        return [(hour, hour in self.numbered) for hour in sorted(self.dirty)]
+
+    async def execute(self, statement: str, parameters: Mapping[str, str | int] | None = None) -> None:
+        self.now_ms += 1_000
+        hour = (parameters or {})["hour_s"]
+        if statement == NUMBERS:
+            self.numbered.append(hour)
+        if statement == MARK_HOUR:
+            self.done.append(hour)
+            self.dirty.discard(int(hour))
+
+
+async def test_hours_that_take_long_are_done_by_and_by_and_their_numbers_with_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hours = [OLD - n * 3600 for n in range(3)]
+    slow = SlowClickHouse(*hours)
+    monkeypatch.setattr(app, "steady_ms", lambda: slow.now_ms)
+    monkeypatch.setattr(app, "now_ms", lambda: TIME_S * 1000)
+    plan = RollupPlan(NOW)
+    handler = RecorderHandler(slow, NoPauses(FakeHost()), plan, unexplained_max=20)
+    for count in (1, 2, 3):
+        began_ms = slow.now_ms
+        await handler.handle([], 0)
+        assert slow.done == slow.numbered == hours[:count], "one takes longer than is begun"
+        took_ms = slow.now_ms - began_ms
+        assert took_ms > IN_ONE_GO_MS
+        if due_ms := plan.due_at_ms():
+            assert due_ms == slow.now_ms + took_ms * SHARE
+            slow.now_ms = due_ms
+    assert plan.due_at_ms() is None
+    await slow.close()
