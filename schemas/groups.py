@@ -36,9 +36,13 @@ DLQ_REPLAY_TRANSACTIONS: Final = f"{KAFKA_PREFIX}smsgw-dlq-replay"
 """The `transactional.id` of whoever replays dead letters: one operator at a time, on whatever machine."""
 
 
+BARRIER_GROUPS: Final = f"{KAFKA_PREFIX}smsgw-barrier-"
+"""What the names of groups without members begin with that commit nothing but barriers
+(`shared/kafka/coordinator_barrier.py`)."""
+
+
 def barrier_group(number: int) -> str:
-    """A group without members that commits nothing but barriers (`shared/kafka/coordinator_barrier.py`)."""
-    return f"smsgw-barrier-{number}"
+    return f"{BARRIER_GROUPS}{number}"
 
 
 def static_member(group: str, instance: str) -> str:

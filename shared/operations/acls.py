@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
-from schemas.groups import CONFIG_WRITER, CONSUMER_GROUPS, DLQ_REPLAY_TRANSACTIONS, GROUPS_OF
+from schemas.groups import BARRIER_GROUPS, CONFIG_WRITER, CONSUMER_GROUPS, DLQ_REPLAY_TRANSACTIONS, GROUPS_OF
 from schemas.topics import (
     EVERY_SERVICE,
     MT_REQUESTS,
@@ -19,6 +19,7 @@ from schemas.topics import (
     segments_topic,
     shared_topics,
 )
+from shared.kafka.coordinator_barrier import OFFSETS_TOPIC
 
 TOPIC: Final = "topic"
 GROUP: Final = "group"
@@ -83,6 +84,7 @@ def _of_operators(rights: _Rights) -> None:
         rights.allow(GROUP, (group, False), "Read", "Describe", "Delete")
     for transactions in (CONFIG_WRITER, DLQ_REPLAY_TRANSACTIONS):
         rights.allow(TRANSACTIONAL_ID, (transactions, False), "Write", "Describe")
+    _of_barriers(rights)
 
 
 def _of_topics(role: str, rights: _Rights) -> None:
@@ -105,9 +107,16 @@ def _of_services(role: str, rights: _Rights) -> None:
     if role == "ingress":  # ids are made of the times of these topics: it looks whose they are
         for topic in (MT_REQUESTS, MT_REQUESTS_OTP):
             rights.allow(TOPIC, (topic, False), "DescribeConfigs")
+    _of_barriers(rights)
     for group in GROUPS_OF[role]:
         rights.allow(GROUP, (group, False), "Read", "Describe")
         rights.allow(TRANSACTIONAL_ID, (f"{group}-", True), "Write", "Describe")
+
+
+def _of_barriers(rights: _Rights) -> None:
+    """What is asked of a coordinator before its answers are believed."""
+    rights.allow(TOPIC, (OFFSETS_TOPIC, False), "Describe")
+    rights.allow(GROUP, (BARRIER_GROUPS, True), "Read", "Describe")
 
 
 def _place(topic: Topic) -> tuple[str, bool]:

@@ -457,9 +457,10 @@ def run_service(name: str, job: Callable[[Service], Awaitable[None]]) -> int:
     except SettingsError as error:
         sys.stderr.write(f"{error}\n")
         return EXIT_USAGE
-    configure_logging(name, settings.log_level)
+    instance = settings.instance or f"{socket.gethostname()}-{os.getpid()}"
+    configure_logging(name, instance, settings.log_level, settings.log_format)
     try:
-        stop_tracing = start_tracing(name, settings.instance or f"{socket.gethostname()}-{os.getpid()}")
+        stop_tracing = start_tracing(name, instance)
     except BadTracing as error:
         log.error("%s", error)
         return EXIT_USAGE

@@ -92,6 +92,7 @@ class Settings(ClickHouseSettings):
         default=20, ge=1, description="Records in a row that may end in a mistake of ours before the consumer stops"
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_format: Literal["text", "json"] = "text"
 
     @field_validator("kafka_bootstrap_servers")
     @classmethod

@@ -23,6 +23,7 @@ SLOW_MS: Final = 10_000
 """From the request to the socket: a submit that took longer is told of, traced or not."""
 
 LINKS_MAX: Final = 32
+REMEMBERED_MAX: Final = 4096
 
 
 class BadTracing(Exception):
@@ -53,6 +54,8 @@ class MessageTracing:
         self._sampler: Final = sampler
         self._slow_ms: Final = slow_ms
         self._export: Final = export
+        self.trace_ids: Final[dict[str, int]] = {}
+        """Of messages told of lately, for the lines of a log."""
 
     def begin(self) -> None:
         """A cycle of a stage begins: what this task writes until `end` was decided in it."""
@@ -73,8 +76,14 @@ class MessageTracing:
         for out in told:
             span = span_of_event(self._service, out, cycle.began_ns, ended_ns)
             self._export(span)
+            self._remember(span)
             if len(cycle.told) < LINKS_MAX:
                 cycle.told.append(span)
+
+    def _remember(self, span: MessageSpan) -> None:
+        self.trace_ids[str(span.attributes["smsgw.message_id"])] = span.trace_id
+        if len(self.trace_ids) > REMEMBERED_MAX:
+            del self.trace_ids[next(iter(self.trace_ids))]
 
     def end(self, stage: str, records: int) -> None:
         """A cycle is over; one in which traced messages were has a span of its own, linked to them."""
@@ -113,6 +122,12 @@ _active: MessageTracing | None = None
 def active() -> MessageTracing | None:
     """None where nothing is traced."""
     return _active
+
+
+def trace_id_of(message_id: str) -> str:
+    """In hexadecimal; empty where the message is not traced, or was long ago."""
+    found = _active.trace_ids.get(message_id) if _active is not None else None
+    return f"{found:032x}" if found else ""
 
 
 def start_tracing(service: str, instance: str, environment: Mapping[str, str] = os.environ) -> Callable[[], None]:
