@@ -73,6 +73,13 @@ def test_a_recorder_that_waits_spoils_it_also_while_clickhouse_answers_queries(r
     assert judge([*others, waiting], HASH, "") == [f"recorder 0 waits, 812 events behind: {error}"]
 
 
+def test_a_service_that_waits_for_a_partition_spoils_it() -> None:
+    error = "Kafka: mt.dispatch.acme, partition 1 has 1 of 2 replicas that it needs in sync"
+    waiting = beat("throttler", last_error=error)
+    others = [other for other in ALL if other.state.service != "throttler"]
+    assert judge([*others, waiting], HASH, "") == [f"throttler 0 waits: {error}"]
+
+
 def test_clickhouse_counts() -> None:
     assert judge(ALL, HASH, "ClickHouse is away") == ["ClickHouse is away"]
 
