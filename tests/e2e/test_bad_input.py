@@ -44,7 +44,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str | None]] = {
     "a deep object beside one": ({"text": "\ud83c", "metadata": NESTED}, "invalid_field", "text"),
     "64 KiB of text": ({"text": "x" * 65_536}, "text_too_long", "text"),
     "more than 64 KiB of text": ({"text": "x" * 65_537}, "text_too_long", "text"),
-    "a date far ahead": ({"send_at": "9999-12-31T23:59:59Z"}, "unsupported", "send_at"),
+    "a date far ahead": ({"send_at": "9999-12-31T23:59:59Z"}, "schedule_out_of_range", "send_at"),
     "a date long ago": ({"send_at": "0001-01-01T00:00:00Z"}, "schedule_out_of_range", "send_at"),
     "a day that never was": ({"send_at": "2026-02-30T12:00:00Z"}, "invalid_field", "send_at"),
     "a validity without end": ({"validity_s": 10**18}, "invalid_field", "validity_s"),
