@@ -16,7 +16,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars demo test test-long lint bench scale bench-smpp chaos explore fuzz docs lock clean
+.PHONY: help setup jars kube-tools image demo test test-long lint bench scale bench-smpp chaos explore fuzz docs lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -41,6 +41,14 @@ $(STAMP): requirements-dev.lock pyproject.toml
 jars: setup ## fetch the jars of the embedded Kafka and of jSMPP (tests) into the user's cache folder (once)
 	@$(BIN)/python -m shared.local.kafka_jars
 	@$(BIN)/python -m tests.jsmpp
+
+# From the Go module proxy, into the folder that the tests look in; a kustomize in the path will do as well.
+CACHE := $(or $(SMSGW_CACHE_DIR),$(HOME)/.cache/smsgw)
+kube-tools: ## build kustomize, which the tests of the manifests use (needs Go)
+	@test -x $(CACHE)/bin/kustomize || GOBIN=$(CACHE)/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
+
+image: ## build the image smsgw:local (needs Docker)
+	@docker build --file compose/Dockerfile --tag smsgw:local .
 
 demo: setup ## everything embedded, real traffic, live progress, a report at the end
 	@exec $(BIN)/python -m services.cli demo $(ARGS)
@@ -86,7 +94,7 @@ docs: setup ## write docs/metrics.md anew, from the list of metrics
 lock: ## resolve the locks again (UPGRADE=--upgrade takes the newest versions)
 	@$(PYTHON) -m venv build/uv && build/uv/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@$(LOCK) $(UPGRADE) --output-file requirements.lock
-	@$(LOCK) $(UPGRADE) --extra dev --constraint requirements.lock --output-file requirements-dev.lock
+	@$(LOCK) $(UPGRADE) --extra dev --extra local --constraint requirements.lock --output-file requirements-dev.lock
 
 clean: ## remove the environment and every cache in this folder; data directories (.smsgw) stay
 	@rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis *.egg-info

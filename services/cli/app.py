@@ -25,6 +25,7 @@ from services.cli.commands import (
     report_named,
     schema,
     send,
+    setup,
     status,
     topics,
     trace,
@@ -346,6 +347,21 @@ def bench_command(
 ) -> None:
     """The end-to-end benchmark (needs the source tree)."""
     raise typer.Exit(bench.run(arguments or [], as_json=as_json))
+
+
+@app.command("setup")
+def setup_command(
+    config_file: Annotated[Path, typer.Option("--config", help="gateway.yaml")],
+    partitions: Annotated[int | None, typer.Option(help="As of `topics create`")] = None,
+    replication_factor: Annotated[int | None, typer.Option(help="As of `topics create`")] = None,
+    min_insync: Annotated[int | None, typer.Option(help="As of `topics create`")] = None,
+    wait: Annotated[float, Seconds("Wait this many seconds for Kafka")] = 0,
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Prepare an installation: the topics that are missing, then the configuration. Any number of times."""
+    wish = LayoutWish(partitions, replication_factor, min_insync)
+    finish(setup.run(config_file, wish, wait, data_dir, as_json=as_json))
 
 
 @config_app.command("apply")

@@ -45,4 +45,5 @@ def test_every_dependency_is_locked() -> None:
 
 
 def test_both_locks_agree() -> None:
-    assert pins("requirements.lock") <= pins("requirements-dev.lock")
+    """Markers apart: what the image needs on one platform, what is embedded may need on all."""
+    assert {pin[:2] for pin in pins("requirements.lock")} <= {pin[:2] for pin in pins("requirements-dev.lock")}

@@ -339,6 +339,32 @@ async def test_no_groups_have_no_members(empty_kafka: str, tmp_path: Path) -> No
     assert await cli(empty_kafka, tmp_path, "topics", "members", "--json") == (0, "", "")
 
 
+async def test_setup_prepares_an_empty_kafka_any_number_of_times(empty_kafka: str, tmp_path: Path) -> None:
+    """The last of the tests with this Kafka: it is not empty afterwards."""
+    gateway = Path(__file__).parents[2] / "compose" / "gateway.yaml"
+    first = await cli(empty_kafka, tmp_path, "setup", "--config", str(gateway), "--partitions", "2")
+    assert first[0] == 0, first
+    assert "topics created" in first[1]
+    assert "applied: 2 connectors" in first[1]
+    again = await cli(empty_kafka, tmp_path, "setup", "--config", str(gateway), "--partitions", "2")
+    assert again[0] == 0, again
+    assert "no topic is missing" in again[1]
+
+
+async def test_setup_says_what_is_wrong_in_the_file_before_it_asks_kafka(tmp_path: Path) -> None:
+    (tmp_path / "gateway.yaml").write_text("version: 1\nconnectors: []\naccounts: []\nroutes: [{}]\n")
+    code, _, said = await cli("127.0.0.1:1", tmp_path, "setup", "--config", str(tmp_path / "gateway.yaml"))
+    assert code == 2
+    assert "routes" in said
+
+
+async def test_setup_waits_for_kafka_as_long_as_it_is_told_to(tmp_path: Path) -> None:
+    gateway = Path(__file__).parents[2] / "compose" / "gateway.yaml"
+    code, _, said = await cli("127.0.0.1:1", tmp_path, "setup", "--config", str(gateway), "--wait", "1")
+    assert code == 3
+    assert "127.0.0.1:1" in said
+
+
 async def cli(bootstrap: str, place: Path, *arguments: str) -> tuple[int | None, str, str]:
     """The command as a person runs it: exit code, output, errors."""
     process = await asyncio.create_subprocess_exec(

@@ -22,6 +22,7 @@ from services.cli.up.instance import ALONE, instance_beside_others
 from services.cli.up.run_file import RunFile, read_run_file, remove_run_file, write_run_file
 from shared.kafka.cluster_id import cluster_id_of
 from shared.local.child import ChildEvent, ChildSpec, ChildState
+from shared.local.extra import missing_packages
 from shared.local.kafka import EmbeddedKafka, EmbeddedKafkaError
 from shared.local.kafka_jars import KAFKA_VERSION
 from shared.local.platforms import embedded_problem
@@ -280,9 +281,15 @@ class Stack:
     def _check_platform(self) -> None:
         """Raises `CliError` where something is to be embedded that cannot be."""
         given = {KAFKA: self._kafka_address, CLICKHOUSE: self._clickhouse_url}
-        wanted = [variable for name, variable in _VARIABLES.items() if name in self.options.only and not given[name]]
+        wanted = {name: _VARIABLES[name] for name in _VARIABLES if name in self.options.only and not given[name]}
+        instead = f"set {' and '.join(wanted.values())}"
         if wanted and (problem := embedded_problem()):
-            raise CliError(f"Kafka and ClickHouse cannot be embedded on {problem}", hint=f"set {' and '.join(wanted)}")
+            raise CliError(f"Kafka and ClickHouse cannot be embedded on {problem}", hint=instead)
+        if missing := missing_packages(wanted):
+            raise CliError(
+                f"what is embedded needs packages that are not installed: {', '.join(missing)}",
+                hint=f"pip install 'smsgw[local]', or {instead}",
+            )
 
     def _check_ports(self) -> None:
         wanted = []

@@ -11,6 +11,7 @@ from services.cli.errors import CliError
 from services.cli.up import stack as module
 from services.cli.up.run_file import RunFile, read_run_file
 from services.cli.up.stack import ALL, Stack, StackOptions, last_line
+from shared.local import extra
 from shared.local.child import ChildEvent, ChildSpec, ChildState
 from shared.operations.errors import Invalid
 
@@ -120,6 +121,17 @@ async def test_what_cannot_be_embedded_here_is_told_with_what_to_do(
     with pytest.raises(CliError, match="cannot be embedded on Linux with musl") as caught:
         await Stack(StackOptions(tmp_path), said).start()
     assert caught.value.hint == "set SMSGW_CLICKHOUSE_URL"
+    assert said == []
+
+
+async def test_what_is_not_installed_is_told_with_what_to_do(
+    tmp_path: Path, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SMSGW_CLICKHOUSE_URL")
+    monkeypatch.setitem(extra.PACKAGES, "clickhouse", "a_package_nobody_has")
+    with pytest.raises(CliError, match="packages that are not installed: a_package_nobody_has") as caught:
+        await Stack(StackOptions(tmp_path), said).start()
+    assert caught.value.hint == "pip install 'smsgw[local]', or set SMSGW_CLICKHOUSE_URL"
     assert said == []
 
 
