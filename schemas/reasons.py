@@ -12,6 +12,7 @@ REASONS: Final[dict[str, str]] = {
     "unknown_account": "No such account is configured.",
     "unknown_connector": "The pinned connector is not configured, or is being removed.",
     "no_route": "No route matches, or none of its connectors is in use.",
+    "lane_not_allowed": "The account may not use this lane (`limits.lanes`).",
     "opted_out": "The destination does not want messages of this account.",
     "idempotency_conflict": "The idempotency key was used within 24 h with another body.",
     "text_too_long": "The message needs more segments than the account allows.",

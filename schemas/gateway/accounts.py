@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, field_validator, mo
 
 from schemas.gateway.values import AccountId, ConnectorId, Strict, Whole, one_or_more
 from schemas.requests import Sender
+from schemas.wire import Lane
 
 REPLY_FIELDS: Final = ("from", "to", "text", "keyword", "connector_id", "account_id", "mo_id")
 """What a template may name, in braces: fields of the message that is answered."""
@@ -91,6 +92,21 @@ class OptOutHandling(Strict):
     help_text: Template | None = Field(default=None, description="Answers HELP; none is sent unless given")
 
 
+class Limits(Strict):
+    """What an account may use."""
+
+    lanes: tuple[Lane, ...] | None = Field(
+        default=None,
+        min_length=1,
+        description="Lanes it may use, one or a list; requests for others are `lane_not_allowed`; all unless given",
+    )
+
+    @field_validator("lanes", mode="before")
+    @classmethod
+    def _as_list(cls, value: object) -> object:
+        return None if value is None else one_or_more(value)
+
+
 class Account(Strict):
     """Who may send."""
 
@@ -116,6 +132,7 @@ class Account(Strict):
     )
     replies: tuple[AutomaticReply, ...] = Field(default=(), description="Automatic answers to keywords, see below")
     opt_outs: OptOutHandling = Field(default=OptOutHandling(), description="STOP, START and HELP, see below")
+    limits: Limits = Field(default=Limits(), description="What it may use, see below; everything unless given")
 
 
 def claims(account: Account) -> list[tuple[int, tuple[str, str, str]]]:

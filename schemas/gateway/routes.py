@@ -1,13 +1,24 @@
 """Pure: which message goes where."""
 
-from typing import Annotated
+from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from schemas.gateway.values import ConnectorId, Strict, Whole
+from schemas.requests import Sender, sender_as_sent
 from schemas.wire import Lane
 
 Prefix = Annotated[str, Field(pattern=r"^\+?[0-9]{0,15}$")]
+Country = Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+
+
+def _known_policy(value: object) -> object:
+    if value == "cheapest":
+        raise ValueError("'cheapest' needs prices, which this version does not have; allowed: weighted, first")
+    return value
+
+
+RoutePolicy: TypeAlias = Annotated[Literal["weighted", "first"], BeforeValidator(_known_policy)]
 
 
 def _listed(value: object) -> object:
@@ -28,11 +39,26 @@ class Match(Strict):
         default=None, description="Whose message it is; one or a list; any unless given"
     )
     lane: tuple[Lane, ...] | None = Field(default=None, description="Its lane; one or a list; any unless given")
+    country: tuple[Country, ...] | None = Field(
+        default=None,
+        description="Country of the destination by its longest known prefix, ISO 3166 (`GB`); one or a list; any "
+        "unless given",
+    )
+    sender: tuple[Sender, ...] | None = Field(
+        default=None,
+        description="Exact sender, that of the request or else the account's, without `+`; one or a list; any "
+        "unless given",
+    )
 
-    @field_validator("prefix", "account", "lane", mode="before")
+    @field_validator("prefix", "account", "lane", "country", "sender", mode="before")
     @classmethod
     def _as_list(cls, value: object) -> object:
         return _listed(value)
+
+    @field_validator("sender")
+    @classmethod
+    def _as_sent(cls, value: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        return None if value is None else tuple(map(sender_as_sent, value))
 
 
 class Target(Strict):
@@ -40,7 +66,10 @@ class Target(Strict):
 
     connector: ConnectorId = Field(description="Id of a connector of this file")
     weight: Whole = Field(
-        default=1, ge=1, le=1_000_000, description="Its part of the traffic; this version takes the first target in use"
+        default=1,
+        ge=0,
+        le=1_000_000,
+        description="Its part of the traffic, among the weights of the targets in use; 0: none, while another has some",
     )
 
 
@@ -49,6 +78,17 @@ class Route(Strict):
 
     match: Match = Field(default=Match(), description="What it is for, see below; everything unless given")
     to: tuple[Target, ...] = Field(min_length=1, description="Where it goes, see below")
+    policy: RoutePolicy = Field(
+        default="weighted",
+        description="`weighted`: shared out by weight, a message always alike; `first`: the first of `to` in use",
+    )
     fallback: tuple[ConnectorId, ...] = Field(
         default=(), description="Connectors to take where none of `to` is in use, in order"
     )
+
+    @field_validator("to")
+    @classmethod
+    def _some_weight(cls, value: tuple[Target, ...]) -> tuple[Target, ...]:
+        if not any(target.weight for target in value):
+            raise ValueError("the weights sum to zero; allowed: 0 to 1000000, at least one above 0")
+        return value

@@ -23,6 +23,7 @@ from services.cli.commands import (
     receipts,
     report,
     report_named,
+    routes,
     schema,
     send,
     setup,
@@ -60,6 +61,8 @@ app.add_typer(topics_app, name="topics")
 app.add_typer(dlq_app, name="dlq")
 app.add_typer(optout_app, name="optout")
 app.add_typer(schema_app, name="schema")
+routes_app = typer.Typer(help="Which message goes where.", no_args_is_help=True)
+app.add_typer(routes_app, name="routes")
 receipts_app = typer.Typer(help="Receipts that belong to no message.", no_args_is_help=True)
 app.add_typer(receipts_app, name="receipts")
 
@@ -272,6 +275,22 @@ def optout_import_command(
 def connectors_command(data_dir: DataDir = None, as_json: JsonOption = False) -> None:
     """The connectors, their binds and what waits for them."""
     finish(connectors.run(data_dir, as_json=as_json))
+
+
+@routes_app.command("explain")
+def routes_explain_command(
+    to: Annotated[str, typer.Option(help="Destination, E.164")],
+    account: Annotated[str, typer.Option(help="Whose message it is")],
+    lane: Annotated[str, typer.Option(help="otp, txn or bulk")] = "txn",
+    sender: Annotated[str | None, typer.Option("--from", help="Sender; default from the account")] = None,
+    config_file: Annotated[
+        Path | None, typer.Option("--config", help="This gateway.yaml, instead of what is applied")
+    ] = None,
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Every route, with why it does or does not match; exit code 1 where the message would be rejected."""
+    finish(routes.run(routes.Asked(to, account, lane, sender), config_file, data_dir, as_json=as_json))
 
 
 @app.command("preview")

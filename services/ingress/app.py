@@ -20,7 +20,6 @@ from schemas.topics import (
     MT_REQUESTS_OTP,
     MT_REROUTES,
 )
-from services.ingress.country import CountryTable, country_table
 from services.ingress.decision import RequestDecider
 from services.ingress.idempotency import KeyStore
 from services.ingress.opt_outs import OptOuts
@@ -35,6 +34,7 @@ from shared.membership.inheritance import Inherited
 from shared.membership.mistakes import Mistakes
 from shared.membership.replay_guard import ReplayProgress, replay_ranges
 from shared.membership.stage import Stage
+from shared.messages.country import CountryTable, country_table
 from shared.messages.routing import GatewayView
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service

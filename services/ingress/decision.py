@@ -12,7 +12,6 @@ from schemas.message_context import MessageContext
 from schemas.requests import is_short_code, sender_as_sent
 from schemas.topics import MT_REQUESTS_OTP
 from schemas.wire import Lane
-from services.ingress.country import CountryTable
 from services.ingress.idempotency import KeyStore, Taken, body_hash, decide, key_hash
 from services.ingress.opt_outs import OptOuts
 from services.ingress.outputs import (
@@ -27,9 +26,10 @@ from services.ingress.own_output import DecidedByIngress
 from services.ingress.place import RequestPlace, can_be_copy, home_partition, own_place, place_of
 from shared.kafka.records import Headers, In, Out, dead_letter, trace_headers
 from shared.messages.admission import Admitted, NotAnObject, Rejected, admit
+from shared.messages.country import CountryTable
 from shared.messages.encodable import refusal_of
 from shared.messages.events import EventMaker
-from shared.messages.routing import GatewayView, NotRouted
+from shared.messages.routing import Destination, GatewayView, NotRouted
 from shared.messages.statuses import status_outs
 from shared.messages.terms import Terms, terms_of
 
@@ -170,7 +170,11 @@ class RequestDecider:
         sender = request.sender or sender_as_sent(account.default_sender or "")
         if self._opt_outs.has(request.account_id, request.to, sender, request.idempotency_key):
             return self._refuse_request(arrival, request, _Refusal("opted_out", "to"))
-        chosen = self.view.choose(request.to, request.account_id, request.lane, request.connector_id)
+        if account.limits.lanes is not None and request.lane not in account.limits.lanes:
+            detail = f"account {account.id} may use: {', '.join(account.limits.lanes)}"
+            return self._refuse_request(arrival, request, _Refusal("lane_not_allowed", "lane", detail))
+        where = Destination(request.to, self._country(request), sender)
+        chosen = self.view.choose(where, request.account_id, request.lane, arrival.message_id, request.connector_id)
         if isinstance(chosen, NotRouted):
             return self._refuse_request(arrival, request, _Refusal(chosen.reason, chosen.field))
         terms = terms_of(request, account, chosen.connector_id, chosen.pinned)
@@ -231,5 +235,7 @@ class RequestDecider:
         return [*status, rejected_event(self._events, context, reason, field, detail, at_ms, headers)]
 
     def _context(self, arrival: _Arrival, request: Admitted, sender: str) -> MessageContext:
-        country = "" if is_short_code(request.to) else self._countries.of(request.to)
-        return request.context(arrival.message_id, arrival.place.timestamp_ms, sender, country)
+        return request.context(arrival.message_id, arrival.place.timestamp_ms, sender, self._country(request))
+
+    def _country(self, request: Admitted) -> str:
+        return "" if is_short_code(request.to) else self._countries.of(request.to)

@@ -9,7 +9,7 @@ from services.ingress.outputs import submissions_topic
 from services.ingress.own_output import DecidedByIngress
 from shared.kafka.records import Headers, In, Out, dead_letter, dead_letter_of_error, trace_headers
 from shared.messages.events import EventMaker
-from shared.messages.routing import GatewayView
+from shared.messages.routing import Destination, GatewayView
 from shared.messages.statuses import status_outs
 
 
@@ -70,8 +70,9 @@ class RerouteDecider:
         if submission.pinned:
             return None
         context = submission.context
+        where = Destination(context.to, context.country, context.sender)
         tried = {*submission.tried, submission.connector_id}
-        candidates = self.view.candidates(context.to, context.account_id, context.lane)
+        candidates = self.view.candidates(where, context.account_id, context.lane)
         return next((connector_id for connector_id in candidates if connector_id not in tried), None)
 
     def _submission(self, ended: Submission, connector_id: str, headers: Headers) -> Out:

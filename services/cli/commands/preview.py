@@ -7,17 +7,13 @@ from typing import get_args
 
 from schemas.gateway.accounts import Account
 from schemas.gateway.connectors.kinds import Connector
-from schemas.gateway.file import Gateway
 from schemas.wire import EncodingWish
+from services.cli.commands.config_source import applied_or_file
 from services.cli.commands.preview_output import as_dict, show
 from services.cli.commands.preview_text import read_text, typed_text
 from services.cli.errors import EXIT_FAILED
-from services.cli.gateway_file import read_gateway_file
 from services.cli.output import print_json
-from services.cli.runtime import find_runtime
-from shared.operations.config.apply import read_applied
-from shared.operations.config.gateway_yaml import parse_gateway
-from shared.operations.errors import Invalid, NotFound
+from shared.operations.errors import Invalid
 from shared.operations.preview import PreviewRequest, preview_for
 from shared.sms.message import MAX_SEGMENTS_LIMIT, DefaultAlphabet, LongMessage
 
@@ -87,7 +83,7 @@ async def _configured(options: PreviewOptions) -> tuple[Connector | None, Accoun
     """The connector and the account that were named, from the file that was named or from what is applied."""
     if options.connector is None and options.account is None:
         return None, None
-    gateway = await _gateway(options)
+    gateway = (await applied_or_file(options.config, options.data_dir)).gateway
     connectors = {connector.id: connector for connector in gateway.connectors}
     accounts = {account.id: account for account in gateway.accounts}
     for name, given, defined in (
@@ -97,15 +93,6 @@ async def _configured(options: PreviewOptions) -> tuple[Connector | None, Accoun
         if given is not None and given not in defined:
             raise Invalid(f"{name}: {given!r} is not defined", f"defined: {', '.join(defined) or 'none'}")
     return connectors.get(options.connector or ""), accounts.get(options.account or "")
-
-
-async def _gateway(options: PreviewOptions) -> Gateway:
-    if options.config is not None:
-        return parse_gateway(read_gateway_file(options.config))
-    applied = await read_applied(find_runtime(options.data_dir).settings)
-    if applied is None:
-        raise NotFound("no configuration has been applied", "name the file: --config gateway.yaml")
-    return applied.gateway
 
 
 def _request(text: str, options: PreviewOptions) -> PreviewRequest:

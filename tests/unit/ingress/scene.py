@@ -11,11 +11,11 @@ from schemas.gateway.file import AppliedConfig, Draining, Gateway
 from schemas.gateway.routes import Route
 from schemas.gateway.values import SecretRef
 from schemas.topics import MT_REQUESTS
-from services.ingress.country import CountryTable
 from services.ingress.decision import RequestDecider
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import DecidedByIngress
 from shared.kafka.records import Out
+from shared.messages.country import CountryTable
 from shared.messages.events import EventMaker
 from shared.messages.routing import GatewayView
 

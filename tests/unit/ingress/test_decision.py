@@ -5,7 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.gateway.accounts import Account
+from schemas.gateway.accounts import Account, Limits
 from schemas.statuses import Status
 from schemas.submissions import Content, Submission
 from schemas.topics import MT_REQUESTS_OTP
@@ -378,6 +378,33 @@ def only_value(outs: list[Any], topic: str) -> bytes:
     (found,) = [out.value for out in outs if out.topic == topic]
     value: bytes = found
     return value
+
+
+@pytest.mark.parametrize("pinned", [None, "acme"])
+def test_an_account_may_use_only_its_lanes(pinned: str | None) -> None:
+    accounts = [Account(id="shop", default_sender="SHOP", limits=Limits(lanes=("txn", "bulk")))]
+    made = decider(applied(accounts=accounts))
+    refused = made.decide(Record(request(lane="otp", connector_id=pinned)), NOW_MS)
+    status = only(refused, "mt.statuses")
+    assert (status["status"], status["reason"], status["field"]) == ("rejected", "lane_not_allowed", "lane")
+    assert event(refused, "rejected")["detail"] == "account shop may use: txn, bulk"
+    assert topics(made.decide(Record(request(lane="bulk"), offset=8), NOW_MS))[0] == "mt.submissions"
+
+
+def test_routes_see_the_country_and_the_accounts_sender() -> None:
+    routes: list[dict[str, Any]] = [
+        {"match": {"country": "DE"}, "to": [{"connector": "acme"}]},
+        {"match": {"sender": "SHOP"}, "to": [{"connector": "beta"}]},
+        {"to": [{"connector": "gamma"}]},
+    ]
+    made = decider(applied(*routes))
+    for offset, fields, connector_id in (
+        (1, {"to": "+4915112345678"}, "acme"),
+        (2, {}, "beta"),
+        (3, {"from_": "OTHER"}, "gamma"),
+    ):
+        outs = made.decide(Record(request(**fields), offset=offset), NOW_MS)
+        assert event(outs, "accepted")["connector_id"] == connector_id
 
 
 def test_before_any_configuration_every_account_is_unknown() -> None:

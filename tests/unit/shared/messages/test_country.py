@@ -6,7 +6,7 @@ import phonenumbers
 import pytest
 from phonenumbers import PhoneNumberFormat, PhoneNumberType
 
-from services.ingress.country import CountryTable, country_table
+from shared.messages.country import CountryTable, country_table
 
 
 @pytest.fixture(scope="module")
