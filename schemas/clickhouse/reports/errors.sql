@@ -4,7 +4,7 @@
 WITH
     [
         'missing_field', 'invalid_field', 'body_conflict', 'invalid_destination', 'invalid_sender',
-        'unknown_account', 'unknown_connector', 'no_route', 'opted_out', 'idempotency_conflict',
+        'unknown_account', 'unknown_connector', 'no_route', 'lane_not_allowed', 'opted_out', 'idempotency_conflict',
         'text_too_long', 'not_encodable', 'schedule_out_of_range', 'unsupported', 'smsc_undelivered',
         'smsc_rejected', 'smsc_expired', 'smsc_refused', 'validity_passed', 'retries_exhausted',
         'receipt_deadline', 'in_doubt', 'no_submit_response', 'connector_removed'
@@ -16,6 +16,7 @@ WITH
         '`from` is absent, not 3-15 digits nor 1-11 GSM-7 characters with a letter, or no SMPP address.',
         'No such account is configured.', 'The pinned connector is not configured, or is being removed.',
         'No route matches, or none of its connectors is in use.',
+        'The account may not use this lane (`limits.lanes`).',
         'The destination does not want messages of this account.',
         'The idempotency key was used within 24 h with another body.',
         'The message needs more segments than the account allows.',
