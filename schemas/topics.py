@@ -130,6 +130,9 @@ TRACE_REQUESTS: Final = f"{KAFKA_PREFIX}smsc.trace_requests"
 TRACES: Final = f"{KAFKA_PREFIX}smsc.traces"
 
 EVERY_SERVICE: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
+DOORS: Final = ("http-api",)
+"""What takes requests and publishes them. The flow goes on without."""
+EVERY_PROCESS: Final = (*EVERY_SERVICE, *DOORS)
 CONNECTOR_PATTERN: Final = "[a-z0-9][a-z0-9-]*"
 """A connector's id in the name of a topic."""
 
@@ -176,13 +179,13 @@ def dlq_of(topic: str) -> str:
 
 
 TOPICS: Final[tuple[Topic, ...]] = (
-    Topic(CONFIG_GATEWAY, "`gateway`", AppliedConfig, ("cli",), EVERY_SERVICE, None, 1, True, compacted=True,
+    Topic(CONFIG_GATEWAY, "`gateway`", AppliedConfig, ("cli",), EVERY_PROCESS, None, 1, True, compacted=True,
           summary="the whole configuration, one record"),
     Topic(CONFIG_OPTOUTS, "account|to, account|from|to", OptOut, ("cli", "correlator"), ("ingress",), None, 1, True,
           compacted=True, summary="numbers that want no messages"),
-    Topic(MT_REQUESTS, "any", Request, ("producers", "ingress", "correlator"), ("ingress",), 3 * DAY_MS, fixed=True,
-          public=True, dead_letters=f"{KAFKA_PREFIX}mt.requests.dlq", summary="messages to send"),
-    Topic(MT_REQUESTS_OTP, "any", Request, ("producers", "ingress"), ("ingress",), 3 * DAY_MS, fixed=True,
+    Topic(MT_REQUESTS, "any", Request, ("producers", *DOORS, "ingress", "correlator"), ("ingress",), 3 * DAY_MS,
+          fixed=True, public=True, dead_letters=f"{KAFKA_PREFIX}mt.requests.dlq", summary="messages to send"),
+    Topic(MT_REQUESTS_OTP, "any", Request, ("producers", *DOORS, "ingress"), ("ingress",), 3 * DAY_MS, fixed=True,
           public=True, dead_letters=f"{KAFKA_PREFIX}mt.requests.otp.dlq",
           summary="one-time passwords to send, a way of their own"),
     Topic(INGRESS_KEYS, "hash(account, key)", IdempotencyKey, ("ingress",), ("ingress",), 25 * HOUR_MS, fixed=True,
@@ -227,9 +230,9 @@ TOPICS: Final[tuple[Topic, ...]] = (
           ("producers", "ingress"), 7 * DAY_MS, public=True, summary="what became of each message"),
     Topic(MO_MESSAGES, "to", InboundMessage, ("correlator",), ("applications",), 7 * DAY_MS, public=True,
           summary="messages from handsets"),
-    Topic(LIFECYCLE_EVENTS, "message_id", LifecycleEvent, EVERY_SERVICE, ("recorder",), 7 * DAY_MS,
+    Topic(LIFECYCLE_EVENTS, "message_id", LifecycleEvent, EVERY_PROCESS, ("recorder",), 7 * DAY_MS,
           dead_letters=f"{KAFKA_PREFIX}lifecycle.events.dlq", summary="every step of every message"),
-    Topic(SERVICE_STATES, "service|instance|pid", ServiceState, EVERY_SERVICE, ("binder", "cli"), None, 1, True,
+    Topic(SERVICE_STATES, "service|instance|pid", ServiceState, EVERY_PROCESS, ("binder", "cli"), None, 1, True,
           compacted=True, summary="the beat of every process"),
     Topic(CONNECTOR_STATES, "connector|partition", ConnectorState, ("binder",), ("throttler", "binder", "cli"), None, 1,
           True, compacted=True, summary="who holds which bind"),

@@ -5,6 +5,7 @@ A commit has the same examples on every machine: who sees a red test can see it 
 
 import gc
 import logging
+import os
 from collections.abc import Iterator
 
 import hypothesis
@@ -20,6 +21,8 @@ hypothesis.settings.register_profile(
 )
 hypothesis.settings.register_profile("fixed", hypothesis.settings.get_profile("explore"), derandomize=True)
 hypothesis.settings.load_profile("fixed")
+
+os.environ.setdefault("SMSGW_API_PORT", "0")  # gateways of several workers run side by side
 
 seam.install()  # as every process of ours does: many tests run services in this one
 

@@ -1,14 +1,18 @@
 """Pure: who may send, and whose the messages of handsets are."""
 
+import re
 from collections.abc import Mapping
 from string import Formatter
-from typing import Annotated, Final, Literal
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from schemas.gateway.values import AccountId, ConnectorId, Strict, Whole, one_or_more
 from schemas.requests import Sender
 from schemas.wire import Lane
+
+KEY_ACCOUNT_PATTERN: Final = "^[a-z0-9][a-z0-9-]{0,39}$"
+"""Of accounts with keys: the id is a part of the key."""
 
 REPLY_FIELDS: Final = ("from", "to", "text", "keyword", "connector_id", "account_id", "mo_id")
 """What a template may name, in braces: fields of the message that is answered."""
@@ -107,6 +111,23 @@ class Limits(Strict):
         return None if value is None else one_or_more(value)
 
 
+class ApiKey(Strict):
+    """A key of the HTTP door. The whole key is never here: its SHA-256, or where a secret is that holds the key."""
+
+    id: str = Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$", description="What it is called in logs and lists")
+    sha256: str | None = Field(
+        default=None, pattern=r"^[0-9a-f]{64}$", description="Of the whole key as printed, in hexadecimal"
+    )
+    env: str | None = Field(default=None, min_length=1, description="Or the variable that holds the key")
+    file: str | None = Field(default=None, min_length=1, description="Or the file that holds the key")
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if sum(given is not None for given in (self.sha256, self.env, self.file)) != 1:
+            raise ValueError("give exactly one of sha256, env and file (`smsgw keys create` writes it)")
+        return self
+
+
 class Account(Strict):
     """Who may send."""
 
@@ -133,6 +154,9 @@ class Account(Strict):
     replies: tuple[AutomaticReply, ...] = Field(default=(), description="Automatic answers to keywords, see below")
     opt_outs: OptOutHandling = Field(default=OptOutHandling(), description="STOP, START and HELP, see below")
     limits: Limits = Field(default=Limits(), description="What it may use, see below; everything unless given")
+    api_keys: tuple[ApiKey, ...] = Field(
+        default=(), description="Keys of the HTTP door, several so that they can be changed without a gap"
+    )
 
 
 def claims(account: Account) -> list[tuple[int, tuple[str, str, str]]]:
@@ -153,4 +177,27 @@ def claimed_twice(accounts: Mapping[int, Account]) -> list[tuple[int, int, str]]
             if claim in first:
                 found.append((place, entry, first[claim]))
             first.setdefault(claim, account.id)
+    return found
+
+
+def key_conflicts(accounts: Mapping[int, Account]) -> list[tuple[int, tuple[str | int, ...], str]]:
+    """What is wrong between keys, and with the ids of accounts that have some: place of the account, of the mistake
+    in it, and a sentence that goes on from the key."""
+    owners: dict[str, str] = {}
+    found: list[tuple[int, tuple[str | int, ...], str]] = []
+    for place, account in accounts.items():
+        if account.api_keys and re.fullmatch(KEY_ACCOUNT_PATTERN, account.id) is None:
+            found.append((place, ("id",), f"{account.id!r} has keys, so it must match {KEY_ACCOUNT_PATTERN}"))
+        names: set[str] = set()
+        for number, key in enumerate(account.api_keys):
+            if key.id in names:
+                found.append((place, ("api_keys", number, "id"), f"{key.id} is there twice"))
+            names.add(key.id)
+            for field in ("sha256", "env", "file"):
+                value = getattr(key, field)
+                if value is None:
+                    continue
+                if (owner := owners.get(f"{field} {value}")) is not None:
+                    found.append((place, ("api_keys", number, field), f"is a key of account {owner} already"))
+                owners.setdefault(f"{field} {value}", account.id)
     return found

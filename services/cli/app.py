@@ -18,6 +18,7 @@ from services.cli.commands import (
     config,
     connectors,
     dlq,
+    keys,
     optout,
     preview,
     receipts,
@@ -65,6 +66,8 @@ routes_app = typer.Typer(help="Which message goes where.", no_args_is_help=True)
 app.add_typer(routes_app, name="routes")
 receipts_app = typer.Typer(help="Receipts that belong to no message.", no_args_is_help=True)
 app.add_typer(receipts_app, name="receipts")
+keys_app = typer.Typer(help="Keys of the HTTP door.", no_args_is_help=True)
+app.add_typer(keys_app, name="keys")
 
 DataDir = Annotated[
     Path | None, typer.Option("--data-dir", help="Where `smsgw up` keeps its data [SMSGW_DATA_DIR, ./.smsgw]")
@@ -103,12 +106,14 @@ def up_command(
     data_dir: DataDir = None,
     kafka_port: Annotated[int | None, Port("Port of the embedded Kafka [9092]")] = None,
     clickhouse_port: Annotated[int | None, Port("Port of the embedded ClickHouse [8123]")] = None,
+    http_port: Annotated[int | None, Port("Port of the HTTP door [8080]")] = None,
     no_simulator: Annotated[bool, typer.Option("--no-simulator", help="Do not start the SMSC simulator")] = False,
     only: Annotated[str | None, typer.Option(help="Comma-separated names of the processes to run here")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Start everything on this machine, in one terminal; Ctrl-C drains and ends it."""
-    options = up.options_of(config_file, data_dir, kafka_port, clickhouse_port, simulator=not no_simulator, only=only)
+    ports = up.UpPorts(kafka_port, clickhouse_port, http_port)
+    options = up.options_of(config_file, data_dir, ports, simulator=not no_simulator, only=only)
     finish(up.run(options, as_json=as_json))
 
 
@@ -547,6 +552,26 @@ def receipts_replay_command(
 ) -> None:
     """Join receipts once more, after an option was corrected. What has its final status keeps it."""
     finish(receipts.replay(data_dir, since=since, connector=connector, as_json=as_json))
+
+
+@keys_app.command("create")
+def keys_create_command(
+    account: Annotated[str, typer.Argument(help="Whose key it is")],
+    key_id: Annotated[str, typer.Option("--id", help="What it is called in gateway.yaml and in lists")] = "web",
+    as_json: JsonOption = False,
+) -> None:
+    """Make a key and show it, once, and what to write into gateway.yaml. Nothing is changed by it."""
+    raise typer.Exit(keys.create(account, key_id, as_json=as_json))
+
+
+@keys_app.command("list")
+def keys_list_command(
+    account: Annotated[str, typer.Option(help="Only of this account")] = "",
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """The keys of the configuration that is applied, by hash, and each account's name for Twilio's clients."""
+    finish(keys.show(account, data_dir, as_json=as_json))
 
 
 @schema_app.command("export")

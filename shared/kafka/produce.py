@@ -182,11 +182,31 @@ class BatchProducer:
         first: dict[tuple[str, int], int] = {}
         if by_place:
             await self._letters.cut(by_place)
-            for place_of, ack in await self._acknowledged(by_place):
+            for place_of, _, ack in await self._acknowledged(by_place):
                 first.setdefault(place_of, int(ack.offset))
             if (tracing := active()) is not None:
                 tracing.wrote(out for records in by_place.values() for out in records)
         return first
+
+    async def send_dated(self, outs: Sequence[Out]) -> "list[tuple[int, int, int]]":
+        """Produce records that name their partition, as `send_all` does. Returns partition, offset and Kafka's time
+        (milliseconds; -1 where the topic does not keep it) of each, in order.
+        """
+        by_place: dict[Place, list[Out]] = defaultdict(list)
+        numbers: dict[Place, list[int]] = defaultdict(list)
+        for number, out in enumerate(outs):
+            place = (out.topic, out.partition or 0)
+            by_place[place].append(out)
+            numbers[place].append(number)
+        found = [(0, 0, 0)] * len(outs)
+        taken: dict[Place, int] = defaultdict(int)
+        for place, count, ack in await self._acknowledged(by_place):
+            time_ms = int(ack.timestamp) if ack.timestamp_type == LOG_APPEND_TIME else -1
+            begin = taken[place]
+            for offset, number in enumerate(numbers[place][begin : begin + count], int(ack.offset)):
+                found[number] = (place[1], offset, time_ms)
+            taken[place] = begin + count
+        return found
 
     async def send_timed(self, out: Out) -> int | None:
         """Produce one record, as `send_all` does; returns when Kafka appended it, by its own clock.
@@ -196,13 +216,13 @@ class BatchProducer:
         place = out.partition
         if place is None:
             place = partition_of(out.key or b"", await self.partition_count(out.topic))
-        ((_, ack),) = await self._acknowledged({(out.topic, place): [out]})
+        ((_, _, ack),) = await self._acknowledged({(out.topic, place): [out]})
         return int(ack.timestamp) if ack.timestamp_type == LOG_APPEND_TIME else None
 
     async def _acknowledged(
         self, by_place: Mapping[tuple[str, int], Sequence[Out]]
-    ) -> list[tuple[tuple[str, int], RecordMetadata]]:
-        """Produce; what Kafka said of each batch, in the order of sending."""
+    ) -> list[tuple[Place, int, RecordMetadata]]:
+        """Produce; the place of each batch, its count and what Kafka said of it, in the order of sending."""
         await self._keep_name(next(iter(by_place)))
         try:
             return await self._send_batches(by_place)
@@ -213,7 +233,7 @@ class BatchProducer:
 
     async def _send_batches(
         self, by_place: Mapping[tuple[str, int], Sequence[Out]]
-    ) -> list[tuple[tuple[str, int], RecordMetadata]]:
+    ) -> list[tuple[Place, int, RecordMetadata]]:
         wait = self._wait
         sent = await self._enqueued(by_place)
         while pending := [one for one in sent if not one.ack.done()]:
@@ -226,7 +246,7 @@ class BatchProducer:
         appended = [one.ack.result() for one in sent]
         dated = (one.timestamp for one in appended if one.timestamp_type == LOG_APPEND_TIME)
         self.appended_at_ms = max(self.appended_at_ms, max(dated, default=0))
-        return [(one.place, ack) for one, ack in zip(sent, appended, strict=True)]
+        return [(one.place, len(one.records), ack) for one, ack in zip(sent, appended, strict=True)]
 
     async def _enqueued(self, by_place: Mapping[Place, Sequence[Out]]) -> "list[_Sent]":
         producer = self._started

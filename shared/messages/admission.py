@@ -136,6 +136,20 @@ Admission: TypeAlias = Admitted | Rejected | NotAnObject
 
 def admit(value: bytes | None, accepted_at_ms: int, default_lane: Lane) -> Admission:
     """Read one request. `accepted_at_ms` is the record's LogAppendTime: `send_at` is judged by it. Never raises."""
+    read = read_object(value)
+    if isinstance(read, NotAnObject):
+        return read
+    request, checks = read
+    for name, found in request.items():
+        if found is not None and (check := checks.get(name)) is not None and check(found) is not None:
+            return _rejected(request, checks, accepted_at_ms)
+    if _conflict(request, accepted_at_ms) is not None:
+        return _rejected(request, checks, accepted_at_ms)
+    return _admitted(request, default_lane)
+
+
+def read_object(value: bytes | None) -> "tuple[Json, dict[str, Check]] | NotAnObject":
+    """The object that `value` is, and the checks for its fields. Never raises."""
     if value is None:
         return NotAnObject("the record has no value")
     try:
@@ -148,12 +162,23 @@ def admit(value: bytes | None, accepted_at_ms: int, default_lane: Lane) -> Admis
         checks = CHECKS_OF_ANY_TEXT
     if type(request) is not dict:
         return NotAnObject(f"JSON, but no object: {type(request).__name__}")
-    for name, found in request.items():
-        if found is not None and (check := checks.get(name)) is not None and check(found) is not None:
-            return _rejected(request, checks, accepted_at_ms)
-    if _conflict(request, accepted_at_ms) is not None:
-        return _rejected(request, checks, accepted_at_ms)
-    return _admitted(request, default_lane)
+    return request, checks
+
+
+def mistakes_of(request: Json, checks: dict[str, Check], accepted_at_ms: int) -> list[tuple[str, str]]:
+    """(reason, field) of every field that is wrong by itself, in the order of the contract's table; where none is, of
+    what is wrong between them. Empty: the request is right in itself.
+    """
+    get = request.get
+    found = [
+        (reason, name)
+        for name, check in checks.items()
+        if (value := get(name)) is not None and (reason := check(value)) is not None
+    ]
+    if found:
+        return found
+    conflict = _conflict(request, accepted_at_ms)
+    return [] if conflict is None else [conflict]
 
 
 def _admitted(request: Json, default_lane: Lane) -> Admitted:

@@ -13,12 +13,19 @@ from typing import Final
 from shared.messages.admission import Admitted
 from shared.messages.terms import Terms
 from shared.sms.addresses import source_address
-from shared.sms.message import ConnectorProfile, EncodeRequest, NotEncodable
+from shared.sms.message import ConnectorProfile, Encoded, EncodeRequest, NotEncodable
 from shared.sms.segmentation import encode_message
 
 SURE_CHARACTERS: Final = 16
 """Characters of any text that have room in a segment: 66 code units of UCS-2 at least (3GPP TS 23.040, 9.2.3.24.1), two
 a character, and half of them may stay empty where a cluster is not cut. No other alphabet is taken if it needs more."""
+
+
+def encoded(request: Admitted, terms: Terms, profile: ConnectorProfile) -> Encoded | NotEncodable:
+    """What the encoder would make of `request` for a connector with this profile."""
+    if problem := _sender_problem(terms.sender):
+        return NotEncodable("invalid_sender", "from", problem)
+    return encode_message(_encode_request(request, terms), profile)
 
 
 def refusal_of(request: Admitted, terms: Terms, profile: ConnectorProfile) -> NotEncodable | None:

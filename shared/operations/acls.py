@@ -8,7 +8,7 @@ from typing import Final
 
 from schemas.groups import BARRIER_GROUPS, CONFIG_WRITER, CONSUMER_GROUPS, DLQ_REPLAY_TRANSACTIONS, GROUPS_OF
 from schemas.topics import (
-    EVERY_SERVICE,
+    EVERY_PROCESS,
     MT_REQUESTS,
     MT_REQUESTS_OTP,
     SERVICE_STATES,
@@ -31,7 +31,7 @@ OPERATOR: Final = "operator"
 OUTSIDERS: Final = ("producers", "applications")
 """Who sends messages, and who reads those of handsets."""
 
-ROLES: Final = (*EVERY_SERVICE, OPERATOR, *OUTSIDERS)
+ROLES: Final = (*EVERY_PROCESS, OPERATOR, *OUTSIDERS)
 DEFAULT_PRINCIPAL: Final = "User:smsgw-{service}"
 
 _FAMILIES: Final = (segments_topic("", "").removesuffix("."), dispatch_topic(""), feedback_topic(""))
@@ -72,7 +72,7 @@ def rights_of(role: str, principal: str) -> list[Right]:
         _of_operators(rights)
     else:
         _of_topics(role, rights)
-    if role in GROUPS_OF:
+    if role in EVERY_PROCESS:
         _of_services(role, rights)
     return sorted(rights.found)
 
@@ -108,7 +108,7 @@ def _of_services(role: str, rights: _Rights) -> None:
         for topic in (MT_REQUESTS, MT_REQUESTS_OTP):
             rights.allow(TOPIC, (topic, False), "DescribeConfigs")
     _of_barriers(rights)
-    for group in GROUPS_OF[role]:
+    for group in GROUPS_OF.get(role, ()):
         rights.allow(GROUP, (group, False), "Read", "Describe")
         rights.allow(TRANSACTIONAL_ID, (f"{group}-", True), "Write", "Describe")
 

@@ -8,7 +8,7 @@ from aiokafka import ConsumerRecord
 
 from schemas.connector_states import ConnectorState
 from schemas.service_states import CLICKHOUSE_SAYS, KAFKA_SAYS, ServiceState
-from schemas.topics import CONNECTOR_STATES, EVERY_SERVICE
+from schemas.topics import CONNECTOR_STATES, DOORS, EVERY_PROCESS
 from shared.operations.beats import Beat, read_beats
 from shared.operations.clickhouse_access import clickhouse_problem
 from shared.operations.config.apply import read_applied
@@ -48,11 +48,12 @@ class Health:
 
 
 def judge(beats: list[Beat], config_hash: str, clickhouse_problem: str) -> list[str]:
-    """What keeps the whole from being healthy: every service beats, advances, is ready and has the configuration."""
+    """What keeps the whole from being healthy: every service beats, advances, is ready and has the
+    configuration; a door too, where there is one."""
     problems = []
-    for name in EVERY_SERVICE:
+    for name in EVERY_PROCESS:
         mine = [beat for beat in beats if beat.state.service == name]
-        if not mine:
+        if not mine and name not in DOORS:
             problems.append(f"no {name} is running")
         for beat in mine:
             state = beat.state

@@ -3,7 +3,7 @@
 import re
 import ssl
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
@@ -22,6 +22,9 @@ _PREFIX = re.compile(r"[A-Za-z0-9._-]{0,60}")
 
 _SHOWN_MAX = 60
 """Characters of a wrong value that a sentence repeats."""
+
+
+AnySettings = TypeVar("AnySettings", bound=BaseSettings)
 
 
 class SettingsError(Exception):
@@ -219,6 +222,14 @@ def read_settings(**overrides: object) -> Settings:
     """The settings of this process; raises `SettingsError` that names every wrong variable."""
     try:
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic-settings validates them
+    except ValidationError as error:
+        raise SettingsError(_sentences(error)) from None
+
+
+def settings_of(model: type[AnySettings]) -> AnySettings:
+    """Further settings of one service; raises `SettingsError` that names every wrong variable."""
+    try:
+        return model()
     except ValidationError as error:
         raise SettingsError(_sentences(error)) from None
 

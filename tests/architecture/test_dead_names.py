@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from tests.architecture.modules import imports, modules
 
 ENTRY_POINTS = {f"services.{name}.app.main" for name in
-                ("ingress", "encoder", "throttler", "binder", "correlator", "recorder", "simulator")}  # fmt: skip
+                ("ingress", "encoder", "throttler", "binder", "correlator", "recorder", "http_api",
+                 "simulator")}  # fmt: skip
 """What `services/__main__.py` calls by name."""
 
 STATEMENTS = {

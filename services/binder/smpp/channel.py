@@ -7,7 +7,6 @@ from collections.abc import Callable, Hashable, Mapping
 from schemas.gateway.connectors.smpp import SmppConnector
 from schemas.wire import KnownFormat
 from services.binder.channel import Answers, LinkWatcher, NotConnected, Unsendable
-from services.binder.credentials import MissingSecret, fingerprint, read_secret
 from services.binder.lease.backoff import Failure
 from services.binder.lease.machine import LeaseEvent
 from services.binder.receive.receiving import Receiving
@@ -21,6 +20,7 @@ from services.binder.smpp.status_policy import status_policy
 from services.binder.submit.dispatch_record import DispatchedSegment
 from services.binder.trace.tracing import Tracing
 from shared.process.clock import now_ms
+from shared.process.secret_values import MissingSecret, fingerprint, read_secret
 from shared.smpp.constants import SmppCommandStatus, command_name
 from shared.smpp.errors import UnencodablePdu
 from shared.smpp.events import DeliverReceived

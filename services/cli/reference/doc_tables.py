@@ -11,7 +11,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from schemas.gateway.accounts import Account, AutomaticReply, InboundNumber, Limits, OptOutHandling
+from schemas.gateway.accounts import Account, ApiKey, AutomaticReply, InboundNumber, Limits, OptOutHandling
 from schemas.gateway.connectors.common import CommonConnector, CommonOptions
 from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions, Tls
 from schemas.gateway.file import Gateway
@@ -71,6 +71,7 @@ GATEWAY_FILE: dict[str, type[BaseModel]] = {
     "reply": AutomaticReply,
     "opt-outs": OptOutHandling,
     "limits": Limits,
+    "api-key": ApiKey,
     "route": Route,
     "match": Match,
     "target": Target,

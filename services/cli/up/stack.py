@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from schemas.gateway.values import SECRET_DIR_VARIABLE, SECRET_ENV_VARIABLE
-from schemas.topics import EVERY_SERVICE
+from schemas.topics import EVERY_PROCESS
 from services.cli.errors import EXIT_INSTANCE_IN_USE, CliError, without_hint
 from services.cli.gateway_file import read_gateway_file
 from services.cli.runtime import CLICKHOUSE_VARIABLE, KAFKA_VARIABLE, REQUEST_TIMEOUT_MS
@@ -42,8 +42,9 @@ from shared.process.settings import Settings, SettingsError, read_settings
 
 KAFKA, CLICKHOUSE, SIMULATOR, RECORDER = "kafka", "clickhouse", "simulator", "recorder"
 BINDER = "binder"
-ALL: tuple[str, ...] = (KAFKA, CLICKHOUSE, SIMULATOR, *EVERY_SERVICE)
-KAFKA_PORT, CLICKHOUSE_PORT, SIMULATOR_PORT = 9092, 8123, 2775
+ALL: tuple[str, ...] = (KAFKA, CLICKHOUSE, SIMULATOR, *EVERY_PROCESS)
+HTTP_API = "http-api"
+KAFKA_PORT, CLICKHOUSE_PORT, SIMULATOR_PORT, HTTP_API_PORT = 9092, 8123, 2775, 8080
 _VARIABLES = {KAFKA: KAFKA_VARIABLE, CLICKHOUSE: CLICKHOUSE_VARIABLE}
 SIMULATOR_PASSWORD = "SMSGW_SECRET_SIMULATOR"  # noqa: S105  # the name of a variable
 SIMULATOR_PASSWORD_BEFORE = "SMSGW_SIMULATOR_PASSWORD"  # noqa: S105
@@ -69,13 +70,14 @@ SERVICE_STOP_S = 20.0
 @dataclass(frozen=True, slots=True)
 class StackOptions:
     """What `smsgw up` was asked for. Ports of None: the default one; `only`: the names of all that is to run here;
-    `instance`: empty = one that nobody else has.
+    `http_port` 0: any that is free; `instance`: empty = one that nobody else has.
     """
 
     data_dir: Path
     kafka_port: int | None = None
     clickhouse_port: int | None = None
     simulator_port: int = SIMULATOR_PORT
+    http_port: int = 0
     only: frozenset[str] = frozenset(ALL)
     config: Path | None = None
     scenario: Path = field(default_factory=lambda: DEMO_DIR / "scenario.yaml")
@@ -153,6 +155,14 @@ class Stack:
         return self._clickhouse_url or f"http://{LOOPBACK}:{self.options.clickhouse_port or CLICKHOUSE_PORT}"
 
     @property
+    def http_api_url(self) -> str:
+        """Empty where the HTTP door does not run here, or on a port that nobody named."""
+        if HTTP_API not in self.options.only or not self.options.http_port:
+            return ""
+        scheme = "https" if os.environ.get("SMSGW_API_TLS_CERT") else "http"
+        return f"{scheme}://{os.environ.get('SMSGW_API_HOST') or LOOPBACK}:{self.options.http_port}"
+
+    @property
     def given_clickhouse(self) -> bool:
         """Whether ClickHouse is somebody else's."""
         return bool(self._clickhouse_url)
@@ -211,7 +221,7 @@ class Stack:
         await self._configure(gateway_text)
         if SIMULATOR in self.options.only:
             await self._start_simulator()
-        for name in EVERY_SERVICE:
+        for name in EVERY_PROCESS:
             if name in self.options.only:
                 await self._supervisor.start(self._service_spec(name))
         self._settled = True
@@ -227,7 +237,7 @@ class Stack:
         remember_cluster(self.options.data_dir, settings.kafka_bootstrap_servers, self._cluster_id)
 
     async def _find_instance(self) -> None:
-        services = self.options.only & set(EVERY_SERVICE)
+        services = self.options.only & set(EVERY_PROCESS)
         settings = self.settings.model_copy(update={"kafka_request_timeout_ms": REQUEST_TIMEOUT_MS})
         with without_hint():
             self.instance = await instance_beside_others(settings, self.options.data_dir, services)
@@ -305,6 +315,8 @@ class Stack:
                     "SMSGW_SIMULATOR_PORT, or leave it out with --no-simulator",
                 )
             )
+        if HTTP_API in self.options.only and self.options.http_port:
+            wanted.append(("the HTTP API", self.options.http_port, "--http-port"))
         for what, port, option in wanted:
             if problem := port_problem(port):
                 raise CliError(f"port {port} for {what} {problem}", hint=f"choose another with {option}")
@@ -422,6 +434,7 @@ class Stack:
             "SMSGW_KAFKA_CLUSTER_ID": self._cluster_id,
             "SMSGW_HTTP_HOST": LOOPBACK,
             "SMSGW_HTTP_PORT": "0",
+            "SMSGW_API_PORT": str(self.options.http_port),
             "PYTHONUNBUFFERED": "1",
         }
         environment.setdefault(SECRET_DIR_VARIABLE, str(self.options.data_dir / SECRETS))
@@ -461,7 +474,7 @@ class Stack:
             self.refresh_run_file()
 
     def _all_in_use(self) -> bool:
-        wanted = self.options.only & set(EVERY_SERVICE)
+        wanted = self.options.only & set(EVERY_PROCESS)
         states = [state for name, state in self.states().items() if name in wanted]
         given_up = [s for s in states if s.phase == "gave_up" and s.last_exit_code == EXIT_INSTANCE_IN_USE]
         return bool(wanted) and len(given_up) == len(wanted)

@@ -7,17 +7,26 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from rich.live import Live
 from rich.table import Table
 
-from schemas.topics import EVERY_SERVICE
+from schemas.topics import EVERY_PROCESS
 from services.cli.errors import EXIT_INSTANCE_IN_USE, EXIT_INTERRUPTED
 from services.cli.output import console, table, tell, tell_json
 from services.cli.runtime import KAFKA_VARIABLE, data_dir_of
 from services.cli.up.instance import ALONE
-from services.cli.up.stack import ALL, DEMO_DIR, KAFKA, SIMULATOR, SIMULATOR_PORT, Stack, StackOptions
+from services.cli.up.stack import (
+    ALL,
+    DEMO_DIR,
+    HTTP_API_PORT,
+    KAFKA,
+    SIMULATOR,
+    SIMULATOR_PORT,
+    Stack,
+    StackOptions,
+)
 from services.cli.up.stopping import Stopping
 from services.cli.up.watchdog import Watchdog
 from shared.local.ports import LOOPBACK
@@ -28,11 +37,18 @@ REFRESH_S = 1.0
 LOOK_S = 5.0
 
 
+class UpPorts(NamedTuple):
+    """What was given on the command line; None = not given."""
+
+    kafka: int | None = None
+    clickhouse: int | None = None
+    http: int | None = None
+
+
 def options_of(
     config: Path | None,
     data_dir: Path | None,
-    kafka_port: int | None,
-    clickhouse_port: int | None,
+    ports: UpPorts,
     *,
     simulator: bool,
     only: str | None,
@@ -52,13 +68,26 @@ def options_of(
         simulator_port=int(simulator_port),
         scenario=Path(os.environ.get("SMSGW_SIMULATOR_SCENARIO") or DEMO_DIR / "scenario.yaml"),
         data_dir=data_dir_of(data_dir),
-        kafka_port=kafka_port,
-        clickhouse_port=clickhouse_port,
+        kafka_port=ports.kafka,
+        clickhouse_port=ports.clickhouse,
+        http_port=_http_port(ports.http),
         only=names,
         config=config,
         instance=os.environ.get("SMSGW_INSTANCE") or _instance_of_its_own(names),
         surplus=only is not None and bool(os.environ.get("SMSGW_INSTANCE")),
     )
+
+
+def _http_port(given: int | None) -> int:
+    """Of the HTTP door; 0 = any that is free, which only the variable can say."""
+    from_environment = os.environ.get("SMSGW_API_PORT", "")
+    if not from_environment:
+        return given or HTTP_API_PORT
+    if given is not None:
+        raise Invalid(f"SMSGW_API_PORT={from_environment} and --http-port contradict each other: give one of them")
+    if not from_environment.isdecimal() or int(from_environment) > 65_535:
+        raise Invalid(f"SMSGW_API_PORT: {from_environment!r} is no port")
+    return int(from_environment)
 
 
 def _instance_of_its_own(names: frozenset[str]) -> str:
@@ -101,6 +130,7 @@ def _addresses(stack: Stack) -> dict[str, Any]:
         "ready": True,
         "kafka_bootstrap_servers": stack.bootstrap_servers,
         "clickhouse_url": stack.clickhouse_url,
+        "http_api": stack.http_api_url,
         "simulator": f"{LOOPBACK}:{stack.options.simulator_port}" if SIMULATOR in stack.states() else "",
         "data_dir": str(stack.options.data_dir),
         "processes": {name: state.pid for name, state in stack.states().items()},
@@ -128,6 +158,8 @@ def _introduce(stack: Stack) -> None:
     if stack.clickhouse_url:
         no_password = "" if stack.given_clickhouse else "  (user default, no password)"
         tell(f"ClickHouse  {stack.clickhouse_url}{no_password}")
+    if stack.http_api_url:
+        tell(f"HTTP API    {stack.http_api_url}  (/openapi.json; keys: smsgw keys create ACCOUNT)")
     if SIMULATOR in stack.states():
         tell(f"Simulator   {LOOPBACK}:{stack.options.simulator_port}")
     tell(f"Data, logs  {stack.options.data_dir}")
@@ -138,7 +170,7 @@ async def _keep(stack: Stack, stop: "asyncio.Future[int]", say: Callable[[str], 
     """Watch until asked to stop, or until another process has the instance id of everything here."""
     watchdog = Watchdog(
         stack.settings,
-        lambda: {name: state.pid for name, state in stack.states().items() if name in EVERY_SERVICE},
+        lambda: {name: state.pid for name, state in stack.states().items() if name in EVERY_PROCESS},
         stack.kafka_answers,
         lambda name: stack.restart(name, 0),
         say,

@@ -6,7 +6,7 @@ from typing import Any, Final, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from schemas.gateway.accounts import Account
+from schemas.gateway.accounts import Account, key_conflicts
 from schemas.gateway.connectors.common import CommonConnector
 from schemas.gateway.connectors.kinds import CONNECTOR_KINDS, Connector
 from schemas.gateway.file import INCONSISTENT, Gateway, inconsistencies
@@ -93,6 +93,7 @@ def _beyond_fields(document: Document) -> list[Mistake]:
     found += unknown_accounts(routes, account_ids)
     for number, account in accounts.items():
         found += [(("accounts", number, *path), problem) for path, problem in reply_problems(account)]
+    found += [(("accounts", number, *path), problem) for number, path, problem in key_conflicts(accounts)]
     return [Mistake(document.line(path), dotted(path), problem) for path, problem in found]
 
 

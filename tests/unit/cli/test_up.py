@@ -7,7 +7,7 @@ import pytest
 
 from services.cli.up.run_file import RunFile, write_run_file
 from services.cli.up.stack import ALL, SIMULATOR, Stack, StackOptions
-from services.cli.up.up import options_of
+from services.cli.up.up import UpPorts, options_of
 from shared.operations.errors import Invalid
 from shared.process.clock import now_ms
 
@@ -20,7 +20,7 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def options(only: str | None = None, *, simulator: bool = True, data_dir: Path | None = None) -> StackOptions:
-    return options_of(None, data_dir, None, None, simulator=simulator, only=only)
+    return options_of(None, data_dir, UpPorts(), simulator=simulator, only=only)
 
 
 def test_everything_unless_said_otherwise() -> None:
@@ -67,7 +67,7 @@ def test_a_port_of_the_simulator_that_is_none(port: str, monkeypatch: pytest.Mon
 
 def test_an_address_and_its_port_contradict_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SMSGW_CLICKHOUSE_URL", "http://127.0.0.1:1")
-    given = options_of(None, tmp_path, None, 8123, simulator=True, only=None)
+    given = options_of(None, tmp_path, UpPorts(clickhouse=8123), simulator=True, only=None)
     with pytest.raises(Invalid, match="contradict each other"):
         Stack(given, print)
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from schemas.gateway.values import SecretRef
-from services.binder import credentials
-from services.binder.credentials import SECRET_OCTETS_MAX, MissingSecret, fingerprint, read_secret
+from shared.process import secret_values
+from shared.process.secret_values import SECRET_OCTETS_MAX, MissingSecret, fingerprint, read_secret
 
 
 def in_folder(folder: Path) -> dict[str, str]:
@@ -82,7 +82,7 @@ def test_below_the_folder_of_the_system_only_files_directly_in_it(
     (folder / "kubernetes.io" / "token").write_text("the cluster's")
     (folder / "token").symlink_to("kubernetes.io/token")
     (folder / "acme").write_text("s3cret")
-    monkeypatch.setattr(credentials, "DEFAULT_DIR", folder)
+    monkeypatch.setattr(secret_values, "DEFAULT_DIR", folder)
     assert read_secret(SecretRef(file="acme"), {}) == "s3cret"
     for name in ("kubernetes.io/token", "token"):
         with pytest.raises(MissingSecret, match="only files directly in"):

@@ -1,6 +1,6 @@
 """Edge: a secret's value, read when a bind needs it and kept nowhere.
 
-Whoever may write gateway.yaml chooses the host a password is sent to. So a reference reaches only what the binder's
+Whoever may write gateway.yaml chooses the host a password is sent to. So a reference reaches only what the process's
 environment puts forward for this: variables that begin with SMSGW_SECRET_ or are listed in SMSGW_SECRET_ENV, and files
 below SMSGW_SECRET_DIR. See docs/security.md.
 """
@@ -38,7 +38,7 @@ def _variable(name: str, environment: Mapping[str, str]) -> str:
     if not is_secret_name(name, environment.get(SECRET_ENV_VARIABLE, "")):
         raise MissingSecret(
             f"environment variable {name} is not read: its name does not begin with SMSGW_SECRET_, and "
-            f"{SECRET_ENV_VARIABLE} does not list it (a list with commas, in the binder's environment)"
+            f"{SECRET_ENV_VARIABLE} does not list it (a list with commas, in the process's environment)"
         )
     try:
         value = environment.get(name)

@@ -1,0 +1,112 @@
+"""Edge: the HTTP door as a process."""
+
+import asyncio
+import logging
+import sys
+from contextlib import suppress
+from functools import partial
+from hashlib import sha256
+from typing import Final
+
+from schemas.gateway.accounts import ApiKey
+from schemas.gateway.file import AppliedConfig
+from schemas.gateway.values import SecretRef
+from services.http_api.authentication import KeyRing
+from services.http_api.publisher import RequestPublisher
+from services.http_api.routes import Door, DoorView, make_app
+from services.http_api.server import DoorServer, config_of, listen
+from services.http_api.settings import ApiSettings
+from shared.kafka.produce import BatchProducer
+from shared.messages.routing import GatewayView
+from shared.process.secret_values import MissingSecret, read_secret
+from shared.process.service import EXIT_USAGE, CannotServe, Service, run_service
+from shared.process.settings import SettingsError, settings_of
+
+log = logging.getLogger(__name__)
+
+NAME: Final = "http-api"
+PROGRESS_S: Final = 5.0
+
+
+class Following:
+    """What the running configuration means to the door, made anew when it changes."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._applied: AppliedConfig | None = None
+        self._view = DoorView(KeyRing((), _hash_of), GatewayView(None))
+
+    def view(self) -> DoorView:
+        applied = self._service.gateway.applied
+        if applied is not None and applied is not self._applied:
+            self._applied = applied
+            self._view = DoorView(KeyRing(applied.gateway.accounts, _hash_of), GatewayView(applied))
+        return self._view
+
+
+def _hash_of(key: ApiKey) -> bytes | None:
+    if key.sha256 is not None:
+        return bytes.fromhex(key.sha256)
+    try:
+        return sha256(read_secret(SecretRef(env=key.env, file=key.file)).encode()).digest()
+    except MissingSecret as error:
+        log.error("api key %s: %s", key.id, error)
+        return None
+
+
+async def run(service: Service, settings: ApiSettings) -> None:
+    """Serve until the service is asked to stop; what was taken is answered first."""
+    producer = BatchProducer(service.settings, client_id=NAME, waits=service.waits(NAME))
+    await producer.start()
+    try:
+        await _serve(service, settings, producer)
+    finally:
+        await producer.stop()
+
+
+async def _serve(service: Service, settings: ApiSettings, producer: BatchProducer) -> None:
+    publisher = RequestPublisher(producer)
+    app = make_app(Door(settings, Following(service).view, publisher))
+    try:
+        listener = listen(settings.api_host, settings.api_port)
+    except OSError as error:
+        where = f"{settings.api_host}, port {settings.api_port}"
+        raise CannotServe(f"SMSGW_API_PORT: {where}: {error.strerror}") from error
+    port = listener.getsockname()[1]
+    log.info("listens on %s port %d", settings.api_host, port)
+    if settings.leaves_the_machine_in_plain:
+        log.warning("keys and texts can be read on the network: SMSGW_API_TLS_CERT and SMSGW_API_TLS_KEY are not set")
+    listening = asyncio.Event()
+    server = DoorServer(config_of(app, settings), service.stopping, listening)
+    publishing = asyncio.create_task(publisher.run(), name="publish")
+    beating = asyncio.create_task(_tell_that_it_lives(service, listening), name="progress")
+    serving = asyncio.create_task(server.serve(sockets=[listener]), name="serve")
+    try:
+        await asyncio.wait({publishing, beating, serving}, return_when=asyncio.FIRST_COMPLETED)
+        for ended in (publishing, beating):
+            if ended.done():
+                ended.result()
+        await serving
+    finally:
+        for task in (serving, publishing, beating):
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+
+
+async def _tell_that_it_lives(service: Service, listening: asyncio.Event) -> None:
+    await listening.wait()
+    service.set_assignment(NAME, [])
+    while True:
+        service.progress(NAME)
+        await asyncio.sleep(PROGRESS_S)
+
+
+def main(arguments: list[str]) -> int:
+    """`python -m services http-api`; returns the exit code."""
+    try:
+        settings = settings_of(ApiSettings)
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return EXIT_USAGE
+    return run_service(NAME, partial(run, settings=settings))

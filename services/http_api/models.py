@@ -1,0 +1,52 @@
+"""Pure: the documents of the HTTP API, for its OpenAPI description."""
+
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, Field
+
+from schemas.requests import Request
+from schemas.wire import Lane
+
+
+class AcceptedMessage(BaseModel):
+    """Kafka has the request. What becomes of it is told by its statuses."""
+
+    message_id: str
+    status: Literal["accepted"] = "accepted"
+    to: str = Field(description="E.164 with +, or a short code")
+    from_: str = Field(alias="from", description="E.164 with +, a short code or a name")
+    lane: Lane
+    encoding: Literal["gsm7", "ucs2", "latin1", "binary"]
+    segments: int = Field(ge=1)
+    accepted_at: str = Field(description="RFC 3339, by Kafka's clock")
+
+
+class ToldMistake(BaseModel):
+    """One of several mistakes."""
+
+    reason: str
+    detail: str
+    field: str = ""
+
+
+class ProblemDetails(BaseModel):
+    """RFC 9457."""
+
+    type: str = Field(description="/problems/ and the reason")
+    title: str
+    status: int
+    detail: str
+    reason: str
+    field: str = Field(default="", description="Of the first mistake; absent where no field is to blame")
+    errors: list[ToldMistake] = Field(default=[], description="Every mistake, where there are two or more")
+
+
+def request_schema() -> dict[str, Any]:
+    """The body of a single message: a request of `mt.requests` whose account is the key's."""
+    schema = Request.model_json_schema(by_alias=True)
+    schema["required"] = [name for name in schema["required"] if name != "account_id"]
+    schema["title"] = "MessageRequest"
+    return schema
+
+
+PROBLEM_CODES: Final = (400, 401, 403, 413, 415, 429, 503)
