@@ -42,6 +42,7 @@ class Gateway:
         self.data_dir = data_dir
         self.simulator_port = free_port()
         self.environment = {n: v for n, v in os.environ.items() if not n.startswith("SMSGW_")} | {
+            "SMSGW_API_PORT": "0",
             "SMSGW_SIMULATOR_PORT": str(self.simulator_port),
             "SMSGW_SIMULATOR_SCENARIO": str(HERE / "scenario.yaml"),
             "SMSGW_CACHE_DIR": os.environ.get("SMSGW_CACHE_DIR", ""),
