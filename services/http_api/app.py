@@ -12,11 +12,13 @@ from schemas.gateway.accounts import ApiKey
 from schemas.gateway.file import AppliedConfig
 from schemas.gateway.values import SecretRef
 from services.http_api.authentication import KeyRing
+from services.http_api.intake import Rules
 from services.http_api.publisher import RequestPublisher
 from services.http_api.routes import Door, DoorView, make_app
 from services.http_api.server import DoorServer, config_of, listen
 from services.http_api.settings import ApiSettings
 from shared.kafka.produce import BatchProducer
+from shared.messages.country import country_table
 from shared.messages.routing import GatewayView
 from shared.process.secret_values import MissingSecret, read_secret
 from shared.process.service import EXIT_USAGE, CannotServe, Service, run_service
@@ -34,13 +36,15 @@ class Following:
     def __init__(self, service: Service) -> None:
         self._service = service
         self._applied: AppliedConfig | None = None
-        self._view = DoorView(KeyRing((), _hash_of), GatewayView(None))
+        self._countries = country_table()
+        self._view = DoorView(KeyRing((), _hash_of), Rules(GatewayView(None), self._countries))
 
     def view(self) -> DoorView:
         applied = self._service.gateway.applied
         if applied is not None and applied is not self._applied:
             self._applied = applied
-            self._view = DoorView(KeyRing(applied.gateway.accounts, _hash_of), GatewayView(applied))
+            rules = Rules(GatewayView(applied), self._countries)
+            self._view = DoorView(KeyRing(applied.gateway.accounts, _hash_of), rules)
         return self._view
 
 

@@ -8,14 +8,16 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from schemas.gateway.accounts import Account
-from schemas.requests import is_short_code
+from schemas.requests import is_short_code, sender_as_sent
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP
+from schemas.wire import NIL_UUID
 from services.http_api.problems import Problem, ToldReason, problem
 from shared.kafka.records import Out
 from shared.messages.admission import CHECKS, Admitted, NotAnObject, Rejected, admit, mistakes_of, read_object
+from shared.messages.country import CountryTable
 from shared.messages.encodable import encoded
 from shared.messages.request_key import home_key
-from shared.messages.routing import Chosen, GatewayView
+from shared.messages.routing import Chosen, Destination, GatewayView
 from shared.messages.terms import terms_of
 from shared.sms.message import ConnectorProfile, NotEncodable
 
@@ -33,8 +35,15 @@ class Prepared(NamedTuple):
     segments: int
 
 
+class Rules(NamedTuple):
+    """By what requests are judged: the running configuration, and the countries of numbers."""
+
+    gateway: GatewayView
+    countries: CountryTable
+
+
 def prepare(
-    body: bytes, account: Account, view: GatewayView, at_ms: int, header_key: str | None = None
+    body: bytes, account: Account, rules: Rules, at_ms: int, header_key: str | None = None
 ) -> Prepared | Problem:
     """`header_key`: of the header Idempotency-Key. `at_ms`: Kafka's time, by which `send_at` is judged."""
     read = read_object(body)
@@ -55,17 +64,18 @@ def prepare(
     admitted = admit(value, at_ms, "txn")
     if not isinstance(admitted, Admitted):
         return problem(*admitted[:2]) if isinstance(admitted, Rejected) else problem("invalid_json")
-    return _judged(value, admitted, account, view)
+    return _judged(value, admitted, account, rules)
 
 
-def _judged(value: bytes, request: Admitted, account: Account, view: GatewayView) -> Prepared | Problem:
+def _judged(value: bytes, request: Admitted, account: Account, rules: Rules) -> Prepared | Problem:
     if is_short_code(request.to) and not account.short_codes:
         return problem("invalid_destination", "to", f"{request.to} is a short code, and the account has no short_codes")
     if request.sender is None and not account.default_sender:
         return problem("invalid_sender", "from", "the account has no default_sender")
-    chosen = view.choose(request.to, account.id, request.lane, request.connector_id)
-    connector_id = chosen.connector_id if isinstance(chosen, Chosen) else ""
-    profile = view.profile(connector_id) if connector_id else _DEFAULT_PROFILE
+    if account.limits.lanes is not None and request.lane not in account.limits.lanes:
+        return problem("lane_not_allowed", "lane", f"the account may use: {', '.join(account.limits.lanes)}")
+    connector_id = _connector_of(request, account, rules)
+    profile = rules.gateway.profile(connector_id) if connector_id else _DEFAULT_PROFILE
     terms = terms_of(request, account, connector_id, False)
     made = encoded(request, terms, profile)
     if isinstance(made, NotEncodable):
@@ -80,6 +90,19 @@ def _judged(value: bytes, request: Admitted, account: Account, view: GatewayView
         made.alphabet,
         made.air_segments,
     )
+
+
+def _connector_of(request: Admitted, account: Account, rules: Rules) -> str:
+    """A connector that the message may go to, for its alphabet and segments; empty where there is none. Which one of a
+    route's it will be hangs on the message's id, which Kafka's acknowledgement decides.
+    """
+    country = "" if is_short_code(request.to) else rules.countries.of(request.to)
+    sender = request.sender or sender_as_sent(account.default_sender or "")
+    where = Destination(request.to, country, sender)
+    if request.connector_id is not None:
+        chosen = rules.gateway.choose(where, account.id, request.lane, NIL_UUID, request.connector_id)
+        return chosen.connector_id if isinstance(chosen, Chosen) else ""
+    return next(iter(rules.gateway.candidates(where, account.id, request.lane)), "")
 
 
 def shown(number: str) -> str:

@@ -21,6 +21,7 @@ STATUS_OF: Final[dict[str, int]] = {
     "invalid_json": 400,
     "unauthorized": 401,
     "account_mismatch": 403,
+    "lane_not_allowed": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "too_large": 413,

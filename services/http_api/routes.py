@@ -14,13 +14,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from schemas.gateway.accounts import Account
 from services.http_api.authentication import Failures, KeyRing, client_of
-from services.http_api.intake import prepare
+from services.http_api.intake import Rules, prepare
 from services.http_api.models import PROBLEM_CODES, AcceptedMessage, ProblemDetails, request_schema
 from services.http_api.problems import MEDIA_TYPE, Problem, problem
 from services.http_api.publisher import KafkaHasIt, NotAcknowledged
 from services.http_api.settings import ApiSettings
 from shared.kafka.records import Out
-from shared.messages.routing import GatewayView
 from shared.process.clock import monotonic_s, now_ms
 
 log = logging.getLogger(__name__)
@@ -35,7 +34,7 @@ class DoorView(NamedTuple):
     """What one configuration means to the door."""
 
     keys: KeyRing
-    gateway: GatewayView
+    rules: Rules
 
 
 class Publishes(Protocol):
@@ -85,7 +84,7 @@ class Door:
         account = self._account(request, view)
         _require_json(request)
         body = await _body(request, MESSAGE_OCTETS_MAX)
-        prepared = prepare(body, account, view.gateway, now_ms(), _idempotency_key(request))
+        prepared = prepare(body, account, view.rules, now_ms(), _idempotency_key(request))
         if isinstance(prepared, Problem):
             raise _Refused(prepared)
         try:

@@ -6,26 +6,27 @@ from typing import Any
 import orjson
 import pytest
 
-from schemas.gateway.accounts import Account
+from schemas.gateway.accounts import Account, Limits
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP
-from services.http_api.intake import Prepared, prepare
+from services.http_api.intake import Prepared, Rules, prepare
 from services.http_api.problems import Problem
 from shared.messages.admission import Admitted, admit
+from shared.messages.country import CountryTable
 from shared.messages.routing import GatewayView
 
 SHOP = Account(id="shop", default_sender="SHOP", max_segments=2)
-VIEW = GatewayView(None)
+RULES = Rules(GatewayView(None), CountryTable({"44": "GB"}))
 AT_MS = 1_780_000_000_000
 
 
 def _prepared(body: dict[str, Any], key: str | None = None, account: Account = SHOP) -> Prepared:
-    found = prepare(orjson.dumps(body), account, VIEW, AT_MS, key)
+    found = prepare(orjson.dumps(body), account, RULES, AT_MS, key)
     assert isinstance(found, Prepared)
     return found
 
 
 def _problem(body: bytes | dict[str, Any], key: str | None = None, account: Account = SHOP) -> Problem:
-    found = prepare(body if isinstance(body, bytes) else json.dumps(body).encode(), account, VIEW, AT_MS, key)
+    found = prepare(body if isinstance(body, bytes) else json.dumps(body).encode(), account, RULES, AT_MS, key)
     assert isinstance(found, Problem)
     return found
 
@@ -85,3 +86,9 @@ def test_every_wrong_field_is_told_the_first_of_the_contract_first() -> None:
 
 def test_an_account_without_a_sender_needs_one() -> None:
     assert _problem({"to": "447700900123", "text": "x"}, account=Account(id="a")).errors[0].reason == "invalid_sender"
+
+
+def test_a_lane_that_the_account_may_not_use_is_forbidden() -> None:
+    account = SHOP.model_copy(update={"limits": Limits(lanes=("txn",))})
+    told = _problem({"to": "447700900123", "text": "x", "lane": "bulk"}, account=account)
+    assert (told.errors[0].reason, told.errors[0].field, told.status) == ("lane_not_allowed", "lane", 403)

@@ -11,10 +11,12 @@ import pytest
 
 from schemas.gateway.accounts import Account, ApiKey
 from services.http_api.authentication import ATTEMPTS_MAX, KeyRing
+from services.http_api.intake import Rules
 from services.http_api.publisher import KafkaHasIt, NotAcknowledged
 from services.http_api.routes import MESSAGE_OCTETS_MAX, Door, DoorView, make_app
 from services.http_api.settings import ApiSettings
 from shared.kafka.records import Out
+from shared.messages.country import CountryTable
 from shared.messages.routing import GatewayView
 
 KEY = "smsgw_shop_abc"
@@ -38,7 +40,7 @@ def _asked(ask: Callable[[httpx.AsyncClient, _Kafka], Awaitable[Any]]) -> Any:
     async def asked() -> Any:
         kafka = _Kafka()
         ring = KeyRing((SHOP,), lambda key: bytes.fromhex(key.sha256 or ""))
-        door = Door(ApiSettings(), lambda: DoorView(ring, GatewayView(None)), kafka)
+        door = Door(ApiSettings(), lambda: DoorView(ring, Rules(GatewayView(None), CountryTable({}))), kafka)
         transport = httpx.ASGITransport(make_app(door))
         async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
             return await ask(client, kafka)
