@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from schemas.topics import DOORS
 from services.__main__ import NAMES
 from shared.local.cache import cache_folder
 
@@ -18,6 +19,8 @@ COMPOSE = TOP / "compose"
 K8S = TOP / "k8s"
 OVERLAYS = ("dev", "production")
 SERVICES = tuple(name for name in NAMES if name != "simulator")
+FLOW = tuple(name for name in SERVICES if name not in DOORS)
+"""Those with a lasting name in consumer groups."""
 
 
 def documents(file: Path) -> list[dict[str, Any]]:

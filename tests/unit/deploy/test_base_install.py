@@ -16,7 +16,7 @@ for name in sys.argv[1:]:
 
 
 def test_every_program_starts_without_what_is_embedded() -> None:
-    programs = [*(f"services.{name}.app" for name in NAMES), "services.cli.app"]
+    programs = [*(f"services.{name.replace('-', '_')}.app" for name in NAMES), "services.cli.app"]
     done = subprocess.run(
         [sys.executable, "-c", IMPORT, *programs], cwd=TOP, capture_output=True, text=True, check=False
     )

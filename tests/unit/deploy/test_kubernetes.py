@@ -7,10 +7,12 @@ import kubernetes_validate
 import pytest
 
 from schemas.groups import GROUPS_OF
+from schemas.topics import DOORS
+from services.http_api.settings import ApiSettings
 from services.simulator.scenario import parse_scenario
 from shared.operations.config.gateway_yaml import parse_gateway
 from shared.process.settings import Settings
-from tests.unit.deploy.manifests import K8S, OVERLAYS, SERVICES, built, documents, pod_specs
+from tests.unit.deploy.manifests import FLOW, K8S, OVERLAYS, SERVICES, built, documents, pod_specs
 
 KUBERNETES = "1.34"
 LONGEST_ANSWER_S = 60
@@ -28,7 +30,7 @@ def test_every_service_has_its_manifest() -> None:
     assert [name for name in listed if name.removesuffix(".yaml") in SERVICES] == [f"{name}.yaml" for name in SERVICES]
 
 
-@pytest.mark.parametrize("service", SERVICES)
+@pytest.mark.parametrize("service", FLOW)
 def test_names_labels_and_arguments(service: str) -> None:
     name, label = f"smsgw-{service}", {"app.kubernetes.io/component": service}
     stateful, headless, budget = (_base(service, kind) for kind in ("StatefulSet", "Service", "PodDisruptionBudget"))
@@ -46,13 +48,13 @@ def test_every_service_scales_by_the_lag_of_its_own_groups() -> None:
     for one in documents(K8S / "components" / "keda" / "scaledobjects.yaml"):
         service = one["spec"]["scaleTargetRef"]["name"].removeprefix("smsgw-")
         found[service] = tuple(trigger["metadata"]["consumerGroup"] for trigger in one["spec"]["triggers"])
-    assert found == {name: GROUPS_OF[name] for name in SERVICES}
+    assert found == {name: GROUPS_OF[name] for name in FLOW}
 
 
 def test_those_that_compute_scale_by_cpu_too() -> None:
     found = documents(K8S / "components" / "hpa" / "autoscalers.yaml")
     names = [one["spec"]["scaleTargetRef"]["name"].removeprefix("smsgw-") for one in found]
-    assert names == [name for name in SERVICES if name != "binder"]
+    assert names == [name for name in FLOW if name != "binder"]
 
 
 def _variables() -> set[str]:
@@ -61,7 +63,7 @@ def _variables() -> set[str]:
 
 
 def test_every_variable_is_known() -> None:
-    unknown = _variables() - {f"SMSGW_{name.upper()}" for name in Settings.model_fields}
+    unknown = _variables() - {f"SMSGW_{name.upper()}" for name in (*Settings.model_fields, *ApiSettings.model_fields)}
     assert all(name.startswith("SMSGW_SECRET_") for name in unknown), unknown
 
 
@@ -79,8 +81,11 @@ def test_an_overlay_is_what_kubernetes_takes(overlay: str) -> None:
     for one in objects:
         if not one["apiVersion"].startswith("keda.sh/"):
             kubernetes_validate.validate(one, KUBERNETES, strict=True)
-    assert {f"smsgw-{name}" for name in SERVICES} <= {
-        o["metadata"]["name"] for o in objects if o["kind"] == "StatefulSet"
+    assert {f"smsgw-{name}" for name in FLOW} <= {o["metadata"]["name"] for o in objects if o["kind"] == "StatefulSet"}
+    assert {f"smsgw-{name}" for name in DOORS} == {
+        o["metadata"]["name"]
+        for o in objects
+        if o["kind"] == "Deployment" and o["metadata"]["name"] != "smsgw-simulator"
     }
     assert {one["metadata"].get("namespace", "smsgw") for one in objects} == {"smsgw"}
 
@@ -129,4 +134,16 @@ def test_probes_ask_where_a_service_answers(overlay: str) -> None:
                 kind: container[kind]["httpGet"]["path"] for kind in ("startupProbe", "livenessProbe", "readinessProbe")
             }
             assert paths == {"startupProbe": "/livez", "livenessProbe": "/livez", "readinessProbe": "/readyz"}
-            assert container["ports"] == [{"name": "http", "containerPort": 8081}]
+            api = [{"name": "api", "containerPort": 8080}] if name == "smsgw-http-api" else []
+            assert container["ports"] == [{"name": "http", "containerPort": 8081}, *api]
+
+
+@pytest.mark.parametrize("door", DOORS)
+def test_a_door_is_a_deployment_behind_its_service(door: str) -> None:
+    deployment, service, budget = (_base(door, kind) for kind in ("Deployment", "Service", "PodDisruptionBudget"))
+    label = {"app.kubernetes.io/component": door}
+    assert {one["metadata"]["name"] for one in (deployment, service, budget)} == {f"smsgw-{door}"}
+    assert deployment["spec"]["selector"]["matchLabels"] == service["spec"]["selector"] == label
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    assert container["args"] == [door]
+    assert service["spec"]["ports"][0]["targetPort"] in {port["name"] for port in container["ports"]}
