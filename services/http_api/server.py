@@ -1,4 +1,7 @@
-"""Edge: uvicorn in a process of ours: our signals, no ticks, and connections that say nothing are closed."""
+"""Edge: uvicorn in a process of ours: our signals, and no ticks.
+
+Not promised yet: a connection that says nothing at all, or half a request, is kept as long as its client likes.
+"""
 
 import asyncio
 import contextlib

@@ -48,7 +48,7 @@ OUTPUT = (
 
 
 def _config(account: str, connector: str = "acme", **more: Any) -> AppliedConfig:
-    route = {"to": [{"connector": connector}, {"connector": "gamma"}]}
+    route = {"to": [{"connector": connector}, {"connector": "gamma"}], "policy": "first"}
     return applied(route, accounts=[Account(id=account, default_sender="SHOP")], **more)
 
 
