@@ -42,6 +42,7 @@ class Submission(Wire):
     connector_id: str
     pinned: bool = Field(default=False, description="The request named the connector: never re-routed")
     tried: list[str] = Field(default_factory=list, description="Connectors of earlier routes")
+    queued: bool = Field(default=False, description="A throttler had it on an earlier route and has told `queued`")
 
     @classmethod
     def from_earlier(cls, record: dict[str, Any]) -> dict[str, Any]:

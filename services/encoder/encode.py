@@ -76,7 +76,12 @@ class Encoder:
         """What follows where the connector is in use no more: ingress chooses another, or ends the message."""
         return [
             reroute_out(
-                submission, status="undeliverable", reason="connector_removed", occurred_at_ms=at_ms, headers=headers
+                submission,
+                queued=submission.queued,
+                status="undeliverable",
+                reason="connector_removed",
+                occurred_at_ms=at_ms,
+                headers=headers,
             )
         ]
 
@@ -90,6 +95,7 @@ class Encoder:
             return [
                 reroute_out(
                     submission,
+                    queued=submission.queued,
                     status="rejected",
                     reason=why.reason,
                     occurred_at_ms=at_ms,
@@ -213,6 +219,8 @@ def _segmented(
         own["pinned"] = True
     if submission.tried:
         own["tried"] = submission.tried
+    if submission.queued:
+        own["queued"] = True
     shared = _shared_members(
         submission.connector_id,
         context.receipt,

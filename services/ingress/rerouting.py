@@ -83,6 +83,7 @@ class RerouteDecider:
             expires_at_ms=ended.expires_at_ms,
             connector_id=connector_id,
             tried=[*ended.tried, ended.connector_id],
+            queued=ended.queued,
         )
         topic = submissions_topic(ended.context.lane)
         return Out(topic, ended.context.to.encode(), following.to_json(), headers)

@@ -13,6 +13,7 @@ from shared.kafka.records import Headers, Out
 def reroute_out(
     submission: Submission,
     *,
+    queued: bool,
     status: FinalStatus,
     reason: str,
     occurred_at_ms: int,
@@ -20,7 +21,7 @@ def reroute_out(
     headers: Headers = (),
 ) -> Out:
     """The record of `mt.reroutes` (schemas/reroutes.py): `status` and `reason` end the message where no other connector
-    is left."""
+    is left. `queued`: a throttler has had it, on this route or an earlier one."""
     record: dict[str, Any] = {
         "schema_version": submission.CURRENT_VERSION,
         "route_no": submission.route_no,
@@ -32,6 +33,6 @@ def reroute_out(
         "reason": reason,
         "occurred_at_ms": occurred_at_ms,
     }
-    optional = {"pinned": submission.pinned, "tried": submission.tried, "field": field}
+    optional = {"pinned": submission.pinned, "tried": submission.tried, "queued": queued, "field": field}
     record |= {name: value for name, value in optional.items() if value}
     return Out(MT_REROUTES, submission.context.message_id.encode(), orjson.dumps(record), headers)

@@ -187,7 +187,9 @@ async def test_a_reroute_gets_the_next_connector_or_ends(kafka_bootstrap: str, a
             await watch.until(lambda: bool(_submissions(watch, account)))
             first = _submissions(watch, account)[0]
             for given in (first, first.model_copy(update={"route_no": 1, "connector_id": "gamma", "tried": ["acme"]})):
-                reroute = reroute_out(given, status="undeliverable", reason="smsc_refused", occurred_at_ms=now_ms())
+                reroute = reroute_out(
+                    given, queued=True, status="undeliverable", reason="smsc_refused", occurred_at_ms=now_ms()
+                )
                 await rig.send("mt.reroutes", reroute.value or b"", key=first.context.message_id.encode())
             await rig.send("mt.reroutes", b"{}")
             await watch.until(

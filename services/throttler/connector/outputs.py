@@ -111,7 +111,9 @@ def retry(message: SegmentedMessage, headers: Headers) -> Out:
 
 def reroute(stay: Stay, end: SegmentEnd, at_ms: int) -> Out:
     """A message that may go another way, back to ingress; `end` is its final status where there is no other way."""
-    return reroute_out(stay.message, status=end.outcome, reason=end.reason, occurred_at_ms=at_ms, headers=stay.headers)
+    return reroute_out(
+        stay.message, queued=True, status=end.outcome, reason=end.reason, occurred_at_ms=at_ms, headers=stay.headers
+    )
 
 
 def closed_stays(connector_id: str, partition: int, epoch: int, owner: str, stays: list[str]) -> Out:

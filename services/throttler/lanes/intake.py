@@ -26,7 +26,7 @@ def take_in(record: In, ledger: Ledger, events: EventMaker, now_ms: int) -> tupl
         return stay, []
     if not ledger.add(message.context.message_id, message.route_no):
         return None, [_repeat(record, stay, events, now_ms)]
-    if message.context.receipt == "all" and message.route_no == 0:  # a status comes once: not again for another route
+    if message.context.receipt == "all" and not message.queued:  # a status comes once: not again for another route
         # by the record's time: what was read and not begun before a crash is read again, and must say the same
         return stay, list(outputs.status(events, stay, "queued", None, record.timestamp))
     return stay, []

@@ -56,6 +56,11 @@ def test_registered_delivery_is_what_the_receipt_asks_for(receipt: str, octet: i
     assert _message(submission(receipt=receipt)).registered_delivery == octet
 
 
+@pytest.mark.parametrize("queued", [False, True])
+def test_the_lane_record_says_whether_queued_was_told(queued: bool) -> None:
+    assert _message(submission(route_no=1, tried=["beta"], queued=queued)).queued is queued
+
+
 def test_a_long_text_has_a_user_data_header_on_every_segment() -> None:
     message = _message(submission(text="x" * 400))
     octets = [base64.b64decode(segment.octets) for segment in message.segments]
@@ -184,7 +189,7 @@ def test_what_cannot_be_encoded_is_rejected_on_the_first_route(
 
 
 def test_on_a_later_route_it_goes_back_to_ingress() -> None:
-    given = submission(text="x" * 500, max_segments=3, route_no=1, tried=["beta"])
+    given = submission(text="x" * 500, max_segments=3, route_no=1, tried=["beta"], queued=True)
     (out,) = encoded(given)
     assert (out.topic, out.key) == ("mt.reroutes", given.context.message_id.encode())
     reroute = Reroute.from_json(out.value or b"")
@@ -192,9 +197,9 @@ def test_on_a_later_route_it_goes_back_to_ingress() -> None:
     assert (reroute.status, reroute.reason, reroute.field) == ("rejected", "text_too_long", "text")
 
 
-@pytest.mark.parametrize("route_no", [0, 1])
-def test_a_removed_connector_hands_the_message_back(route_no: int) -> None:
-    given = submission(route_no=route_no)
+@pytest.mark.parametrize(("route_no", "queued"), [(0, False), (1, False), (1, True)])
+def test_a_removed_connector_hands_the_message_back(route_no: int, queued: bool) -> None:
+    given = submission(route_no=route_no, queued=queued)
     (out,) = Encoder(EVENTS).connector_removed(given, AT_MS)
     reroute = Reroute.from_json(out.value or b"")
     assert (reroute.status, reroute.reason, _as_it_was(reroute)) == ("undeliverable", "connector_removed", given)

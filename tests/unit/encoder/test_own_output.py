@@ -18,7 +18,9 @@ def test_what_was_written_is_found_by_message_and_route() -> None:
     own = DecidedByEncoder()
     assert not own
     own.add_segmented(_bytes(schema_version=1, message_id=ONE, route_no=1, submission=f'{{"message_id":"{TWO}"}}'))
-    own.add_reroute(reroute_out(submission(message_id=TWO), status="rejected", reason="r", occurred_at_ms=5).value)
+    own.add_reroute(
+        reroute_out(submission(message_id=TWO), queued=False, status="rejected", reason="r", occurred_at_ms=5).value
+    )
     assert own
     assert (own.before(ONE, 1), own.before(ONE, 0), own.before(TWO, 0)) == (IN_LANE, None, REROUTED)
     own.add_status(_bytes(message_id=TWO, status="accepted", final=False, occurred_at_ms=5))

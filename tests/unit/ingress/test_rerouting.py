@@ -43,6 +43,12 @@ def test_the_next_connector_of_the_route_gets_the_message() -> None:
     assert (rerouted["connector_id"], rerouted["reason"], rerouted["route_no"]) == ("beta", "smsc_refused", 1)
 
 
+@pytest.mark.parametrize("queued", [False, True])
+def test_the_next_route_knows_whether_queued_was_told(queued: bool) -> None:
+    submission_out, _ = _decider().decide(_reroute(queued=queued), NOW_MS)
+    assert Submission.from_json(submission_out.value or b"").queued is queued
+
+
 def test_connectors_that_were_tried_are_passed_over_and_otp_keeps_its_way() -> None:
     outs = _decider().decide(_reroute(route_no=1, connector_id="beta", tried=["acme"], lane="otp"), NOW_MS)
     assert outs[0].topic == "mt.submissions.otp"

@@ -267,6 +267,7 @@ def test_a_draining_connector_gives_its_lanes_back(world: World) -> None:
         "undeliverable",
         "connector_removed",
     )
+    assert reroute.queued, "whoever has it next does not tell it again"
     (status,) = world.values(MT_STATUSES)
     assert (status["message_id"], status["status"]) == (message(2).context.message_id, "undeliverable")
     assert status["reason"] == "connector_removed"

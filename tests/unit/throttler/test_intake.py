@@ -17,10 +17,13 @@ def record(value: bytes, offset: int = 0) -> Rec:
     return Rec(TOPIC, 0, offset, START_MS, b"shop", value)
 
 
-@pytest.mark.parametrize(("route_no", "words"), [(0, ["queued"]), (1, [])])
-def test_queued_is_said_once_a_message(route_no: int, words: list[str]) -> None:
-    """Its id is the message's: a second one with another connector would contradict the first."""
-    value = message(receipt="all", route_no=route_no).to_json()
+@pytest.mark.parametrize(
+    ("queued", "route_no", "words"), [(False, 0, ["queued"]), (False, 1, ["queued"]), (True, 1, [])]
+)
+def test_queued_is_said_once_a_message(queued: bool, route_no: int, words: list[str]) -> None:
+    """By the first throttler that has it, on whatever route: its first connector may be gone before. Its id is the
+    message's: a second one with another connector would contradict the first."""
+    value = message(receipt="all", route_no=route_no, queued=queued).to_json()
     stay, outs = take_in(record(value), Ledger(), EVENTS, START_MS)
     assert stay is not None
     assert [orjson.loads(out.value or b"")["status"] for out in outs if out.topic == "mt.statuses"] == words

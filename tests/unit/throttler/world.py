@@ -74,6 +74,7 @@ def message(
     validity_ms: int = HOUR_MS,
     pinned: bool = False,
     route_no: int = 0,
+    queued: bool = False,
 ) -> SegmentedMessage:
     """A message as the encoder writes it; `number` makes its id."""
     context = MessageContext(
@@ -95,6 +96,7 @@ def message(
         expires_at_ms=at_ms + validity_ms,
         connector_id=CONNECTOR,
         pinned=pinned,
+        queued=queued,
         encoding="gsm7",
         source_addr="SHOP",
         source_addr_ton=5,
