@@ -146,11 +146,11 @@ class RequestDecider:
         """The same once more, without the submission: its events may have been lost in the crash. None: undecided."""
         if not self._own:
             return None
-        connector_id = self._own.routed(arrival.message_id, 0)
-        if connector_id is not None:
+        routed = self._own.routed(arrival.message_id, 0)
+        if routed is not None:
             account = self.view.accounts.get(request.account_id, _NO_ACCOUNT)
-            terms = terms_of(request, account, connector_id, request.connector_id is not None)
-            return self._take(arrival, request, terms, claim)[1:]
+            terms = terms_of(request, account, routed.connector_id, request.connector_id is not None)
+            return self._take(arrival, request, terms._replace(sender=routed.sender), claim)[1:]
         ended = self._own.ended(arrival.message_id)
         if ended is None or ended.status != "rejected":
             return None

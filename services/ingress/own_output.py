@@ -13,6 +13,13 @@ from services.ingress.place import place_of
 from shared.kafka.records import In, object_of
 
 
+class Routed(NamedTuple):
+    """What a written submission says that today's configuration may say otherwise."""
+
+    connector_id: str
+    sender: str
+
+
 class EndedByIngress(NamedTuple):
     """A final status as it was written."""
 
@@ -26,7 +33,7 @@ class DecidedByIngress:
     """Decisions by message and route. Empty except for some time after an assignment."""
 
     def __init__(self) -> None:
-        self._routed: dict[tuple[str, int], str] = {}
+        self._routed: dict[tuple[str, int], Routed] = {}
         self._ended: dict[str, EndedByIngress] = {}
         self._copied: dict[tuple[int, int], bytes] = {}
 
@@ -34,7 +41,8 @@ class DecidedByIngress:
         """A record of `mt.submissions*`. Records that are not ours are no concern of this module."""
         with suppress(ValueError):
             submission = Submission.from_json(value or b"")
-            self._routed[submission.context.message_id, submission.route_no] = submission.connector_id
+            context = submission.context
+            self._routed[context.message_id, submission.route_no] = Routed(submission.connector_id, context.sender)
 
     def add_status(self, value: bytes | None) -> None:
         """A record of `mt.statuses`, whoever wrote it: a message that has its final status is over."""
@@ -49,8 +57,8 @@ class DecidedByIngress:
         if record.headers and (place := place_of(record)).moved:
             self._copied[place.partition, place.offset] = _hash(record.value)
 
-    def routed(self, message_id: str, route_no: int) -> str | None:
-        """The connector that this route was given to; None when undecided."""
+    def routed(self, message_id: str, route_no: int) -> Routed | None:
+        """What this route was given to; None when undecided."""
         return self._routed.get((message_id, route_no))
 
     def ended(self, message_id: str) -> EndedByIngress | None:

@@ -51,7 +51,7 @@ class RerouteDecider:
         message_id, route_no = reroute.context.message_id, reroute.route_no + 1
         before = self._own.routed(message_id, route_no)
         if before is not None:
-            return [self._event(reroute, before, at_ms, headers)]
+            return [self._event(reroute, before.connector_id, at_ms, headers)]
         ended = self._own.ended(message_id)
         if ended is not None:
             why = _Why(cast("FinalStatus", ended.status), ended.reason, ended.field)

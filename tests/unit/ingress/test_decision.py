@@ -354,6 +354,8 @@ def test_the_status_of_a_request_that_is_handled_again_says_the_same() -> None:
     own.add_submission(first[0].value)
     again = decider(own=own).decide(record, NOW_MS + 5_000)
     assert only(again, "mt.statuses") == only(first, "mt.statuses")
+    without_the_account = decider(applied(accounts=[]), own=own).decide(record, NOW_MS + 5_000)
+    assert only(without_the_account, "mt.statuses") == only(first, "mt.statuses"), "its default sender was used"
 
 
 def test_what_a_predecessor_rejected_stays_rejected_for_the_same_reason() -> None:

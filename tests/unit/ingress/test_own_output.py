@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from services.ingress.own_output import DecidedByIngress, EndedByIngress
+from services.ingress.own_output import DecidedByIngress, EndedByIngress, Routed
 from tests.unit.ingress.scene import AT_MS, Record, request
 from tests.unit.submissions import submission
 
@@ -18,7 +18,8 @@ def test_submissions_and_finals_that_were_read_back_are_known_until_forgotten() 
                       "occurred_at_ms": 5})
     )  # fmt: skip
     own.add_status(orjson.dumps({"message_id": "m", "final": False, "status": "accepted", "occurred_at_ms": 5}))
-    assert (own.routed("m", 1), own.routed("m", 0), own.routed("n", 0)) == ("acme", None, "beta")
+    assert (own.routed("m", 1), own.routed("m", 0)) == (Routed("acme", "SHOP"), None)
+    assert own.routed("n", 0) == Routed("beta", "SHOP")
     assert own.ended("o") == EndedByIngress("rejected", "no_route", None, 5)
     assert own.ended("m") is None
     assert own
