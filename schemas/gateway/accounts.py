@@ -99,6 +99,14 @@ class OptOutHandling(Strict):
 class Limits(Strict):
     """What an account may use."""
 
+    tps: float | None = Field(
+        default=None,
+        gt=0,
+        le=1_000_000,
+        description="Single requests a second that a process of the HTTP door takes, a second's worth at once; further "
+        "ones are `rate_limited`. Neither lane otp nor batches are held to it",
+    )
+
     lanes: tuple[Lane, ...] | None = Field(
         default=None,
         min_length=1,

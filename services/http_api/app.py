@@ -8,16 +8,25 @@ from functools import partial
 from hashlib import sha256
 from typing import Final
 
+from aiokafka import ConsumerRecord
+
 from schemas.gateway.accounts import ApiKey
 from schemas.gateway.file import AppliedConfig
 from schemas.gateway.values import SecretRef
+from schemas.topics import CONFIG_OPTOUTS
+from services.http_api.access import DoorView, Gatekeeper
 from services.http_api.authentication import KeyRing
+from services.http_api.calls import calls_of
 from services.http_api.intake import Rules
+from services.http_api.known_keys import KEYS_OF, KnownKeys
+from services.http_api.opt_outs import OptOutList
 from services.http_api.publisher import RequestPublisher
-from services.http_api.routes import Door, DoorView, make_app
+from services.http_api.routes import make_app
+from services.http_api.sending import Sending
 from services.http_api.server import DoorServer, config_of, listen
 from services.http_api.settings import ApiSettings
 from shared.kafka.produce import BatchProducer
+from shared.kafka.tables import TableReader
 from shared.messages.country import country_table
 from shared.messages.routing import GatewayView
 from shared.process.secret_values import MissingSecret, read_secret
@@ -48,6 +57,23 @@ class Following:
         return self._view
 
 
+class Tables:
+    """What the door follows in Kafka: opt-outs, all of them; idempotency keys, from now on."""
+
+    def __init__(self, service: Service) -> None:
+        self.known = KnownKeys()
+        self.opt_outs = OptOutList()
+        keys = dict.fromkeys(KEYS_OF.values(), self._saw_key)
+        tables = {CONFIG_OPTOUTS: self._saw_opt_out, **keys}
+        self.reader = TableReader(service.settings, tables, service.fail, from_now_on=keys)
+
+    def _saw_key(self, record: ConsumerRecord) -> None:
+        self.known.saw(record.topic, record.key, record.value)
+
+    def _saw_opt_out(self, record: ConsumerRecord) -> None:
+        self.opt_outs.apply(record.key, record.value)
+
+
 def _hash_of(key: ApiKey) -> bytes | None:
     if key.sha256 is not None:
         return bytes.fromhex(key.sha256)
@@ -61,16 +87,20 @@ def _hash_of(key: ApiKey) -> bytes | None:
 async def run(service: Service, settings: ApiSettings) -> None:
     """Serve until the service is asked to stop; what was taken is answered first."""
     producer = BatchProducer(service.settings, client_id=NAME, waits=service.waits(NAME))
-    await producer.start()
+    tables = Tables(service)
     try:
-        await _serve(service, settings, producer)
+        await producer.start()
+        await tables.reader.start()
+        await _serve(service, settings, producer, tables)
     finally:
+        await tables.reader.stop()
         await producer.stop()
 
 
-async def _serve(service: Service, settings: ApiSettings, producer: BatchProducer) -> None:
+async def _serve(service: Service, settings: ApiSettings, producer: BatchProducer, tables: Tables) -> None:
     publisher = RequestPublisher(producer)
-    app = make_app(Door(settings, Following(service).view, publisher))
+    sending = Sending(publisher, tables.known, tables.opt_outs)
+    app = make_app(Gatekeeper(settings), Following(service).view, calls_of(sending))
     try:
         listener = listen(settings.api_host, settings.api_port)
     except OSError as error:

@@ -1,6 +1,6 @@
 """Pure: the documents of the HTTP API, for its OpenAPI description."""
 
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
@@ -19,6 +19,37 @@ class AcceptedMessage(BaseModel):
     encoding: Literal["gsm7", "ucs2", "latin1", "binary"]
     segments: int = Field(ge=1)
     accepted_at: str = Field(description="RFC 3339, by Kafka's clock")
+
+
+class DuplicateMessage(BaseModel):
+    """The idempotency key was used before, with the same body: this is the message it was used for."""
+
+    message_id: str
+    duplicate: Literal[True] = True
+
+
+class PreviewChange(BaseModel):
+    """One replacement that transliteration makes; `position` counts characters of the text from 0."""
+
+    position: int
+    original: str
+    replacement: str
+    reason: str
+
+
+class MessagePreview(BaseModel):
+    """What a message would be on the connector it would take as things are."""
+
+    encoding: Literal["gsm7", "ucs2", "latin1", "binary"]
+    why: str
+    segments: int
+    units: Literal["septets", "code units", "octets"]
+    units_used: int = Field(description="Of all segments")
+    units_left: int = Field(description="In the last segment")
+    connector_id: str | None = Field(description="null: no route has a connector in use")
+    route: int | None = Field(description="The rule of gateway.yaml, from 1; null: none, or the connector was named")
+    opted_out: bool
+    changes: list[PreviewChange]
 
 
 class ToldMistake(BaseModel):
@@ -47,6 +78,3 @@ def request_schema() -> dict[str, Any]:
     schema["required"] = [name for name in schema["required"] if name != "account_id"]
     schema["title"] = "MessageRequest"
     return schema
-
-
-PROBLEM_CODES: Final = (400, 401, 403, 413, 415, 429, 503)

@@ -21,7 +21,6 @@ from schemas.topics import (
     MT_REROUTES,
 )
 from services.ingress.decision import RequestDecider
-from services.ingress.idempotency import KeyStore
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import DecidedByIngress
 from services.ingress.rerouting import RerouteDecider
@@ -35,6 +34,7 @@ from shared.membership.mistakes import Mistakes
 from shared.membership.replay_guard import ReplayProgress, replay_ranges
 from shared.membership.stage import Stage
 from shared.messages.country import CountryTable, country_table
+from shared.messages.idempotency import KeyStore
 from shared.messages.routing import GatewayView
 from shared.process.clock import monotonic_s
 from shared.process.service import Service, run_service

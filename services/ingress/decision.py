@@ -12,7 +12,6 @@ from schemas.message_context import MessageContext
 from schemas.requests import is_short_code, sender_as_sent
 from schemas.topics import MT_REQUESTS_OTP
 from schemas.wire import Lane
-from services.ingress.idempotency import KeyStore, Taken, body_hash, decide, key_hash
 from services.ingress.opt_outs import OptOuts
 from services.ingress.outputs import (
     accepted_event,
@@ -29,6 +28,7 @@ from shared.messages.admission import Admitted, NotAnObject, Rejected, admit
 from shared.messages.country import CountryTable
 from shared.messages.encodable import refusal_of
 from shared.messages.events import EventMaker
+from shared.messages.idempotency import KeyStore, Taken, body_hash, decide, key_hash
 from shared.messages.routing import Destination, GatewayView, NotRouted
 from shared.messages.statuses import status_outs
 from shared.messages.terms import Terms, terms_of

@@ -8,11 +8,11 @@ from schemas.message_context import MessageContext
 from schemas.submissions import Submission
 from schemas.topics import INGRESS_KEYS, INGRESS_KEYS_OTP, MT_REQUESTS_OTP, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from schemas.wire import Lane
-from services.ingress.idempotency import changelog_value
 from services.ingress.place import RequestPlace, headers_of_copy
 from shared.kafka.records import Headers, In, Out
 from shared.messages.admission import Admitted
 from shared.messages.events import EventMaker, columns_of
+from shared.messages.idempotency import changelog_value
 from shared.messages.request_key import home_key
 from shared.messages.terms import Terms
 

@@ -8,12 +8,12 @@ from aiokafka import ConsumerRecord
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from schemas.topics import MT_STATUSES, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
-from services.ingress.idempotency import KeyStore, restore
 from services.ingress.own_output import DecidedByIngress
 from shared.kafka.client import administering
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.replay import read_range
 from shared.membership.replay_guard import Progress, read_since
+from shared.messages.idempotency import KeyStore, restore
 from shared.process.settings import Settings
 
 

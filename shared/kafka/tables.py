@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
@@ -33,9 +33,16 @@ class TableReader:
     """
 
     def __init__(
-        self, settings: Settings, tables: Mapping[str, OnRecord], failed: Callable[[Exception], None] = only_logged
+        self,
+        settings: Settings,
+        tables: Mapping[str, OnRecord],
+        failed: Callable[[Exception], None] = only_logged,
+        *,
+        from_now_on: Collection[str] = (),
     ) -> None:
+        """Of the topics `from_now_on` nothing is read that was there before the start."""
         self._failed = failed
+        self._from_now_on = frozenset(from_now_on)
         self._settings = settings
         self._consumer: AIOKafkaConsumer | None = None
         self._tables = dict(tables)
@@ -64,7 +71,10 @@ class TableReader:
             raise KafkaUnavailable(f"Kafka does not answer: {error}") from error
         self._partitions = await partitions_of(consumer, *self._tables)
         consumer.assign(self._partitions)
-        await consumer.seek_to_beginning(*self._partitions)
+        if before := [tp for tp in self._partitions if tp.topic not in self._from_now_on]:
+            await consumer.seek_to_beginning(*before)
+        if now := [tp for tp in self._partitions if tp.topic in self._from_now_on]:
+            await consumer.seek_to_end(*now)
         self._task = asyncio.create_task(self._follow(consumer), name="tables")
         await self.sync()
 

@@ -25,7 +25,7 @@ def encoded(request: Admitted, terms: Terms, profile: ConnectorProfile) -> Encod
     """What the encoder would make of `request` for a connector with this profile."""
     if problem := _sender_problem(terms.sender):
         return NotEncodable("invalid_sender", "from", problem)
-    return encode_message(_encode_request(request, terms), profile)
+    return encode_message(encode_request(request, terms), profile)
 
 
 def refusal_of(request: Admitted, terms: Terms, profile: ConnectorProfile) -> NotEncodable | None:
@@ -34,7 +34,7 @@ def refusal_of(request: Admitted, terms: Terms, profile: ConnectorProfile) -> No
         return NotEncodable("invalid_sender", "from", problem)
     if _surely_encodable(request, terms.max_segments):
         return None
-    made = encode_message(_encode_request(request, terms), profile)
+    made = encode_message(encode_request(request, terms), profile)
     return made if isinstance(made, NotEncodable) else None
 
 
@@ -48,7 +48,8 @@ def _surely_encodable(request: Admitted, max_segments: int) -> bool:
     )
 
 
-def _encode_request(request: Admitted, terms: Terms) -> EncodeRequest:
+def encode_request(request: Admitted, terms: Terms) -> EncodeRequest:
+    """`request` as segmentation takes it; it has no identity yet."""
     return EncodeRequest(
         message_id="",
         to=request.to,

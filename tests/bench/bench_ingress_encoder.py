@@ -21,13 +21,13 @@ from schemas.topics import MT_REQUESTS, MT_SUBMISSIONS
 from services.encoder.encode import Encoder
 from services.encoder.plan import plan_of
 from services.ingress.decision import RequestDecider
-from services.ingress.idempotency import KeyStore, key_hash
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import DecidedByIngress
 from shared.kafka.records import Out
 from shared.messages.admission import admit
 from shared.messages.country import country_table
 from shared.messages.events import EventMaker
+from shared.messages.idempotency import KeyStore, key_hash
 from shared.messages.routing import GatewayView
 from shared.sms.concat_ref import RecentRefs
 

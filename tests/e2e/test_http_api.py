@@ -37,9 +37,12 @@ class Door:
         found["accounts"][0]["api_keys"] = [{"id": "web", "sha256": self._hash}]
         return found
 
-    def post(self, body: dict[str, Any], key: str | None = None) -> tuple[int, dict[str, Any]]:
+    def post(self, body: dict[str, Any], key: str | None = None, **more: str) -> tuple[int, dict[str, Any]]:
         """Status and body of the answer; status 0 where there was none."""
-        headers = {"Authorization": f"Bearer {key or self.key}", "Content-Type": "application/json"}
+        headers = {name.replace("_", "-"): value for name, value in more.items()} | {
+            "Authorization": f"Bearer {key or self.key}",
+            "Content-Type": "application/json",
+        }
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
         try:
             connection.request("POST", "/v1/messages", json.dumps(body).encode(), headers)
@@ -64,11 +67,24 @@ async def _applied(gateway: Gateway, configuration: dict[str, Any]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+async def _repeats_are_answered_with_the_first(door: Door) -> None:
+    """As soon as ingress has taken the key, whoever asks again with the same body is told the first id."""
+    body, key = {"to": "+447700900111", "text": "once"}, f"once-{os.getpid()}"
+    answers = [await asyncio.to_thread(door.post, body, Idempotency_Key=key)]
+    async with asyncio.timeout(30):
+        while answers[-1][0] == 202:
+            answers.append(await asyncio.to_thread(door.post, body, Idempotency_Key=key))
+    assert answers[-1] == (200, {"message_id": answers[0][1]["message_id"], "duplicate": True})
+    status, told = await asyncio.to_thread(door.post, body | {"text": "twice"}, Idempotency_Key=key)
+    assert (status, told["reason"]) == (409, "idempotency_conflict")
+
+
 async def test_what_the_door_has_accepted_is_sent_although_it_is_killed(gateway: Gateway) -> None:
     door = Door(gateway)
     await _applied(gateway, door.configuration())
     await door.until_open()
     assert (await asyncio.to_thread(door.post, {"to": "+447700900001", "text": "x"}, "smsgw_shop_wrong"))[0] == 401
+    await _repeats_are_answered_with_the_first(door)
     accepted: list[str] = []
     killed = asyncio.Event()
     numbers = iter(range(10_000))

@@ -17,7 +17,6 @@ from schemas.optouts import OptOut
 from schemas.submissions import Submission
 from services.ingress import restore
 from services.ingress.app import run
-from services.ingress.idempotency import changelog_value, key_hash
 from services.ingress.place import home_partition
 from services.ingress.restore import require_log_append_time
 from shared.kafka.committed_offsets import committed_with_metadata
@@ -26,6 +25,7 @@ from shared.kafka.records import Out
 from shared.kafka.replay import read_range
 from shared.membership.mistakes import TooManyMistakes
 from shared.membership.output import AtLeastOnce
+from shared.messages.idempotency import changelog_value, key_hash
 from shared.messages.ids import derived_id
 from shared.messages.reroutes import reroute_out
 from shared.process.clock import now_ms

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.reasons import REASONS
-from services.ingress.idempotency import body_hash
 from shared.messages.admission import CHECKS, Admitted, NotAnObject, Rejected, admit
+from shared.messages.idempotency import body_hash
 from tests.unit.ingress.scene import AT_MS, Record, decider, request
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=20)

@@ -15,7 +15,7 @@ from schemas.topics import MT_STATUSES
 from services.encoder.encode import Encoder
 from services.encoder.plan import plan_of
 from shared.messages.admission import Admitted, admit
-from shared.messages.encodable import SURE_CHARACTERS, _encode_request, _surely_encodable
+from shared.messages.encodable import SURE_CHARACTERS, _surely_encodable, encode_request
 from shared.messages.terms import Terms
 from shared.sms.message import ConnectorProfile, Encoded
 from shared.sms.national_tables import LANGUAGES
@@ -52,7 +52,7 @@ def test_what_is_surely_encodable_is_encoded(
     terms = Terms("SHOP", transliterate, transliterate, max_segments, "acme-1", False)
     admitted = request(text, encoding=encoding)
     assert _surely_encodable(admitted, max_segments)
-    assert isinstance(encode_message(_encode_request(admitted, terms), profile), Encoded)
+    assert isinstance(encode_message(encode_request(admitted, terms), profile), Encoded)
 
 
 BODIES = st.one_of(

@@ -19,12 +19,12 @@ from schemas.commit_marks import StageMark, Writer
 from schemas.gateway.accounts import Account
 from schemas.topics import INGRESS_KEYS, MT_REQUESTS, MT_STATUSES, MT_SUBMISSIONS
 from services.ingress.decision import RequestDecider
-from services.ingress.idempotency import KeyStore, restore
 from services.ingress.own_output import DecidedByIngress
 from services.ingress.place import home_partition, place_of
 from shared.kafka.records import Out
 from shared.membership.inheritance import Inherited, Standing
 from shared.membership.replay_guard import MARGIN_MS, begun_ms
+from shared.messages.idempotency import KeyStore, restore
 from shared.messages.routing import GatewayView
 from tests.unit.ingress.scene import AT_MS, Record, applied, decider, request
 

@@ -33,7 +33,7 @@ def _problem(body: bytes | dict[str, Any], key: str | None = None, account: Acco
 
 def test_the_record_is_what_ingress_admits() -> None:
     made = _prepared({"to": "+447700900123", "text": "Hello", "unknown": 1, "flash": None})
-    assert made[1:] == ("+447700900123", "SHOP", "txn", "gsm7", 1)
+    assert made[1:] == ("+447700900123", "SHOP", "txn", "gsm7", 1, None)
     assert made.out.topic == MT_REQUESTS and made.out.key is None
     assert orjson.loads(made.out.value or b"") == {"to": "+447700900123", "text": "Hello", "account_id": "shop"}
     assert isinstance(admit(made.out.value, AT_MS, "txn"), Admitted)

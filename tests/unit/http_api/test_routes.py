@@ -1,70 +1,29 @@
 """The door as a client sees it, without Kafka."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from hashlib import sha256
 from typing import Any
 
 import httpx
-import orjson
 import pytest
 
-from schemas.gateway.accounts import Account, ApiKey
-from services.http_api.authentication import ATTEMPTS_MAX, KeyRing
-from services.http_api.intake import Rules
-from services.http_api.publisher import KafkaHasIt, NotAcknowledged
-from services.http_api.routes import MESSAGE_OCTETS_MAX, Door, DoorView, make_app
-from services.http_api.settings import ApiSettings
-from shared.kafka.records import Out
-from shared.messages.country import CountryTable
-from shared.messages.routing import GatewayView
+from services.http_api.access import MESSAGE_OCTETS_MAX
+from services.http_api.authentication import ATTEMPTS_MAX
+from shared.messages.admission import Admitted, admit
+from shared.messages.idempotency import body_hash, changelog_value, key_hash
+from tests.unit.http_api.scene import AT_MS, KEY, MESSAGE_ID, Scene, account
 
-KEY = "smsgw_shop_abc"
-SHOP = Account(id="shop", default_sender="SHOP", api_keys=(ApiKey(id="web", sha256=sha256(KEY.encode()).hexdigest()),))
-ID = "01a22f73-54ef-7b89-8d42-2366122d5391"
-
-
-class _Kafka:
-    def __init__(self) -> None:
-        self.away = False
-        self.outs: list[Out] = []
-
-    async def publish(self, out: Out) -> KafkaHasIt:
-        if self.away:
-            raise NotAcknowledged
-        self.outs.append(out)
-        return KafkaHasIt(ID, 1_780_000_000_123)
-
-
-def _asked(ask: Callable[[httpx.AsyncClient, _Kafka], Awaitable[Any]]) -> Any:
-    async def asked() -> Any:
-        kafka = _Kafka()
-        ring = KeyRing((SHOP,), lambda key: bytes.fromhex(key.sha256 or ""))
-        door = Door(ApiSettings(), lambda: DoorView(ring, Rules(GatewayView(None), CountryTable({}))), kafka)
-        transport = httpx.ASGITransport(make_app(door))
-        async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
-            return await ask(client, kafka)
-
-    return asyncio.run(asked())
+HELLO = {"to": "+447700900123", "text": "Hello"}
 
 
 def _post(body: Any, **headers: str) -> httpx.Response:
-    async def ask(client: httpx.AsyncClient, _: _Kafka) -> httpx.Response:
-        named = {name.replace("_", "-"): value for name, value in headers.items()}
-        given = {"Authorization": f"Bearer {KEY}", "Content-Type": "application/json"} | named
-        content = body if isinstance(body, bytes) else orjson.dumps(body)
-        return await client.post("/v1/messages", content=content, headers=given)
-
-    answer: httpx.Response = _asked(ask)
-    return answer
+    return Scene().call("POST", "/v1/messages", body, **headers)
 
 
 def test_a_message_is_accepted() -> None:
     answer = _post({"to": "+447700900123", "text": "Hello"}, X_Request_Id="r 1")
-    assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/messages/{ID}")
+    assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/messages/{MESSAGE_ID}")
     assert answer.headers["x-request-id"] == "r 1"
     assert answer.json() == {
-        "message_id": ID, "status": "accepted", "to": "+447700900123", "from": "SHOP", "lane": "txn",
+        "message_id": MESSAGE_ID, "status": "accepted", "to": "+447700900123", "from": "SHOP", "lane": "txn",
         "encoding": "gsm7", "segments": 1, "accepted_at": "2026-05-28T20:26:40.123Z",
     }  # fmt: skip
 
@@ -93,18 +52,14 @@ def test_an_id_that_cannot_go_back_is_replaced() -> None:
 
 
 def test_kafka_that_does_not_answer_is_told() -> None:
-    async def ask(client: httpx.AsyncClient, kafka: _Kafka) -> httpx.Response:
-        kafka.away = True
-        return await client.post(
-            "/v1/messages", json={"to": "+447700900123", "text": "x"}, headers={"Authorization": f"Bearer {KEY}"}
-        )
-
-    answer = _asked(ask)
+    scene = Scene()
+    scene.away = True
+    answer = scene.call("POST", "/v1/messages", HELLO)
     assert (answer.status_code, answer.json()["reason"]) == (503, "kafka_unavailable")
 
 
 def test_guessing_is_slowed_and_a_right_key_is_served() -> None:
-    async def ask(client: httpx.AsyncClient, _: _Kafka) -> tuple[list[int], str, int]:
+    async def ask(client: httpx.AsyncClient) -> tuple[list[int], str, int]:
         wrong = [
             await client.post("/v1/messages", headers={"Authorization": "Bearer x"}) for _ in range(ATTEMPTS_MAX + 1)
         ]
@@ -112,16 +67,87 @@ def test_guessing_is_slowed_and_a_right_key_is_served() -> None:
         right = await client.post("/v1/messages", json=body, headers={"Authorization": f"Bearer {KEY}"})
         return [one.status_code for one in wrong], wrong[-1].headers["retry-after"], right.status_code
 
-    codes, retry_after, right = _asked(ask)
+    codes, retry_after, right = Scene().asked(ask)
     assert codes == [401] * ATTEMPTS_MAX + [429]
     assert (retry_after, right) == ("60", 202)
 
 
 def test_the_description_names_the_problems_and_the_body() -> None:
-    async def ask(client: httpx.AsyncClient, _: _Kafka) -> Any:
+    async def ask(client: httpx.AsyncClient) -> Any:
         return (await client.get("/openapi.json")).json(), (await client.get("/v1/nothing")).json()
 
-    document, missing = _asked(ask)
+    document, missing = Scene().asked(ask)
     post = document["paths"]["/v1/messages"]["post"]
     assert document["openapi"].startswith("3.1") and set(post["responses"]) >= {"202", "400", "401", "503"}
     assert missing["reason"] == "not_found"
+
+
+@pytest.mark.parametrize("path", ["/v1/messages?lane=otp", "/v1/messages/preview?dry_run=1"])
+def test_a_query_that_means_nothing_is_refused(path: str) -> None:
+    answer = Scene().call("POST", path, HELLO)
+    assert (answer.status_code, answer.json()["reason"]) == (400, "invalid_field")
+
+
+def _taken(scene: Scene, topic: str = "ingress.keys") -> None:
+    """Ingress has seen the key k1 with the text Hello."""
+    admitted = admit(b'{"account_id": "shop", "to": "447700900123", "text": "Hello"}', AT_MS, "txn")
+    assert isinstance(admitted, Admitted)
+    value = changelog_value("03bb2cc3-d800-7000-8000-000000000001", body_hash(admitted), NOW_MS, 7)
+    scene.known.saw(topic, key_hash("shop", "k1").hex().encode(), value)
+
+
+NOW_MS = 4_102_444_800_000
+"""Later than any test runs: no key is forgotten for its age."""
+
+
+def test_a_repeat_is_answered_with_the_first_id_and_another_body_refused() -> None:
+    scene = Scene()
+    assert scene.call("POST", "/v1/messages", HELLO, Idempotency_Key="k1").status_code == 202
+    _taken(scene)
+    again = scene.call("POST", "/v1/messages", HELLO | {"encoding": "auto"}, Idempotency_Key="k1")
+    assert (again.status_code, again.json()) == (
+        200,
+        {"message_id": "03bb2cc3-d800-7000-8000-000000000001", "duplicate": True},
+    )
+    other = scene.call("POST", "/v1/messages", HELLO | {"text": "Hullo"}, Idempotency_Key="k1")
+    assert (other.status_code, other.json()["reason"], other.json()["field"]) == (
+        409,
+        "idempotency_conflict",
+        "idempotency_key",
+    )
+    assert len(scene.outs) == 1
+
+
+def test_keys_of_lane_otp_and_of_other_accounts_are_others() -> None:
+    scene = Scene()
+    _taken(scene)
+    assert scene.call("POST", "/v1/messages", HELLO | {"lane": "otp"}, Idempotency_Key="k1").status_code == 202
+    assert scene.call("POST", "/v1/messages", HELLO, "smsgw_other_abc", Idempotency_Key="k1").status_code == 202
+
+
+def test_a_preview_says_what_would_be_and_sends_nothing() -> None:
+    scene = Scene()
+    scene.opt_outs.apply(b"shop|447700900123", b'{"since_ms": 1}')
+    body = HELLO | {"text": "“" + "a" * 80, "transliterate": True}
+    answer = scene.call("POST", "/v1/messages/preview", body)
+    assert answer.json() == {
+        "encoding": "gsm7", "why": "transliteration replaced 1 character(s): 1 segment(s) instead of 2 in ucs2",
+        "segments": 1, "units": "septets", "units_used": 81, "units_left": 79, "connector_id": None, "route": None,
+        "opted_out": True, "changes": [
+            {"position": 0, "original": "“", "replacement": '"', "reason": "typographic quotation mark"},
+        ],
+    }  # fmt: skip
+    assert scene.outs == []
+
+
+def test_an_account_has_its_tps_and_passwords_go_before() -> None:
+    shop = account("shop", KEY, limits={"tps": 2})
+
+    async def ask(client: httpx.AsyncClient) -> list[httpx.Response]:
+        headers = {"Authorization": f"Bearer {KEY}"}
+        bodies = [HELLO, HELLO, HELLO, HELLO | {"lane": "otp"}]
+        return [await client.post("/v1/messages", json=body, headers=headers) for body in bodies]
+
+    answers = Scene(shop).asked(ask)
+    assert [one.status_code for one in answers] == [202, 202, 429, 202]
+    assert (answers[2].json()["reason"], answers[2].headers["retry-after"]) == ("rate_limited", "1")

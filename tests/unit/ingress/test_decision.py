@@ -10,10 +10,10 @@ from schemas.statuses import Status
 from schemas.submissions import Content, Submission
 from schemas.topics import MT_REQUESTS_OTP
 from services.ingress.decision import RequestDecider
-from services.ingress.idempotency import KeyStore, restore
 from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import DecidedByIngress
 from services.ingress.place import home_partition
+from shared.messages.idempotency import KeyStore, restore
 from shared.messages.ids import message_id_of
 from shared.messages.request_key import home_key
 from tests.unit.ingress.scene import AT_MS, Record, applied, decider, event, only, request, topics

@@ -2,7 +2,8 @@
 
 import orjson
 
-from services.ingress.idempotency import (
+from shared.messages.admission import Admitted, admit
+from shared.messages.idempotency import (
     KEEP_MS,
     KeyStore,
     Taken,
@@ -12,7 +13,6 @@ from services.ingress.idempotency import (
     key_hash,
     restore,
 )
-from shared.messages.admission import Admitted, admit
 from shared.messages.ids import message_id_of
 from tests.unit.ingress.scene import AT_MS, request
 
