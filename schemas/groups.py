@@ -36,6 +36,12 @@ DLQ_REPLAY_TRANSACTIONS: Final = f"{KAFKA_PREFIX}smsgw-dlq-replay"
 """The `transactional.id` of whoever replays dead letters: one operator at a time, on whatever machine."""
 
 
+def is_our_transaction(transactional_id: str) -> bool:
+    """Whether a process of ours may have this `transactional.id`."""
+    writers = tuple(f"{group}-" for group in CONSUMER_GROUPS)
+    return transactional_id in (CONFIG_WRITER, DLQ_REPLAY_TRANSACTIONS) or transactional_id.startswith(writers)
+
+
 BARRIER_GROUPS: Final = f"{KAFKA_PREFIX}smsgw-barrier-"
 """What the names of groups without members begin with that commit nothing but barriers
 (`shared/kafka/coordinator_barrier.py`)."""

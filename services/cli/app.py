@@ -485,6 +485,16 @@ def topics_adopt_command(
     )
 
 
+@topics_app.command("hanging")
+def topics_hanging_command(
+    end: Annotated[bool, typer.Option("--end", help="End them, as Kafka's own log says that they ended")] = False,
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Transactions that Kafka counts as over and has not ended, where readers stand still; exit code 1 when any is."""
+    finish(topics.hanging(data_dir, end=end, as_json=as_json))
+
+
 @topics_app.command("members")
 def topics_members_command(
     remove: Annotated[str | None, typer.Option(help="A static member id that is gone for good")] = None,

@@ -132,7 +132,10 @@ async def stable_offsets(admin: AIOKafkaAdminClient, group: str, timeout_s: floa
                         return found
                 await asyncio.sleep(_RETRY_S)
     except TimeoutError:
-        raise UnstableOffsets(f"the offsets of group {group} were not settled within {timeout_s:.0f} s") from None
+        raise UnstableOffsets(
+            f"the offsets of group {group} were not settled within {timeout_s:.0f} s; "
+            "`smsgw topics hanging` tells whether a transaction hangs"
+        ) from None
 
 
 def _read(answer: Any) -> Committed | None:

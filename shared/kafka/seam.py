@@ -168,6 +168,11 @@ async def ask_coordinator(admin: AIOKafkaAdminClient, group: str, request: Any) 
     return await admin._send_request(request, await admin.find_coordinator(group))
 
 
+async def ask_broker(admin: AIOKafkaAdminClient, node_id: int, request: Any) -> Any:
+    """The answer of one broker to a request that the admin client has no method for."""
+    return await admin._send_request(request, node_id)
+
+
 def group_of(consumer: AIOKafkaConsumer) -> str:
     """The consumer's group."""
     return str(consumer._group_id)

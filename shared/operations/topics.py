@@ -9,6 +9,7 @@ from typing import Final
 from schemas.gateway.file import AppliedConfig, Draining, TopicLayout
 from schemas.group_beginnings import beginning_key
 from schemas.groups import BINDER_GROUP, THROTTLER_GROUP
+from schemas.kafka_prefix import KAFKA_PREFIX
 from schemas.topics import (
     CONFIG_GATEWAY,
     CONNECTOR_PATTERN,
@@ -55,6 +56,13 @@ class TopicStatus:
     producers: tuple[str, ...]
     consumers: tuple[str, ...]
     summary: str
+
+
+def is_ours(name: str) -> bool:
+    """Whether a concrete topic is one of ours, dead letters included."""
+    return registered(name.removesuffix(".dlq")) is not None or (
+        name.endswith(".dlq") and name.startswith(KAFKA_PREFIX)
+    )
 
 
 def registered(name: str) -> Topic | None:

@@ -10,7 +10,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from shared.local.ports import LOOPBACK, free_port
 from shared.local.supervisor import Supervisor
 from shared.operations.clickhouse_access import clickhouse
 from shared.operations.errors import Unreachable
+from shared.operations.hanging.watch import keep_ended
 from shared.process.settings import Settings, read_settings
 from tests.chaos.clocks import Clocks
 from tests.chaos.disks import SmallDisk
@@ -106,6 +107,7 @@ class Fleet(Gateway):
             await proxy.start()
             self._open.push_async_callback(proxy.stop)
         await self._start_kafka()
+        await self._open.enter_async_context(_kept_ended(self.settings))
         await self._start_clickhouse()
         file = self.write_config(self.gateway)
         only = ",".join((SMSC, *SERVICES))
@@ -182,6 +184,22 @@ class Fleet(Gateway):
         except (psutil.Error, IndexError):
             pass
         return None
+
+
+def _say(sentence: str) -> None:
+    sys.stdout.write(f"  {sentence}\n")
+    sys.stdout.flush()
+
+
+@contextlib.asynccontextmanager
+async def _kept_ended(settings: Settings) -> AsyncIterator[None]:
+    """What `smsgw up` does for the Kafka that it runs."""
+    task = asyncio.create_task(keep_ended(settings, _say))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 def _answers(settings: Settings) -> bool:

@@ -107,6 +107,8 @@ def judge(
     excused = [excess for excess in binds if any(_covers(stretch, excess) for stretch in asleep)]
     doubted = sum(found.unknown.values())
     wrong = [*found.lost, *found.duplicates, *found.contradictions]
+    if not found.published:
+        wrong.append("nothing was published: too many messages of earlier rounds had no end")
     if not any(may_leave_doubt(fault) for fault in planned.faults):
         wrong += missed
     wrong += [f"{message_id} was acknowledged by Kafka and is not in its log" for message_id in vanished]

@@ -11,6 +11,8 @@ from shared.operations import adoption, groups, topics
 from shared.operations.acls import ROLES, commands, rights_of
 from shared.operations.adoption import AdoptionChoice
 from shared.operations.errors import Invalid, NotFound, Refused
+from shared.operations.hanging.find import end_hanging, find_hanging
+from shared.operations.hanging.verdicts import Hanging
 from shared.operations.layout_choice import LayoutWish
 from shared.process.settings import Settings
 
@@ -131,3 +133,32 @@ async def _remove(settings: Settings, instance_id: str, *, as_json: bool) -> int
     else:
         console.print(f"{instance_id} has left group {member.group}")
     return 0
+
+
+async def hanging(data_dir: Path | None, *, end: bool, as_json: bool) -> int:
+    """Transactions that Kafka counts as over and has not ended: EXIT_FAILED where there are any; or end them, and
+    EXIT_FAILED where any must stay because nobody knows how it ended."""
+    settings = find_runtime(data_dir).settings
+    found = await find_hanging(settings)
+    ended = await end_hanging(settings, found) if end else []
+    if as_json:
+        print_json_lines(_hanging_row(one) | {"ended": one in ended} for one in found)
+    elif not found:
+        console.print("no transaction hangs")
+    else:
+        cells = [(one.open.tp.topic, one.open.tp.partition, one.open.since, one.transactional_id or "?", one.outcome,
+                  "yes" if one in ended else "no") for one in found]  # fmt: skip
+        columns = ["topic", "partition", "since offset", "transactional id", "was to", "ended"]
+        console.print(table("Transactions that hang", columns, cells, right=["partition", "since offset"]))
+    return EXIT_FAILED if len(found) > len(ended) else 0
+
+
+def _hanging_row(one: Hanging) -> dict[str, Any]:
+    return {
+        "topic": one.open.tp.topic,
+        "partition": one.open.tp.partition,
+        "since_offset": one.open.since,
+        "producer_id": one.open.producer_id,
+        "transactional_id": one.transactional_id,
+        "outcome": one.outcome,
+    }

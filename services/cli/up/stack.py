@@ -163,6 +163,11 @@ class Stack:
         return f"{scheme}://{os.environ.get('SMSGW_API_HOST') or LOOPBACK}:{self.options.http_port}"
 
     @property
+    def runs_kafka(self) -> bool:
+        """Whether Kafka is ours."""
+        return self._kafka is not None
+
+    @property
     def given_clickhouse(self) -> bool:
         """Whether ClickHouse is somebody else's."""
         return bool(self._clickhouse_url)

@@ -31,6 +31,7 @@ from services.cli.up.stopping import Stopping
 from services.cli.up.watchdog import Watchdog
 from shared.local.ports import LOOPBACK
 from shared.operations.errors import Invalid
+from shared.operations.hanging.watch import keep_ended
 from shared.process.clock import now_ms
 
 REFRESH_S = 1.0
@@ -177,7 +178,9 @@ async def _keep(stack: Stack, stop: "asyncio.Future[int]", say: Callable[[str], 
         stack.on_config,
         stack.be_patient,
     )
-    watching = asyncio.create_task(watchdog.run(), name="watchdog")
+    watching = [asyncio.create_task(watchdog.run(), name="watchdog")]
+    if stack.runs_kafka:
+        watching.append(asyncio.create_task(keep_ended(stack.settings, say), name="hanging transactions"))
     in_use = asyncio.create_task(stack.in_use.wait(), name="in-use")
     ends: set[asyncio.Future[Any]] = {stop, in_use}
     try:
@@ -187,9 +190,9 @@ async def _keep(stack: Stack, stop: "asyncio.Future[int]", say: Callable[[str], 
                 stack.refresh_run_file()
                 show()
     finally:
-        watching.cancel()
-        in_use.cancel()
-        await asyncio.gather(watching, in_use, return_exceptions=True)
+        for task in (*watching, in_use):
+            task.cancel()
+        await asyncio.gather(*watching, in_use, return_exceptions=True)
 
 
 @contextmanager
