@@ -14,6 +14,7 @@ BINDER_GROUP: Final = f"{KAFKA_PREFIX}binder"
 JOIN_GROUP: Final = f"{KAFKA_PREFIX}correlator-join"
 FOLD_GROUP: Final = f"{KAFKA_PREFIX}correlator-fold"
 RECORDER_GROUP: Final = f"{KAFKA_PREFIX}recorder"
+SCHEDULER_GROUP: Final = f"{KAFKA_PREFIX}scheduler"
 
 GROUPS_OF: Final = {
     "ingress": (INGRESS_GROUP, INGRESS_OTP_GROUP),
@@ -22,6 +23,7 @@ GROUPS_OF: Final = {
     "binder": (BINDER_GROUP,),
     "correlator": (JOIN_GROUP, FOLD_GROUP),
     "recorder": (RECORDER_GROUP,),
+    "scheduler": (SCHEDULER_GROUP,),
 }
 """The groups of each service, in flow order."""
 

@@ -36,6 +36,12 @@ EventWord = Literal[
     "service_started",
     "service_stopped",
     "message_id_format",
+    "scheduled",
+    "due",
+    "rescheduled",
+    "cancel_too_late",
+    "reschedule_too_late",
+    "command_ignored",
 ]
 """A new word goes to the end: ClickHouse keeps the place of a word in this list."""
 

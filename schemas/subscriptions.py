@@ -16,14 +16,17 @@ from schemas.groups import (
     INGRESS_OTP_GROUP,
     JOIN_GROUP,
     RECORDER_GROUP,
+    SCHEDULER_GROUP,
     THROTTLER_GROUP,
 )
 from schemas.topics import (
     LIFECYCLE_EVENTS,
+    MT_DUE,
     MT_OUTCOMES,
     MT_REQUESTS,
     MT_REQUESTS_OTP,
     MT_REROUTES,
+    MT_SCHEDULED,
     MT_SUBMISSIONS,
     MT_SUBMISSIONS_OTP,
     RECEIPTS,
@@ -48,7 +51,7 @@ class Subscription:
 
 
 INGRESS: Final = Subscription(
-    "ingress", INGRESS_GROUP, (MT_REQUESTS, MT_REROUTES),
+    "ingress", INGRESS_GROUP, (MT_REQUESTS, MT_REROUTES, MT_DUE),
     "Admits requests, or rejects them with a status; gives a message its identity, country and route.",
 )  # fmt: skip
 INGRESS_OTP: Final = Subscription(
@@ -79,5 +82,11 @@ FOLD: Final = Subscription(
 RECORDER: Final = Subscription(
     "recorder", RECORDER_GROUP, (LIFECYCLE_EVENTS,), "Writes every step of every message to ClickHouse."
 )
+SCHEDULER: Final = Subscription(
+    "scheduler",
+    SCHEDULER_GROUP,
+    (MT_SCHEDULED,),
+    "Keeps what is not due yet, and gives it back in its time.",
+)
 
-SUBSCRIPTIONS: Final = (INGRESS, INGRESS_OTP, ENCODER, ENCODER_OTP, THROTTLER, BINDER, JOIN, FOLD, RECORDER)
+SUBSCRIPTIONS: Final = (INGRESS, INGRESS_OTP, ENCODER, ENCODER_OTP, THROTTLER, BINDER, JOIN, FOLD, RECORDER, SCHEDULER)

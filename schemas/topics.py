@@ -26,6 +26,7 @@ from schemas.record_limits import WIRE_OCTETS_MAX
 from schemas.replays import ReplayMark
 from schemas.requests import Request
 from schemas.reroutes import Reroute
+from schemas.scheduled import ScheduledMessage
 from schemas.segments import SegmentedMessage
 from schemas.service_states import ServiceState
 from schemas.smsc_inbound import RawInbound
@@ -34,6 +35,7 @@ from schemas.submissions import Submission
 from schemas.submit_results import SubmitResult
 from schemas.trace_requests import TraceRequest
 from schemas.traces import TraceLine
+from schemas.waiting import WaitingEntry
 from schemas.wire import LANES, Wire
 
 HOUR_MS: Final = 3_600_000
@@ -106,6 +108,9 @@ MT_REQUESTS_OTP: Final = f"{KAFKA_PREFIX}mt.requests.otp"
 INGRESS_KEYS: Final = f"{KAFKA_PREFIX}ingress.keys"
 INGRESS_KEYS_OTP: Final = f"{KAFKA_PREFIX}ingress.keys.otp"
 MT_REROUTES: Final = f"{KAFKA_PREFIX}mt.reroutes"
+MT_SCHEDULED: Final = f"{KAFKA_PREFIX}mt.scheduled"
+WAITING: Final = f"{KAFKA_PREFIX}scheduler.waiting"
+MT_DUE: Final = f"{KAFKA_PREFIX}mt.due"
 MT_SUBMISSIONS: Final = f"{KAFKA_PREFIX}mt.submissions"
 MT_SUBMISSIONS_OTP: Final = f"{KAFKA_PREFIX}mt.submissions.otp"
 SEGMENTS_DLQ: Final = f"{KAFKA_PREFIX}mt.segments.dlq"
@@ -129,7 +134,7 @@ DLQ_REPLAYED: Final = f"{KAFKA_PREFIX}dlq.replayed"
 TRACE_REQUESTS: Final = f"{KAFKA_PREFIX}smsc.trace_requests"
 TRACES: Final = f"{KAFKA_PREFIX}smsc.traces"
 
-EVERY_SERVICE: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
+EVERY_SERVICE: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder", "scheduler")
 DOORS: Final = ("http-api",)
 """What takes requests and publishes them. The flow goes on without."""
 EVERY_PROCESS: Final = (*EVERY_SERVICE, *DOORS)
@@ -194,6 +199,12 @@ TOPICS: Final[tuple[Topic, ...]] = (
           fixed=True, compacted=True, summary="idempotency keys of mt.requests.otp"),
     Topic(MT_REROUTES, "message_id", Reroute, ("encoder", "throttler"), ("ingress",), 8 * DAY_MS,
           dead_letters=f"{KAFKA_PREFIX}mt.reroutes.dlq", summary="routes that ended unsent, for another connector"),
+    Topic(MT_SCHEDULED, "message_id", ScheduledMessage, ("ingress",), ("scheduler",), 8 * DAY_MS, fixed=True,
+          dead_letters=f"{KAFKA_PREFIX}mt.scheduled.dlq", summary="messages that are not due yet"),
+    Topic(WAITING, "message_id", WaitingEntry, ("scheduler",), ("scheduler",), None, fixed=True, compacted=True,
+          summary="state of the scheduler: what waits"),
+    Topic(MT_DUE, "message_id", ScheduledMessage, ("scheduler",), ("ingress",), 8 * DAY_MS,
+          dead_letters=f"{KAFKA_PREFIX}mt.due.dlq", summary="messages whose time has come"),
     Topic(MT_SUBMISSIONS, "to", Submission, ("ingress",), ("encoder",), 8 * DAY_MS,
           dead_letters=f"{KAFKA_PREFIX}mt.submissions.dlq", summary="admitted messages with identity and connector"),
     Topic(MT_SUBMISSIONS_OTP, "to", Submission, ("ingress",), ("encoder",), 8 * DAY_MS,
@@ -226,7 +237,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
           dead_letters=f"{KAFKA_PREFIX}mt.outcomes.dlq", summary="what became of each segment"),
     Topic(FOLDS, "message_id", FoldEntry, ("correlator",), ("correlator",), None, fixed=True,
           compacted=True, summary="state of the fold"),
-    Topic(MT_STATUSES, "message_id", Status, ("ingress", "encoder", "throttler", "correlator"),
+    Topic(MT_STATUSES, "message_id", Status, ("ingress", "encoder", "throttler", "correlator", "scheduler"),
           ("producers", "ingress"), 7 * DAY_MS, public=True, summary="what became of each message"),
     Topic(MO_MESSAGES, "to", InboundMessage, ("correlator",), ("applications",), 7 * DAY_MS, public=True,
           summary="messages from handsets"),
@@ -247,7 +258,7 @@ TOPICS: Final[tuple[Topic, ...]] = (
 )  # fmt: skip
 
 CO_PARTITIONED: Final = ((SUBMIT_RESULTS, RECEIPTS, SEARCHES, JOINS), (SMSC_INBOUND, INBOUND_PARTS),
-                         (MT_OUTCOMES, FOLDS), (MT_REQUESTS, INGRESS_KEYS),
+                         (MT_OUTCOMES, FOLDS), (MT_SCHEDULED, WAITING), (MT_REQUESTS, INGRESS_KEYS),
                          (MT_REQUESTS_OTP, INGRESS_KEYS_OTP))  # fmt: skip
 """Topics with equal partition counts: a record's partition in one decides where to look in another."""
 

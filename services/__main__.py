@@ -1,9 +1,9 @@
-"""Edge: `python -m services <name>` starts one service of the flow, or the simulator."""
+"""Edge: `python -m services <name>` starts one service, or the simulator."""
 
 import importlib
 import sys
 
-NAMES = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder", "http-api", "simulator")
+NAMES = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder", "scheduler", "http-api", "simulator")
 
 
 def main(arguments: list[str]) -> int:

@@ -16,6 +16,7 @@ from schemas.topics import (
     CONFIG_OPTOUTS,
     INGRESS_KEYS,
     INGRESS_KEYS_OTP,
+    MT_DUE,
     MT_REQUESTS,
     MT_REQUESTS_OTP,
     MT_REROUTES,
@@ -25,6 +26,7 @@ from services.ingress.opt_outs import OptOuts
 from services.ingress.own_output import DecidedByIngress
 from services.ingress.rerouting import RerouteDecider
 from services.ingress.restore import read_keys, read_own_output, require_log_append_time
+from services.ingress.scheduling import DueDecider
 from shared.kafka.records import Out
 from shared.kafka.tables import TableReader
 from shared.membership.frame import Application
@@ -55,12 +57,13 @@ class _Flow:
     requests: str
     keys: str
     cadence_ms: int
-    reroutes: bool
+    returns: tuple[str, ...] = ()
+    """Topics of messages that were decided about before."""
 
 
 FLOWS: Final = (
-    _Flow(INGRESS_GROUP, MT_REQUESTS, INGRESS_KEYS, CADENCE_MS, reroutes=True),
-    _Flow(INGRESS_OTP_GROUP, MT_REQUESTS_OTP, INGRESS_KEYS_OTP, OTP_CADENCE_MS, reroutes=False),
+    _Flow(INGRESS_GROUP, MT_REQUESTS, INGRESS_KEYS, CADENCE_MS, (MT_REROUTES, MT_DUE)),
+    _Flow(INGRESS_OTP_GROUP, MT_REQUESTS_OTP, INGRESS_KEYS_OTP, OTP_CADENCE_MS),
 )
 
 
@@ -85,6 +88,8 @@ class IngressHandler(StageHandler):
         view = GatewayView(self._applied)
         self._requests = RequestDecider(service.events, flow.requests, partitions, countries, opt_outs, self._own, view)
         self._reroutes = RerouteDecider(service.events, self._own, view)
+        self._due = DueDecider(service.events, opt_outs, self._own, view)
+        self._deciders = {MT_REROUTES: self._reroutes.decide, MT_DUE: self._due.decide}
         self._keys_read: dict[int, int] = {}
         self._replaying = ReplayProgress()
         self._mistakes = Mistakes(service, flow.group)
@@ -131,9 +136,9 @@ class IngressHandler(StageHandler):
 
     def _decide(self, record: ConsumerRecord, at_ms: int) -> list[Out]:
         """Deciders do not raise. Should one do so all the same, its record must not stop those behind it."""
-        decider = self._reroutes if record.topic == MT_REROUTES else self._requests
+        decide = self._deciders.get(record.topic, self._requests.decide)
         try:
-            outs = decider.decide(record, at_ms)
+            outs = decide(record, at_ms)
         except MemoryError:
             raise
         except Exception as error:
@@ -145,7 +150,7 @@ class IngressHandler(StageHandler):
         applied = self._service.gateway.applied
         if applied is not self._applied:
             self._applied = applied
-            self._requests.view = self._reroutes.view = GatewayView(applied)
+            self._requests.view = self._reroutes.view = self._due.view = GatewayView(applied)
 
     def mistakes_in_a_row(self) -> int:
         return self._mistakes.in_a_row
@@ -172,8 +177,7 @@ async def lifespan(app: Application) -> AsyncIterator[None]:
 async def _stage(service: Service, flow: _Flow, countries: CountryTable, opt_outs: OptOuts) -> Stage:
     partitions = await service.control.partition_count(flow.requests)
     handler = IngressHandler(service, flow, partitions, countries, opt_outs)
-    topics = (flow.requests, MT_REROUTES) if flow.reroutes else (flow.requests,)
-    return Stage(service, StageConfig(flow.group, topics, flow.cadence_ms), handler)
+    return Stage(service, StageConfig(flow.group, (flow.requests, *flow.returns), flow.cadence_ms), handler)
 
 
 async def run(service: Service) -> None:

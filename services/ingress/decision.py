@@ -1,8 +1,8 @@
 """Pure: what becomes of one request: taken, rejected, dropped as a repeat, moved to its key's partition, dead letter.
 
 The order of the questions matters. Whatever a predecessor has decided is not decided again; then the idempotency key
-speaks, because a repeat must not be rejected for what has changed since; then account, sender, opt-out, route, and for
-a request with a key whether it can be encoded.
+speaks, because a repeat must not be rejected for what has changed since; then account, sender, lane; then whether it
+goes now, and only of one that does opt-out, route, and for a request with a key whether it can be encoded.
 """
 
 from typing import Final, NamedTuple
@@ -19,6 +19,7 @@ from services.ingress.outputs import (
     key_out,
     moved_out,
     rejected_event,
+    scheduled_out,
     submission_out,
 )
 from services.ingress.own_output import DecidedByIngress
@@ -146,11 +147,14 @@ class RequestDecider:
         """The same once more, without the submission: its events may have been lost in the crash. None: undecided."""
         if not self._own:
             return None
+        account = self.view.accounts.get(request.account_id, _NO_ACCOUNT)
+        if (waits := self._own.waits(arrival.message_id)) is not None:
+            return self._schedule(arrival, request, account, claim, waits.sender)[1:]
         routed = self._own.routed(arrival.message_id, 0)
         if routed is not None:
-            account = self.view.accounts.get(request.account_id, _NO_ACCOUNT)
             terms = terms_of(request, account, routed.connector_id, request.connector_id is not None)
-            return self._take(arrival, request, terms._replace(sender=routed.sender), claim)[1:]
+            terms = terms._replace(sender=routed.sender)
+            return self._take(arrival, request, terms, claim, self._country(request))[1:]
         ended = self._own.ended(arrival.message_id)
         if ended is None or ended.status != "rejected":
             return None
@@ -167,37 +171,60 @@ class RequestDecider:
         if request.sender is None and not account.default_sender:
             detail = f"account {account.id} has no default_sender"
             return self._refuse_request(arrival, request, _Refusal("invalid_sender", "from", detail))
-        sender = request.sender or sender_as_sent(account.default_sender or "")
-        if self._opt_outs.has(request.account_id, request.to, sender, request.idempotency_key):
-            return self._refuse_request(arrival, request, _Refusal("opted_out", "to"))
         if account.limits.lanes is not None and request.lane not in account.limits.lanes:
             detail = f"account {account.id} may use: {', '.join(account.limits.lanes)}"
             return self._refuse_request(arrival, request, _Refusal("lane_not_allowed", "lane", detail))
-        where = Destination(request.to, self._country(request), sender)
+        if request.send_at_ms is not None and request.send_at_ms > arrival.place.timestamp_ms:
+            return self._schedule(arrival, request, account, claim)
+        sender = request.sender or sender_as_sent(account.default_sender or "")
+        if self._opt_outs.has(request.account_id, request.to, sender, request.idempotency_key):
+            return self._refuse_request(arrival, request, _Refusal("opted_out", "to"))
+        country = self._country(request)
+        where = Destination(request.to, country, sender)
         chosen = self.view.choose(where, request.account_id, request.lane, arrival.message_id, request.connector_id)
         if isinstance(chosen, NotRouted):
             return self._refuse_request(arrival, request, _Refusal(chosen.reason, chosen.field))
         terms = terms_of(request, account, chosen.connector_id, chosen.pinned)
         if claim is not None and (why := refusal_of(request, terms, self.view.profile(chosen.connector_id))):
             return self._refuse_request(arrival, request, _Refusal(why.reason, why.field, why.detail))
-        return self._take(arrival, request, terms, claim)
+        return self._take(arrival, request, terms, claim, country)
 
-    def _take(self, arrival: _Arrival, request: Admitted, terms: Terms, claim: _Claim | None) -> list[Out]:
+    def _take(
+        self, arrival: _Arrival, request: Admitted, terms: Terms, claim: _Claim | None, country: str
+    ) -> list[Out]:
         """Submission first, then what goes with it."""
-        context = self._context(arrival, request, terms.sender)
+        context = request.context(arrival.message_id, arrival.place.timestamp_ms, terms.sender, country)
+        return self._taken(
+            submission_out(context, request, terms, arrival.headers), arrival, context, terms.connector_id, claim
+        )
+
+    def _schedule(
+        self, arrival: _Arrival, request: Admitted, account: Account, claim: _Claim | None, sender: str = ""
+    ) -> list[Out]:
+        """The message is taken and waits; opt-outs and routes are those of the moment it goes (`scheduling`). `sender`
+        is given where it was decided before."""
+        terms = terms_of(request, account, request.connector_id or "", request.connector_id is not None)
+        sender = sender or terms.sender
+        context = request.context(arrival.message_id, arrival.place.timestamp_ms, sender, self._country(request))
+        return self._taken(scheduled_out(context, request, terms, arrival.headers), arrival, context, "", claim)
+
+    def _taken(
+        self, first: Out, arrival: _Arrival, context: MessageContext, connector_id: str, claim: _Claim | None
+    ) -> list[Out]:
+        """`first`, the record with which the message goes on, and what goes with that."""
         message_id, accepted_at_ms = context.message_id, context.accepted_at_ms
-        outs = [submission_out(context, request, terms, arrival.headers)]
+        outs = [first]
         if claim is not None:
             outs.append(key_out(arrival.record, claim.hashed, message_id, claim.body, accepted_at_ms))
-        outs.append(accepted_event(self._events, context, terms.connector_id, arrival.at_ms, arrival.headers))
-        if request.receipt == "all":  # by the time of acceptance: a repeat after a crash says the same
+        outs.append(accepted_event(self._events, context, connector_id, arrival.at_ms, arrival.headers))
+        if context.receipt == "all":  # by the time of acceptance: a repeat after a crash says the same
             outs += status_outs(
                 self._events,
                 context,
                 "accepted",
                 final=False,
                 occurred_at_ms=accepted_at_ms,
-                connector_id=terms.connector_id,
+                connector_id=connector_id,
                 headers=arrival.headers,
             )
         if claim is not None:  # last: whatever fails before leaves no key behind

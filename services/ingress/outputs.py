@@ -5,8 +5,16 @@ from typing import Any
 import orjson
 
 from schemas.message_context import MessageContext
+from schemas.scheduled import ScheduledMessage
 from schemas.submissions import Submission
-from schemas.topics import INGRESS_KEYS, INGRESS_KEYS_OTP, MT_REQUESTS_OTP, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
+from schemas.topics import (
+    INGRESS_KEYS,
+    INGRESS_KEYS_OTP,
+    MT_REQUESTS_OTP,
+    MT_SCHEDULED,
+    MT_SUBMISSIONS,
+    MT_SUBMISSIONS_OTP,
+)
 from schemas.wire import Lane
 from services.ingress.place import RequestPlace, headers_of_copy
 from shared.kafka.records import Headers, In, Out
@@ -33,12 +41,36 @@ def submission_out(context: MessageContext, request: Admitted, terms: Terms, hea
         "route_no": 0,
         "context": context.members(),
         "content": _content(request, terms).decode(),
-        "expires_at_ms": context.accepted_at_ms + request.validity_s * 1000,
+        "expires_at_ms": expires_at_ms(request, context.accepted_at_ms),
         "connector_id": terms.connector_id,
     }
     if terms.pinned:
         record["pinned"] = True
     return Out(submissions_topic(request.lane), request.to.encode(), orjson.dumps(record), headers)
+
+
+def expires_at_ms(request: Admitted, accepted_at_ms: int) -> int:
+    """Validity counts from `send_at`; one that is past means now."""
+    return max(request.send_at_ms or 0, accepted_at_ms) + request.validity_s * 1000
+
+
+def scheduled_out(context: MessageContext, request: Admitted, terms: Terms, headers: Headers) -> Out:
+    """The admitted message that waits for its `send_at`."""
+    send_at_ms = request.send_at_ms or context.accepted_at_ms
+    message = ScheduledMessage(
+        context=context,
+        content=_content(request, terms).decode(),
+        send_at_ms=send_at_ms,
+        due_at_ms=send_at_ms,
+        expires_at_ms=expires_at_ms(request, context.accepted_at_ms),
+        connector_id=terms.connector_id,
+    )
+    return waiting_out(message, headers)
+
+
+def waiting_out(message: ScheduledMessage, headers: Headers) -> Out:
+    """A message for the scheduler."""
+    return Out(MT_SCHEDULED, message.context.message_id.encode(), message.to_json(), headers)
 
 
 def _content(request: Admitted, terms: Terms) -> bytes:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from hashlib import blake2b
 from typing import NamedTuple
 
+from schemas.scheduled import ScheduledMessage
 from schemas.submissions import Submission
 from services.ingress.place import place_of
 from shared.kafka.records import In, object_of
@@ -17,6 +18,13 @@ class Routed(NamedTuple):
     """What a written submission says that today's configuration may say otherwise."""
 
     connector_id: str
+    sender: str
+
+
+class Waits(NamedTuple):
+    """The same of a message that was given to the scheduler."""
+
+    wait_no: int
     sender: str
 
 
@@ -34,6 +42,7 @@ class DecidedByIngress:
 
     def __init__(self) -> None:
         self._routed: dict[tuple[str, int], Routed] = {}
+        self._waits: dict[str, Waits] = {}
         self._ended: dict[str, EndedByIngress] = {}
         self._copied: dict[tuple[int, int], bytes] = {}
 
@@ -43,6 +52,13 @@ class DecidedByIngress:
             submission = Submission.from_json(value or b"")
             context = submission.context
             self._routed[context.message_id, submission.route_no] = Routed(submission.connector_id, context.sender)
+
+    def add_scheduled(self, value: bytes | None) -> None:
+        """A record of `mt.scheduled`."""
+        with suppress(ValueError):
+            message = ScheduledMessage.from_json(value or b"")
+            found, message_id = Waits(message.wait_no, message.context.sender), message.context.message_id
+            self._waits[message_id] = max(found, self._waits.get(message_id, found))
 
     def add_status(self, value: bytes | None) -> None:
         """A record of `mt.statuses`, whoever wrote it: a message that has its final status is over."""
@@ -61,6 +77,11 @@ class DecidedByIngress:
         """What this route was given to; None when undecided."""
         return self._routed.get((message_id, route_no))
 
+    def waits(self, message_id: str, wait_no: int = 1) -> Waits | None:
+        """What the scheduler was given for that wait, or a later one; None when it was not."""
+        found = self._waits.get(message_id)
+        return found if found is not None and found.wait_no >= wait_no else None
+
     def ended(self, message_id: str) -> EndedByIngress | None:
         """The final status that was read back."""
         return self._ended.get(message_id)
@@ -71,11 +92,12 @@ class DecidedByIngress:
         return bool(self._copied) and self._copied.get((record.partition, record.offset)) == _hash(record.value)
 
     def __bool__(self) -> bool:
-        return bool(self._routed or self._ended or self._copied)
+        return bool(self._routed or self._waits or self._ended or self._copied)
 
     def forget(self) -> None:
         """The records that a predecessor may have decided have all been handled."""
         self._routed.clear()
+        self._waits.clear()
         self._ended.clear()
         self._copied.clear()
 

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from aiokafka import ConsumerRecord
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
-from schemas.topics import MT_STATUSES, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
+from schemas.topics import MT_SCHEDULED, MT_STATUSES, MT_SUBMISSIONS, MT_SUBMISSIONS_OTP
 from services.ingress.own_output import DecidedByIngress
 from shared.kafka.client import administering
 from shared.kafka.errors import FatalKafkaError
@@ -49,14 +49,16 @@ async def read_keys(
 async def read_own_output(
     settings: Settings, requests: str, since_ms: int, own: DecidedByIngress, progress: Progress
 ) -> None:
-    """Add to `own` what was appended at `since_ms` (Kafka's time) or later to mt.submissions*, mt.statuses, and, as
-    copies that were moved, to `requests`, the topic of the flow itself.
+    """Add to `own` what was appended at `since_ms` (Kafka's time) or later to mt.submissions*, mt.scheduled, and
+    mt.statuses, and, as copies that were moved, to `requests`, the topic of the flow itself.
     """
 
     def take(record: ConsumerRecord) -> None:
         if record.topic == requests:
             own.add_request(record)
         else:
-            (own.add_status if record.topic == MT_STATUSES else own.add_submission)(record.value)
+            values.get(record.topic, own.add_submission)(record.value)
 
-    await read_since(settings, (MT_SUBMISSIONS, MT_SUBMISSIONS_OTP, MT_STATUSES, requests), since_ms, take, progress)
+    values = {MT_STATUSES: own.add_status, MT_SCHEDULED: own.add_scheduled}
+    topics = (MT_SUBMISSIONS, MT_SUBMISSIONS_OTP, MT_SCHEDULED, MT_STATUSES, requests)
+    await read_since(settings, topics, since_ms, take, progress)

@@ -14,9 +14,10 @@ import orjson
 from schemas.lifecycle_events import LifecycleEvent
 
 DAY_MS: Final = 86_400_000
-OLDEST_DAYS: Final = 60
+OLDEST_DAYS: Final = 97
 NEWEST_DAYS: Final = 2
-"""An event is about a message of these days before and after its record. More than 100 days break a whole block."""
+"""An event is about a message of these days before and after its record: it may have waited for 90, and then be valid
+for 7. More than 100 days break a whole block."""
 
 _UUIDS: Final = ("event_id", "message_id")
 _TIMES: Final = ("occurred_at_ms", "accepted_at_ms")

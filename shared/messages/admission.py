@@ -31,10 +31,8 @@ from schemas.tlvs import is_tlvs
 from schemas.wire import LANES, RECEIPT_WISHES, EncodingWish, Json, Lane, ReceiptWish
 
 VERSION: Final = 1
-SCHEDULE_AHEAD_MS: Final = 60_000
-"""A `send_at` no further ahead than this is sent now; what is further, and in range, is refused as `unsupported`."""
 SCHEDULE_AHEAD_MAX_MS: Final = 90 * 86_400_000
-"""A `send_at` further ahead than this is out of range: no version will send it."""
+"""A `send_at` further ahead than this is out of range."""
 SCHEDULE_PAST_MS: Final = 60_000
 """A `send_at` that is no longer past is sent now: clients mean "now" by their own clock and wait in their own queue."""
 ECHO_MAX: Final = 64
@@ -236,9 +234,8 @@ def _conflict(request: Json, accepted_at_ms: int) -> tuple[str, str] | None:
 
 def _schedule(send_at: str, accepted_at_ms: int) -> tuple[str, str] | None:
     ahead_ms = (rfc3339_ms(send_at) or 0) - accepted_at_ms
-    if not -SCHEDULE_PAST_MS <= ahead_ms <= SCHEDULE_AHEAD_MAX_MS:
-        return "schedule_out_of_range", "send_at"
-    return ("unsupported", "send_at") if ahead_ms > SCHEDULE_AHEAD_MS else None
+    in_range = -SCHEDULE_PAST_MS <= ahead_ms <= SCHEDULE_AHEAD_MAX_MS
+    return None if in_range else ("schedule_out_of_range", "send_at")
 
 
 def _rejected(request: Json, checks: dict[str, Check], accepted_at_ms: int) -> Rejected:

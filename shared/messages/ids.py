@@ -26,6 +26,7 @@ def message_id_of(timestamp_ms: int, topic: str, partition: int, offset: int) ->
     return derived_id(timestamp_ms, topic, partition, offset)
 
 
-def status_id_of(accepted_at_ms: int, message_id: str, status: str) -> str:
-    """The identity of a status record: one per message and word (a message never has the same word twice)."""
-    return derived_id(accepted_at_ms, "status", message_id, status)
+def status_id_of(accepted_at_ms: int, message_id: str, change: str) -> str:
+    """The identity of a status record: one per message and change, which is the status' word; `scheduled` may come
+    again."""
+    return derived_id(accepted_at_ms, "status", message_id, change)

@@ -14,6 +14,7 @@ from schemas.topics import (
     LIFECYCLE_EVENTS,
     MT_OUTCOMES,
     MT_REQUESTS,
+    MT_SCHEDULED,
     MT_SUBMISSIONS,
     RECEIPTS,
     dispatch_topic,
@@ -179,6 +180,7 @@ _INPUTS: Final[dict[str, Callable[[str, str], str]]] = {
     ),
     "binder": lambda word, connector_id: dispatch_topic(connector_id),
     "correlator": lambda word, connector_id: RECEIPTS if "receipt" in word else MT_OUTCOMES,
+    "scheduler": lambda word, connector_id: MT_SCHEDULED,
 }
 
 

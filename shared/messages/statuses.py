@@ -49,10 +49,12 @@ def status_outs(
     segments_delivered: int = 0,
     headers: Headers = (),
     detail: str = "",
+    repeat: str = "",
 ) -> tuple[Out, Out]:
     """The record of `mt.statuses` (schemas/statuses.py) and the event `status`.
 
-    `occurred_at_ms` is when the change happened, not when it is written; `detail` is for the event alone.
+    `occurred_at_ms` is when the change happened, not when it is written; `detail` is for the event alone. `repeat`
+    tells changes to the same word apart, which only `scheduled` has.
     """
     message_id, accepted_at_ms = context.message_id, context.accepted_at_ms
     given = (("connector_id", connector_id), ("reason", reason), ("field", field), ("smsc_error", smsc_error))
@@ -74,18 +76,19 @@ def status_outs(
         segment_index=0,
         attempt=0,
         route_no=route_no,
-        identity=(status,),
+        identity=(status, repeat) if repeat else (status,),
         headers=headers,
     )
-    value = _of_the_status(context, status, occurred_at_ms) + b"," + members + b"}"
+    change = f"{status}/{repeat}" if repeat else status
+    value = _of_the_status(context, change, occurred_at_ms) + b"," + members + b"}"
     return Out(MT_STATUSES, message_id.encode(), value, headers), event
 
 
-def _of_the_status(context: MessageContext, status: StatusWord, occurred_at_ms: int) -> bytes:
+def _of_the_status(context: MessageContext, change: str, occurred_at_ms: int) -> bytes:
     """The first members of a status: those that its event does not have, or has elsewhere."""
     record: dict[str, Any] = {
         "schema_version": 1,
-        "status_id": status_id_of(context.accepted_at_ms, context.message_id, status),
+        "status_id": status_id_of(context.accepted_at_ms, context.message_id, change),
         "message_id": context.message_id,
         "from": context.sender or None,
         "accepted_at_ms": context.accepted_at_ms,

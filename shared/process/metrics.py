@@ -82,7 +82,7 @@ TRANSACTION_SECONDS: Final = _histogram(
     "One Kafka transaction, from its first record to the end of its commit",
     (0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
     ("client",),
-    ("throttler", "correlator"),
+    ("throttler", "correlator", "scheduler"),
 )
 ACCEPT_TO_SOCKET_SECONDS: Final = _histogram(
     "smsgw_accept_to_socket_seconds",
@@ -113,6 +113,9 @@ BINDS_LEFT_OPEN: Final = _counter(
     "Binds taken over from an owner that beat no more and had not unbound: its connection may stand beside the new one",
     ("connector",),
     ("binder",),
+)
+SCHEDULED_WAITING: Final = _gauge(
+    "smsgw_scheduled_waiting", "messages", "Messages that wait for their time here", (), ("scheduler",)
 )
 CLICKHOUSE_WAITING: Final = _gauge(
     "smsgw_clickhouse_waiting", "0 or 1", "1 while events wait for ClickHouse", (), ("recorder",)

@@ -14,7 +14,7 @@ from services.binder.payload_readers import PAYLOAD_READERS
 from services.throttler.connector.answers import ANSWER_KINDS
 from tests.architecture.modules import ROOT, imports, imports_any, modules
 
-ACTING = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
+ACTING = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder", "scheduler")
 """The services that act by an option; the command line reads every one to judge it."""
 
 CARRYING = ("schemas", "shared.process", "shared.operations")

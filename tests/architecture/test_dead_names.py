@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from tests.architecture.modules import imports, modules
 
 ENTRY_POINTS = {f"services.{name}.app.main" for name in
-                ("ingress", "encoder", "throttler", "binder", "correlator", "recorder", "http_api",
+                ("ingress", "encoder", "throttler", "binder", "correlator", "recorder", "scheduler", "http_api",
                  "simulator")}  # fmt: skip
 """What `services/__main__.py` calls by name."""
 

@@ -124,7 +124,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_services_have_the_same_outer_shape() -> None:
-    flow = {"ingress", "encoder", "throttler", "binder", "correlator", "recorder"}
+    flow = {"ingress", "encoder", "throttler", "binder", "correlator", "recorder", "scheduler"}
     assert {s for s in flow if f"services.{s}.app" in modules()} == flow
     for service in flow:
         names = {n.name for n in modules()[f"services.{service}.app"].body if isinstance(n, ast.FunctionDef)}

@@ -27,7 +27,7 @@ Kind = Literal[
 Moment = Literal["", "produce", "commit"]
 """What the process is just doing: whatever it is; a request to write records, or to commit, is on its way to Kafka."""
 
-SERVICES: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder")
+SERVICES: Final = ("ingress", "encoder", "throttler", "binder", "correlator", "recorder", "scheduler")
 KAFKA: Final = "kafka"
 CLICKHOUSE: Final = "clickhouse"
 SMSC: Final = "simulator"

@@ -11,7 +11,7 @@ def test_groups_and_ids_stay_what_they_are() -> None:
     assert tuple(GROUPS_OF) == EVERY_SERVICE
     assert CONSUMER_GROUPS == (
         "ingress", "ingress-otp", "encoder", "encoder-otp", "throttler", "binder", "correlator-join",
-        "correlator-fold", "recorder",
+        "correlator-fold", "recorder", "scheduler",
     )  # fmt: skip
     assert static_member("ingress-otp", "0") == transactional_id("ingress-otp", "0") == "ingress-otp-0"
     assert writer_id("ingress-otp", "0", "1f2e3d4c") == "ingress-otp-0-1f2e3d4c"

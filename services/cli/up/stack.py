@@ -1,4 +1,4 @@
-"""Edge: all processes of one machine: Kafka, ClickHouse, the simulator and the six services, in the order they need."""
+"""Edge: all processes of one machine: Kafka, ClickHouse, the simulator and the services, in the order they need."""
 
 import asyncio
 import contextlib

@@ -71,6 +71,8 @@ def test_the_lane_defaults_to_that_of_the_topic() -> None:
         {"schema_version": 1},
         {"send_at": "2026-09-21T14:13:30+00:00"},
         {"send_at": "2026-09-21t15:12:50.5+01:00"},
+        {"send_at": "2026-09-21T14:14:21Z"},
+        {"send_at": "2026-12-20T14:13:20Z"},
         {"unknown_field": {"a": [1, None]}, "sender": "an unknown field too, much too long to be a sender"},
     ],
 )
@@ -149,8 +151,6 @@ def test_right_requests_are_admitted(fields: dict[str, Any]) -> None:
         ({"send_at": "2026-02-30T12:00:00Z"}, "invalid_field", "send_at"),
         ({"send_at": "0000-00-00T00:00:00Z"}, "invalid_field", "send_at"),
         ({"send_at": "2026-09-21T14:13:20"}, "invalid_field", "send_at"),
-        ({"send_at": "2026-09-21T14:14:21Z"}, "unsupported", "send_at"),
-        ({"send_at": "2026-12-20T14:13:20Z"}, "unsupported", "send_at"),
         ({"send_at": "2026-12-20T14:13:20.001Z"}, "schedule_out_of_range", "send_at"),
         ({"send_at": "9999-12-31T23:59:60-23:59"}, "schedule_out_of_range", "send_at"),
         ({"send_at": str(2**63)}, "invalid_field", "send_at"),
