@@ -1,12 +1,13 @@
 """Pure: `connector.states`: who holds which bind; compacted; key `connector|partition`."""
 
-from typing import Literal
+from typing import Final, Literal
 
 from pydantic import Field
 
 from schemas.wire import Wire
 
 BindState = Literal["binding", "bound", "unbound", "auth_failed", "released"]
+HELD_STATES: Final[tuple[BindState, ...]] = ("binding", "bound", "unbound", "auth_failed")
 
 
 class ConnectorState(Wire):

@@ -65,6 +65,9 @@ def _histogram(
     return Histogram(name, meaning, labels, buckets=buckets, registry=REGISTRY)
 
 
+PROCESS_INFO: Final = _gauge(
+    "smsgw_process_info", "always 1", "Which service a process is: its other metrics do not say so", ("service",)
+)
 RECORDS_IN: Final = _counter("smsgw_records_in", "records", "Records consumed", ("topic",))
 RECORDS_OUT: Final = _counter("smsgw_records_out", "records", "Records produced", ("topic",))
 DEAD_LETTERS: Final = _counter("smsgw_dead_letters", "records", "Records that went to a dead-letter topic", ("topic",))
@@ -99,6 +102,13 @@ LOOP_STALL: Final = _gauge(
 READY: Final = _gauge("smsgw_ready", "0 or 1", "1 while the process has its partitions and has restored them")
 KAFKA_WAITING: Final = _gauge(
     "smsgw_kafka_waiting", "producers", "Producers that wait for a partition that cannot be written to"
+)
+BINDS: Final = _gauge(
+    "smsgw_binds",
+    "binds",
+    "Binds that this process holds, by state: binding, bound, unbound (held, without a link just now), auth_failed",
+    ("connector", "state"),
+    ("binder",),
 )
 SMPP_QUIRKS: Final = _counter(
     "smsgw_smpp_quirks",

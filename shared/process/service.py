@@ -34,7 +34,7 @@ from shared.process.clock import learn_kafka_time, monotonic_s, now_ms
 from shared.process.gateway import GatewayTable
 from shared.process.health_server import HealthServer
 from shared.process.instance import BEAT_S, InstanceInUse, ProcessIdentity, living_rival
-from shared.process.metrics import KAFKA_WAITING, LAG, LOOP_STALL, READY, serve_events
+from shared.process.metrics import KAFKA_WAITING, LAG, LOOP_STALL, PROCESS_INFO, READY, serve_events
 from shared.process.settings import Settings, SettingsError, read_settings
 from shared.process.telemetry import configure_logging
 from shared.process.tracing import BadTracing, start_tracing
@@ -298,6 +298,7 @@ class Service:
             await check_layout(self.settings, self.gateway.applied)
             self._health = self._serve_health()
             serve_events(self.events.tally)
+            PROCESS_INFO.labels(self.name).set(1)
             await self._announce("service_started")
             gc.collect()
             gc.freeze()

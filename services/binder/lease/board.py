@@ -1,14 +1,16 @@
 """Edge: `connector.states`: what leases say of themselves, and what others last said."""
 
+from collections import Counter
 from typing import Final
 
 from aiokafka import ConsumerRecord
 
-from schemas.connector_states import BindState, ConnectorState
+from schemas.connector_states import HELD_STATES, BindState, ConnectorState
 from schemas.topics import CONNECTOR_STATES
 from services.binder.outbox import Outbox
 from shared.kafka.records import Out
 from shared.process.clock import now_ms
+from shared.process.metrics import BINDS
 
 BindPlace = tuple[str, int]
 """Connector id and partition."""
@@ -70,7 +72,14 @@ class StateBoard:
             self._held.pop(place, None)
         else:
             self._held[place] = state
+        self._count(connector_id)
         self._post(state)
+
+    def _count(self, connector_id: str) -> None:
+        """Every state of a connector has a number, 0 too: an alert must see that none is bound."""
+        held = Counter(state.state for state in self._held.values() if state.connector_id == connector_id)
+        for word in HELD_STATES:
+            BINDS.labels(connector_id, word).set(held[word])
 
     def _post(self, state: ConnectorState) -> None:
         key = f"{state.connector_id}|{state.partition}".encode()

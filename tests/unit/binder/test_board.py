@@ -9,6 +9,7 @@ from schemas.connector_states import BindState, ConnectorState
 from services.binder.lease.board import StateBoard
 from services.binder.outbox import Outbox
 from shared.kafka.produce import BatchProducer
+from shared.process.metrics import REGISTRY
 from tests.unit.binder.fakes import FakeProducer
 
 PLACE = ("acme-1", 2)
@@ -71,3 +72,16 @@ async def test_a_later_owner_is_not_contradicted(made: Board) -> None:
     made.board.publish(PLACE, "released", epoch=3)
     made.board.read(record("you|1", "binding", 2))
     assert made.said() == [("bound", 3), ("released", 3)]
+
+
+async def test_counts_what_it_holds_by_state_zero_too(made: Board) -> None:
+    def counted(state: str) -> float | None:
+        return REGISTRY.get_sample_value("smsgw_binds", {"connector": "counted-1", "state": state})
+
+    for bind in (0, 1):
+        made.board.publish(("counted-1", bind), "bound", epoch=1)
+    made.board.publish(("counted-1", 0), "unbound", epoch=1)
+    assert (counted("bound"), counted("unbound"), counted("auth_failed")) == (1, 1, 0)
+    made.board.publish(("counted-1", 0), "released", epoch=1)
+    made.board.publish(("counted-1", 1), "auth_failed", epoch=1)
+    assert (counted("bound"), counted("unbound"), counted("auth_failed")) == (0, 0, 1)
