@@ -1,6 +1,7 @@
 """Edge: who asks, what of a request is looked at before its body, and how a refusal is answered."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
@@ -17,6 +18,7 @@ from services.http_api.settings import ApiSettings
 from shared.process.clock import monotonic_s
 
 MESSAGE_OCTETS_MAX: Final = 65_536
+BODY_WITHIN_S: Final = 30.0
 IDEMPOTENCY_KEY_MAX: Final = 128
 QUERY_FIELDS_MAX: Final = 100
 
@@ -94,7 +96,7 @@ def idempotency_key(request: Request) -> str | None:
     return key
 
 
-def query_of(request: Request, known: Collection[str]) -> dict[str, str]:
+def query_of(request: Request, is_known: Callable[[str], bool]) -> dict[str, str]:
     """The query. Raises `Declined` for names that are not known, and for one that is there twice: a mistyped filter
     must not return everything."""
     if not (text := request.scope["query_string"]):
@@ -105,9 +107,8 @@ def query_of(request: Request, known: Collection[str]) -> dict[str, str]:
         raise Declined(problem("invalid_field", "query", "the query cannot be read")) from None
     found: dict[str, str] = {}
     for name, value in pairs:
-        if name not in known:
-            allowed = f"known: {', '.join(sorted(known))}" if known else "there are none here"
-            raise Declined(problem("invalid_field", name[:64], f"no parameter of this address; {allowed}"))
+        if not is_known(name):
+            raise Declined(problem("invalid_field", name[:64], "this address has no such parameter"))
         if name in found:
             raise Declined(problem("invalid_field", name, "the parameter is there twice"))
         found[name] = value
@@ -116,12 +117,21 @@ def query_of(request: Request, known: Collection[str]) -> dict[str, str]:
 
 async def body_of(request: Request, octets_max: int) -> bytes:
     """The body; no more of it is read than may be there. Raises `Declined`."""
-    body = b""
-    async for part in request.stream():
-        body = body + part if body else part
-        if len(body) > octets_max:
-            raise Declined(problem("too_large", "", f"at most {octets_max} octets"), {"connection": "close"})
-    return body
+    too_large = Declined(problem("too_large", "", f"at most {octets_max} octets"))
+    if int(request.headers.get("content-length") or 0) > octets_max:
+        raise too_large
+    parts: list[bytes] = []
+    octets = 0
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            async for part in request.stream():
+                octets += len(part)
+                if octets > octets_max:
+                    raise too_large
+                parts.append(part)
+    except TimeoutError:
+        raise Declined(problem("request_timeout")) from None
+    return b"".join(parts)
 
 
 def problem_response(told: Problem, headers: dict[str, str] | None = None) -> Response:

@@ -78,3 +78,40 @@ def request_schema() -> dict[str, Any]:
     schema["required"] = [name for name in schema["required"] if name != "account_id"]
     schema["title"] = "MessageRequest"
     return schema
+
+
+class BatchResult(BaseModel):
+    """What became of one message: it has a `message_id`, or a `reason`."""
+
+    index: int
+    message_id: str | None = None
+    duplicate: Literal[True] | None = None
+    reason: str | None = None
+    field: str | None = None
+
+
+class BatchAnswer(BaseModel):
+    """Good messages go out although others are bad. Repeats under an idempotency key count as accepted."""
+
+    accepted: int
+    rejected: int
+    results: list[BatchResult]
+
+
+def batch_answer_schema() -> dict[str, Any]:
+    """The answer to a document."""
+    schema = BatchAnswer.model_json_schema()
+    schema["properties"]["results"]["items"] = schema.pop("$defs")["BatchResult"]
+    return schema
+
+
+def batch_schema() -> dict[str, Any]:
+    """A document of many messages. What a message lacks may be among the defaults."""
+    message = request_schema()
+    message["required"] = []
+    return {
+        "type": "object",
+        "required": ["messages"],
+        "additionalProperties": False,
+        "properties": {"defaults": message, "messages": {"type": "array", "minItems": 1, "items": message}},
+    }

@@ -19,11 +19,13 @@ STATUS_OF: Final[dict[str, int]] = {
     "schedule_out_of_range": 400,
     "unsupported": 400,
     "invalid_json": 400,
+    "invalid_request": 400,
     "unauthorized": 401,
     "account_mismatch": 403,
     "lane_not_allowed": 403,
     "not_found": 404,
     "method_not_allowed": 405,
+    "request_timeout": 408,
     "idempotency_conflict": 409,
     "too_large": 413,
     "unsupported_media_type": 415,
@@ -36,6 +38,8 @@ STATUS_OF: Final[dict[str, int]] = {
 
 _OWN_WORDS: Final[dict[str, str]] = {
     "invalid_json": "The body is no JSON object.",
+    "invalid_request": "This is no HTTP request.",
+    "request_timeout": "The body has not come in time.",
     "unauthorized": "There is no key, or not the right one.",
     "account_mismatch": "The body names another account than the key's.",
     "not_found": "There is nothing at this address.",

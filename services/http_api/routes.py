@@ -9,6 +9,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.http_api.access import ApiRequest, Declined, DoorView, Gatekeeper, problem_response, query_of
@@ -42,6 +43,8 @@ class Call(NamedTuple):
     codes: tuple[int, ...] = ()
     body: dict[str, dict[str, Any]] | None = None
     query: tuple[Parameter, ...] = ()
+    query_prefix: str = "\n"
+    """Of parameters that may have any name behind it."""
 
 
 class _PlainRoute(APIRoute):
@@ -90,15 +93,20 @@ def _handler(
     gate: Gatekeeper, view: Callable[[], DoorView], call: Call
 ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
     """No endpoint is reached without a key, nor with a query that it does not know."""
-    known = frozenset(parameter.name for parameter in call.query)
+    names = frozenset(parameter.name for parameter in call.query)
+
+    def is_known(name: str) -> bool:
+        return name in names or name.startswith(call.query_prefix)
 
     async def handle(request: Request) -> Response:
         try:
             now = view()
             account = gate.account(request, now.keys)
-            return await call.endpoint(ApiRequest(request, account, now.rules, query_of(request, known)))
-        except Declined as refused:
-            return refused.response()
+            return await call.endpoint(ApiRequest(request, account, now.rules, query_of(request, is_known)))
+        except Declined as declined:
+            return declined.response()
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is told
 
     return handle
 

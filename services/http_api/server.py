@@ -1,10 +1,9 @@
-"""Edge: uvicorn in a process of ours: our signals, and no ticks.
-
-Not promised yet: a connection that says nothing at all, or half a request, is kept as long as its client likes.
-"""
+"""Edge: uvicorn in a process of ours: our signals, our limits, and no ticks."""
 
 import asyncio
 import contextlib
+import logging
+import resource
 import socket
 import ssl
 from collections.abc import Iterator
@@ -12,11 +11,14 @@ from collections.abc import Iterator
 import uvicorn
 from starlette.types import ASGIApp
 
+from services.http_api.connections import Connections, DoorConfig
 from services.http_api.settings import ApiSettings
 
 _KEEP_ALIVE_S = 60
 _GRACE_S = 10
 _BACKLOG = 2048
+_OTHER_FILES = 100
+"""Files and connections of the process beside those of its clients."""
 
 
 class DoorServer(uvicorn.Server):
@@ -52,11 +54,22 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-def config_of(app: ASGIApp, settings: ApiSettings) -> uvicorn.Config:
+def file_limit(wanted: int) -> int:
+    """Raise the limit of open files as far as it may be for `wanted` connections; how many of them it is enough for."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    raised = wanted + _OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, wanted + _OTHER_FILES)
+    if soft != resource.RLIM_INFINITY and raised > soft:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (raised, hard))
+        soft = raised
+    return wanted if soft == resource.RLIM_INFINITY else max(1, min(wanted, soft - _OTHER_FILES))
+
+
+def config_of(app: ASGIApp, settings: ApiSettings) -> DoorConfig:
     """How uvicorn serves the door. Query strings and bodies are in no log, for there is no access log."""
-    return uvicorn.Config(
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # of a warning each for what is no HTTP
+    return DoorConfig(
+        Connections(file_limit(settings.api_connections_max)),
         app,
-        http="httptools",
         lifespan="off",
         log_config=None,
         access_log=False,

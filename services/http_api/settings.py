@@ -20,6 +20,7 @@ class ApiSettings(BaseSettings):
     api_port: int = Field(default=8080, ge=0, le=65_535, description="0 = any free port")
     api_tls_cert: Path | None = None
     api_tls_key: Path | None = None
+    api_connections_max: int = Field(default=10_000, ge=1, description="Beyond it idle ones are closed")
     api_trusted_proxies: str = Field(default="", description="Whose X-Forwarded-For is believed")
 
     @field_validator("api_trusted_proxies")

@@ -37,7 +37,9 @@ class Door:
         found["accounts"][0]["api_keys"] = [{"id": "web", "sha256": self._hash}]
         return found
 
-    def post(self, body: dict[str, Any], key: str | None = None, **more: str) -> tuple[int, dict[str, Any]]:
+    def post(
+        self, body: dict[str, Any], key: str | None = None, path: str = "/v1/messages", **more: str
+    ) -> tuple[int, dict[str, Any]]:
         """Status and body of the answer; status 0 where there was none."""
         headers = {name.replace("_", "-"): value for name, value in more.items()} | {
             "Authorization": f"Bearer {key or self.key}",
@@ -45,7 +47,7 @@ class Door:
         }
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
         try:
-            connection.request("POST", "/v1/messages", json.dumps(body).encode(), headers)
+            connection.request("POST", path, json.dumps(body).encode(), headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError):
@@ -79,13 +81,22 @@ async def _repeats_are_answered_with_the_first(door: Door) -> None:
     assert (status, told["reason"]) == (409, "idempotency_conflict")
 
 
+async def _a_batch(door: Door) -> list[str]:
+    """The ids of what a batch has accepted."""
+    messages = [{"to": f"+440299{number:07d}"} for number in range(20)]
+    document = {"defaults": {"text": "from a batch", "lane": "bulk"}, "messages": [*messages, {"to": "x"}]}
+    status, answer = await asyncio.to_thread(door.post, document, None, "/v1/messages/batch")
+    assert (status, answer["accepted"], answer["rejected"]) == (202, 20, 1)
+    return [one["message_id"] for one in answer["results"][:20]]
+
+
 async def test_what_the_door_has_accepted_is_sent_although_it_is_killed(gateway: Gateway) -> None:
     door = Door(gateway)
     await _applied(gateway, door.configuration())
     await door.until_open()
     assert (await asyncio.to_thread(door.post, {"to": "+447700900001", "text": "x"}, "smsgw_shop_wrong"))[0] == 401
     await _repeats_are_answered_with_the_first(door)
-    accepted: list[str] = []
+    accepted = await _a_batch(door)
     killed = asyncio.Event()
     numbers = iter(range(10_000))
 
