@@ -16,11 +16,14 @@ from schemas.gateway.values import SecretRef
 from schemas.topics import CONFIG_OPTOUTS
 from services.http_api.access import DoorView, Gatekeeper
 from services.http_api.authentication import KeyRing
-from services.http_api.calls import calls_of
+from services.http_api.calls import Endpoints, calls_of
+from services.http_api.clickhouse_reads import ClickHouseReads
 from services.http_api.intake import Rules
 from services.http_api.known_keys import KEYS_OF, KnownKeys
+from services.http_api.opt_out_calls import OptOutCalls
 from services.http_api.opt_outs import OptOutList
 from services.http_api.publisher import RequestPublisher
+from services.http_api.reads import Reads
 from services.http_api.routes import make_app
 from services.http_api.sending import Sending
 from services.http_api.server import DoorServer, config_of, listen
@@ -100,7 +103,9 @@ async def run(service: Service, settings: ApiSettings) -> None:
 async def _serve(service: Service, settings: ApiSettings, producer: BatchProducer, tables: Tables) -> None:
     publisher = RequestPublisher(producer)
     sending = Sending(publisher, tables.known, tables.opt_outs)
-    app = make_app(Gatekeeper(settings), Following(service).view, calls_of(sending))
+    reads = ClickHouseReads(service.settings)
+    ends = Endpoints(sending, Reads(reads), OptOutCalls(publisher, tables.opt_outs))
+    app = make_app(Gatekeeper(settings), Following(service).view, calls_of(ends))
     try:
         listener = listen(settings.api_host, settings.api_port)
     except OSError as error:
@@ -122,6 +127,7 @@ async def _serve(service: Service, settings: ApiSettings, producer: BatchProduce
                 ended.result()
         await serving
     finally:
+        reads.stop()
         for task in (serving, publishing, beating):
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):

@@ -27,7 +27,7 @@ from services.http_api.access import (
 from services.http_api.batch_rows import (
     BOM,
     ROW_OCTETS_MAX,
-    Row,
+    BatchRow,
     RowSplitter,
     csv_columns,
     csv_reader,
@@ -51,7 +51,7 @@ _NDJSON: Final = "application/x-ndjson"
 _CSV: Final = "text/csv"
 _UNKNOWN: Final = "kafka_unavailable"
 
-_ReadRow = Callable[[bytes, Mapping[str, Any]], Row | Problem]
+_ReadRow = Callable[[bytes, Mapping[str, Any]], BatchRow | Problem]
 
 RowResult = dict[str, Any]
 """What became of one row: `message_id`, or reason and field."""
@@ -138,7 +138,7 @@ class Batches:
         except Declined as declined:
             yield _line({"error": declined.told.errors[0].reason, "next_index": index})
 
-    async def _outcomes(self, job: _Job, index: int, rows: Sequence[Row | Problem]) -> list[RowResult]:
+    async def _outcomes(self, job: _Job, index: int, rows: Sequence[BatchRow | Problem]) -> list[RowResult]:
         """What became of each row; `index` is that of the first."""
         turns = Yielding()
         judged: list[Prepared | RowResult] = []
@@ -182,13 +182,13 @@ def _messages_of(body: bytes) -> tuple[list[Any], dict[str, Any], dict[str, Chec
     return messages, defaults or {}, checks
 
 
-def _object_row(message: Any, defaults: dict[str, Any], checks: dict[str, Check]) -> Row | Problem:
+def _object_row(message: Any, defaults: dict[str, Any], checks: dict[str, Check]) -> BatchRow | Problem:
     if not isinstance(message, dict):
         return problem("invalid_field", "", "a message is an object")
     return {**defaults, **message}, checks
 
 
-def _row_of(row: bytes | None, read: _ReadRow, defaults: Mapping[str, Any]) -> Row | Problem:
+def _row_of(row: bytes | None, read: _ReadRow, defaults: Mapping[str, Any]) -> BatchRow | Problem:
     return problem("too_large", "", f"at most {ROW_OCTETS_MAX} octets") if row is None else read(row, defaults)
 
 

@@ -21,7 +21,7 @@ _NO_COLUMNS: Final = frozenset({"metadata", "tlvs"})
 TEXT_FIELDS: Final = tuple(name for name in CHECKS if name not in _NO_COLUMNS)
 """Fields that are written as one text, in a cell or in a query."""
 
-Row = tuple[dict[str, Any], dict[str, Check]]
+BatchRow = tuple[dict[str, Any], dict[str, Check]]
 """What a row says, and the checks for it."""
 
 
@@ -94,7 +94,7 @@ def is_text_field(name: str) -> bool:
     return name in TEXT_FIELDS or (name.startswith(METADATA) and len(name) > len(METADATA))
 
 
-def read_json_row(row: bytes, defaults: Mapping[str, Any]) -> Row | Problem:
+def read_json_row(row: bytes, defaults: Mapping[str, Any]) -> BatchRow | Problem:
     """A line of NDJSON."""
     read = read_object(row)
     if isinstance(read, NotAnObject):
@@ -121,10 +121,10 @@ def csv_columns(header: bytes | None) -> list[str] | Problem:
     return columns
 
 
-def csv_reader(columns: list[str]) -> Callable[[bytes, Mapping[str, Any]], Row | Problem]:
+def csv_reader(columns: list[str]) -> Callable[[bytes, Mapping[str, Any]], BatchRow | Problem]:
     """What reads a row of a CSV with these columns."""
 
-    def read_row(row: bytes, defaults: Mapping[str, Any]) -> Row | Problem:
+    def read_row(row: bytes, defaults: Mapping[str, Any]) -> BatchRow | Problem:
         cells = _cells(row)
         if isinstance(cells, Problem):
             return cells

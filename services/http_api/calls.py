@@ -1,25 +1,52 @@
 """Edge: every call of the HTTP API: its address, what it takes and what it answers."""
 
-from typing import Any
+from typing import Any, Final, NamedTuple
 
+from pydantic import BaseModel
+
+from schemas.wire import LANES
 from services.http_api.batch import Batches
 from services.http_api.batch_rows import METADATA, TEXT_FIELDS
 from services.http_api.models import (
     AcceptedMessage,
+    CampaignCounts,
+    DroppedRepeat,
     DuplicateMessage,
+    MessageDetails,
+    MessagePage,
     MessagePreview,
+    OptOutEntry,
+    OptOutPage,
     batch_answer_schema,
     batch_schema,
     request_schema,
 )
+from services.http_api.opt_out_calls import OptOutCalls
+from services.http_api.reads import LIMIT_MAX, Reads
 from services.http_api.routes import Call, Parameter
 from services.http_api.sending import Sending
 
-_BODY_CODES = (403, 408, 413, 415)
+_PAGE: Final = (
+    Parameter("limit", "How many, 100 unless given", {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX}),
+    Parameter("cursor", "`next_cursor` of the page before", {"type": "string"}),
+)
+_BODY_CODES: Final = (403, 408, 413, 415)
 
 
-def calls_of(sending: Sending) -> tuple[Call, ...]:
+class Endpoints(NamedTuple):
+    """Whoever answers."""
+
+    sending: Sending
+    reads: Reads
+    opt_outs: OptOutCalls
+
+
+def calls_of(ends: Endpoints) -> tuple[Call, ...]:
     """In the order of the description."""
+    return _sending_calls(ends.sending) + _reading_calls(ends.reads) + _opt_out_calls(ends.opt_outs)
+
+
+def _sending_calls(sending: Sending) -> tuple[Call, ...]:
     batches = Batches(sending)
     message: dict[str, dict[str, Any]] = {"application/json": request_schema()}
     return (
@@ -53,3 +80,67 @@ def calls_of(sending: Sending) -> tuple[Call, ...]:
             message,
         ),
     )
+
+
+def _reading_calls(reads: Reads) -> tuple[Call, ...]:
+    text = {"type": "string"}
+    time = {"type": "string", "format": "date-time"}
+    return (
+        Call(
+            "GET",
+            "/v1/messages",
+            reads.messages,
+            "Messages, the newest first",
+            {200: MessagePage},
+            (503,),
+            query=(
+                Parameter("to", "Whom to; with or without a plus sign", text),
+                Parameter("from", "Sender", text),
+                Parameter("status", "One of these words, with commas between", text),
+                Parameter("lane", "otp, txn or bulk", {"type": "string", "enum": list(LANES)}),
+                Parameter("campaign_id", "Of this campaign", text),
+                Parameter("since", "Accepted then or later", time),
+                Parameter("until", "Accepted before", time),
+                *_PAGE,
+            ),
+        ),
+        Call(
+            "GET",
+            "/v1/messages/{message_id}",
+            reads.message,
+            "A message and its steps",
+            {200: {"application/json": {"schema": {"anyOf": _either(MessageDetails, DroppedRepeat)}}}},
+            (404, 503),
+        ),
+        Call(
+            "GET",
+            "/v1/campaigns/{campaign_id}",
+            reads.campaign,
+            "How many messages of a campaign are where",
+            {200: CampaignCounts},
+            (404, 503),
+        ),
+    )
+
+
+def _opt_out_calls(opt_outs: OptOutCalls) -> tuple[Call, ...]:
+    one = "/v1/optouts/{number}"
+    return (
+        Call("GET", "/v1/optouts", opt_outs.list, "Numbers that want nothing", {200: OptOutPage}, query=_PAGE),
+        Call("GET", one, opt_outs.get, "Whether a number wants nothing", {200: OptOutEntry}, (404,)),
+        Call("PUT", one, opt_outs.put, "A number wants nothing any more", {204: None}, (503,)),
+        Call("DELETE", one, opt_outs.delete, "A number may be written to again", {204: None}, (503,)),
+    )
+
+
+def _either(*models: type[BaseModel]) -> list[dict[str, Any]]:
+    """The schemas of models that have no others in them but by value."""
+    found = []
+    for model in models:
+        schema = model.model_json_schema(by_alias=True)
+        named = schema.pop("$defs", {})
+        for field in schema["properties"].values():
+            if reference := field.get("items", {}).get("$ref"):
+                field["items"] = named[reference.rsplit("/", 1)[1]]
+        found.append(schema)
+    return found

@@ -5,6 +5,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 
 from schemas.requests import Request
+from schemas.statuses import StatusWord
 from schemas.wire import Lane
 
 
@@ -115,3 +116,79 @@ def batch_schema() -> dict[str, Any]:
         "additionalProperties": False,
         "properties": {"defaults": message, "messages": {"type": "array", "minItems": 1, "items": message}},
     }
+
+
+class MessageSummary(BaseModel):
+    """A message as ClickHouse has it; words that are not final are accepted, scheduled, queued and submitted."""
+
+    message_id: str
+    status: StatusWord
+    final: bool
+    reason: str | None = None
+    to: str
+    from_: str = Field(alias="from")
+    lane: str
+    segments: int = Field(description="0: not known yet")
+    segments_delivered: int
+    campaign_id: str | None = None
+    accepted_at: str
+    submitted_at: str | None = None
+    finished_at: str | None = None
+
+
+class MessageEvent(BaseModel):
+    """One step of a message."""
+
+    event: str
+    at: str
+    segment_index: int | None = None
+    connector_id: str | None = None
+    reason: str | None = None
+    detail: str | None = None
+
+
+class MessageDetails(MessageSummary):
+    """A message and its steps."""
+
+    events: list[MessageEvent]
+
+
+class DroppedRepeat(BaseModel):
+    """A repeat under an idempotency key, which never became a message."""
+
+    message_id: str
+    status: Literal["duplicate"] = "duplicate"
+    final: Literal[True] = True
+    duplicate_of: str
+
+
+class MessagePage(BaseModel):
+    """Messages, the newest first. The cursor leads on, whatever comes meanwhile; without one it was the last page."""
+
+    messages: list[MessageSummary]
+    next_cursor: str | None = None
+
+
+class CampaignCounts(BaseModel):
+    """How many messages of a campaign are where."""
+
+    campaign_id: str
+    total: int
+    statuses: dict[str, int]
+
+
+class OptOutEntry(BaseModel):
+    """What a number has said. `from`: to this sender of the account only."""
+
+    number: str
+    since: str
+    source: str = Field(description="handset, api, cli, import")
+    scope: Literal["account", "all"]
+    from_: str | None = Field(default=None, alias="from")
+
+
+class OptOutPage(BaseModel):
+    """By number."""
+
+    optouts: list[OptOutEntry]
+    next_cursor: str | None = None

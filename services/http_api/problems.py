@@ -24,6 +24,7 @@ STATUS_OF: Final[dict[str, int]] = {
     "account_mismatch": 403,
     "lane_not_allowed": 403,
     "not_found": 404,
+    "not-visible-yet": 404,
     "method_not_allowed": 405,
     "request_timeout": 408,
     "idempotency_conflict": 409,
@@ -33,6 +34,7 @@ STATUS_OF: Final[dict[str, int]] = {
     "too_many_attempts": 429,
     "internal_error": 500,
     "kafka_unavailable": 503,
+    "clickhouse_unavailable": 503,
 }
 """Each reason has one status code."""
 
@@ -42,7 +44,9 @@ _OWN_WORDS: Final[dict[str, str]] = {
     "request_timeout": "The body has not come in time.",
     "unauthorized": "There is no key, or not the right one.",
     "account_mismatch": "The body names another account than the key's.",
-    "not_found": "There is nothing at this address.",
+    "not_found": "There is nothing here.",
+    "not-visible-yet": "A message that is so young may not be visible yet.",
+    "clickhouse_unavailable": "Messages cannot be read now; they can be sent.",
     "method_not_allowed": "This address has other methods.",
     "too_large": "The body is too large.",
     "unsupported_media_type": "The body is of another kind than this address takes.",

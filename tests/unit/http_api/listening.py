@@ -5,10 +5,6 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from services.http_api.access import Gatekeeper
-from services.http_api.calls import calls_of
-from services.http_api.routes import make_app
-from services.http_api.sending import Sending
 from services.http_api.server import DoorServer, config_of, listen
 from tests.unit.http_api.scene import Scene
 
@@ -16,8 +12,7 @@ from tests.unit.http_api.scene import Scene
 @asynccontextmanager
 async def listening(scene: Scene) -> AsyncIterator[int]:
     """The port of the door of `scene`, until the end of the block."""
-    sending = Sending(scene, scene.known, scene.opt_outs)
-    app = make_app(Gatekeeper(scene.settings), lambda: scene.view, calls_of(sending))
+    app = scene.app()
     stopping, opened = asyncio.Event(), asyncio.Event()
     listener = listen("127.0.0.1", 0)
     port: int = listener.getsockname()[1]

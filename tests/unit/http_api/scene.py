@@ -7,15 +7,18 @@ from typing import Any
 
 import httpx
 import orjson
+from starlette.types import ASGIApp
 
 from schemas.gateway.accounts import Account, ApiKey
 from services.http_api.access import DoorView, Gatekeeper
 from services.http_api.authentication import KeyRing
-from services.http_api.calls import calls_of
+from services.http_api.calls import Endpoints, calls_of
 from services.http_api.intake import Rules
 from services.http_api.known_keys import KnownKeys
+from services.http_api.opt_out_calls import OptOutCalls
 from services.http_api.opt_outs import OptOutList
 from services.http_api.publisher import KafkaHasIt, NotAcknowledged
+from services.http_api.reads import Reads, ReadsRows
 from services.http_api.routes import make_app
 from services.http_api.sending import Sending
 from services.http_api.settings import ApiSettings
@@ -39,6 +42,19 @@ SHOP = account("shop", KEY)
 OTHER = account("other", OTHER_KEY)
 
 
+class CannedRows:
+    """ClickHouse, as far as it says what it is told to say: answers in the order of the queries."""
+
+    def __init__(self, *answers: list[dict[str, Any]]) -> None:
+        self.answers = list(answers)
+        self.asked: list[tuple[str, dict[str, Any]]] = []
+
+    async def rows(self, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        """The next answer; nothing when there is none."""
+        self.asked.append((query, parameters))
+        return self.answers.pop(0) if self.answers else []
+
+
 class Scene:
     """A door and what is behind it."""
 
@@ -48,8 +64,16 @@ class Scene:
         self.known = KnownKeys()
         self.opt_outs = OptOutList()
         self.settings = ApiSettings(**settings)
+        self.clickhouse: ReadsRows = CannedRows()
         ring = KeyRing(accounts or (SHOP, OTHER), lambda key: bytes.fromhex(key.sha256 or ""))
         self.view = DoorView(ring, Rules(GatewayView(None), CountryTable({})))
+
+    def app(self) -> ASGIApp:
+        """The whole of it."""
+        ends = Endpoints(
+            Sending(self, self.known, self.opt_outs), Reads(self.clickhouse), OptOutCalls(self, self.opt_outs)
+        )
+        return make_app(Gatekeeper(self.settings), lambda: self.view, calls_of(ends))
 
     async def publish(self, out: Out) -> KafkaHasIt:
         """As Kafka would, or as if it were away."""
@@ -62,9 +86,7 @@ class Scene:
         """What a client is answered that has no key by itself."""
 
         async def asking() -> Any:
-            sending = Sending(self, self.known, self.opt_outs)
-            app = make_app(Gatekeeper(self.settings), lambda: self.view, calls_of(sending))
-            transport = httpx.ASGITransport(app)
+            transport = httpx.ASGITransport(self.app())
             async with httpx.AsyncClient(transport=transport, base_url="http://door") as client:
                 return await ask(client)
 
