@@ -34,6 +34,7 @@ from aiokafka.protocol.transaction import AddPartitionsToTxnRequest, EndTxnReque
 from schemas.commit_marks import Writer
 from shared.kafka.client import SESSION_TIMEOUT_MS, connection_options
 from shared.kafka.errors import FatalKafkaError, KafkaUnavailable
+from shared.kafka.leader_epochs import leader_epochs
 from shared.process.settings import Settings
 
 WITHIN_S: Final = 60.0
@@ -65,7 +66,7 @@ class _Coordinator:
     """The broker that answers for one `transactional.id`."""
 
     def __init__(self, client: AIOKafkaClient, transactional_id: str) -> None:
-        self._client: Final = client
+        self.client: Final = client
         self._id: Final = transactional_id
 
     async def init(self) -> Registered:
@@ -100,8 +101,8 @@ class _Coordinator:
         """The answer to `request`, asked again where that helps. Raises `KafkaError`, and `_NewerFence`."""
         while True:
             try:
-                node = await self._client.coordinator_lookup(CoordinationType.TRANSACTION, self._id)
-                answer = await self._client.send(node, request, group=ConnectionGroup.COORDINATION)
+                node = await self.client.coordinator_lookup(CoordinationType.TRANSACTION, self._id)
+                answer = await self.client.send(node, request, group=ConnectionGroup.COORDINATION)
             except KafkaError as error:
                 if not (error.retriable or isinstance(error, _MOVING)):
                     raise
@@ -156,6 +157,7 @@ async def register(settings: Settings, transactional_id: str) -> Registered:
 async def fence(settings: Settings, writer: Writer, partitions: Iterable[TopicPartition]) -> bool:
     """Returns when nothing that `writer` sends is appended to `partitions` any more.
 
+    Done once more where a partition has had another leader meanwhile, or none for a moment: its marker may be missing.
     False where Kafka has forgotten the writer, which has then done nothing for days: nothing was fenced. Partitions
     that are deleted meanwhile are passed over. Raises `KafkaUnavailable` and `FatalKafkaError`.
     """
@@ -166,11 +168,14 @@ async def fence(settings: Settings, writer: Writer, partitions: Iterable[TopicPa
                 registered = await coordinator.init()
                 if registered.writer != writer:
                     return False
+                before = await leader_epochs(coordinator.client, wanted)
                 await coordinator.abort(registered, wanted)
-                await coordinator.init()  # answers when the markers are written
+                await coordinator.init()  # answers when the markers are written, where there is a leader to write them
+                after = await leader_epochs(coordinator.client, wanted)
             except _NewerFence:
                 continue
-            return True
+            if all(before.get(tp) == epoch for tp, epoch in after.items()):
+                return True
 
 
 async def keep(settings: Settings, registered: Registered, partition: TopicPartition) -> None:

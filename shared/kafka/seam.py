@@ -127,6 +127,14 @@ async def all_partitions(consumer: AIOKafkaConsumer) -> dict[str, list[int]]:
     return {topic: sorted(cluster.partitions_for_topic(topic) or ()) for topic in cluster.topics()}
 
 
+async def all_metadata(kafka: client.AIOKafkaClient) -> Any:
+    """What a broker says now of all topics (`aiokafka.cluster.ClusterMetadata`), whatever the client knows of them.
+
+    Raises `KafkaError` when nobody answers.
+    """
+    return await kafka.fetch_all_metadata()
+
+
 async def know_topics(consumer: AIOKafkaConsumer, topics: Iterable[str]) -> None:
     """Have a consumer without a group know `topics` before it is asked about their partitions: one round trip.
 

@@ -8,7 +8,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from schemas.submissions import Submission
 from services.encoder.app import run as run_encoder
 from services.ingress.app import run as run_ingress
 from services.ingress.place import home_partition
+from shared.kafka import fence as fences
 from shared.kafka.client import consuming
 from shared.kafka.errors import FatalKafkaError
 from shared.kafka.fence import fence
+from shared.kafka.leader_epochs import leader_epochs
 from shared.kafka.produce import BatchProducer
 from shared.kafka.records import Out
 from shared.kafka.replay import LogReader
@@ -108,6 +110,31 @@ async def test_a_partition_that_is_gone_does_not_hold_up_a_fence(
     assert await fence(settings, producer.writer, _places(topics[0], unique_name("gone")))
     with pytest.raises(FatalKafkaError):
         await producer.send_all([Out(topics[0], None, b"late", (), 1)])
+    await producer.stop()
+
+
+async def test_a_fence_is_repeated_where_a_partition_had_no_leader_for_a_moment(
+    kafka_bootstrap: str, topics: tuple[str, str], unique_name: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka leaves the marker out there and says that all is done: made here by leaving the partition out."""
+    settings = Rig(kafka_bootstrap).settings
+    without_leader = TopicPartition(topics[1], 1)
+    abort, moments = fences._Coordinator.abort, iter([{without_leader: 7}, {without_leader: 9}])
+
+    async def leaves_one_out(self: Any, registered: Any, partitions: set[TopicPartition]) -> None:
+        await abort(self, registered, partitions - {without_leader})
+        monkeypatch.setattr(fences._Coordinator, "abort", abort)
+
+    async def epochs(client: Any, partitions: set[TopicPartition]) -> Mapping[TopicPartition, int]:
+        return await leader_epochs(client, partitions) | next(moments, {})
+
+    monkeypatch.setattr(fences._Coordinator, "abort", leaves_one_out)
+    monkeypatch.setattr(fences, "leader_epochs", epochs)
+    producer = BatchProducer(settings, client_id="x", writer_id=unique_name("a"))
+    await producer.start()
+    assert await fence(settings, producer.writer, _places(*topics))
+    with pytest.raises(FatalKafkaError):
+        await producer.send_all([Out(without_leader.topic, None, b"late", (), without_leader.partition)])
     await producer.stop()
 
 
