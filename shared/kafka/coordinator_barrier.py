@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 OFFSETS_TOPIC: Final = "__consumer_offsets"
 _UNKNOWN_TOPIC: Final = 3
+_MAY_NOT_DESCRIBE: Final = 29
 _RETRIABLE: Final = frozenset({7, 14, 15, 16})
 """Timed out; coordinator loading, not available, not this one (which is what the refused write is called)."""
 _AGAIN_S: Final = 0.5
@@ -37,7 +38,8 @@ _AGAIN_S: Final = 0.5
 async def until_whole(admin: AIOKafkaAdminClient, group: str) -> None:
     """Returns once the coordinator of `group` has written something: what it says of the group is whole then.
 
-    Nothing is written where no group has ever committed, or none of our topics are there. Takes as long as it takes:
+    Nothing is written where no group has ever committed, none of our topics are there, or we may not describe
+    `__consumer_offsets` (which is logged). Takes as long as it takes:
     the caller has a limit. Raises `KafkaError`.
     """
     partitions = await _offsets_partitions(admin)
@@ -57,6 +59,8 @@ async def until_whole(admin: AIOKafkaAdminClient, group: str) -> None:
 async def _offsets_partitions(admin: AIOKafkaAdminClient) -> int:
     """Of `__consumer_offsets`; 0 = not there."""
     topics = await admin.describe_topics([OFFSETS_TOPIC])
+    if any(topic["error_code"] == _MAY_NOT_DESCRIBE for topic in topics):
+        log.warning("without the right to describe %s it is believed without a proof", OFFSETS_TOPIC)
     return sum(len(topic["partitions"]) for topic in topics if topic["error_code"] == 0)
 
 

@@ -6,10 +6,11 @@ import pytest
 
 from tests.chaos.__main__ import main
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900), pytest.mark.long]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 ROUNDS = 10
-SEED = 35923
+SEED = 23052
+"""Twenty faults of nine kinds in little time; none of Kafka, which others do (`test_kill.py`), and which takes long."""
 LONGEST_S = 12.0
 """Longer than a session: whoever sleeps so long is replaced."""
 

@@ -62,6 +62,11 @@ async def test_where_nothing_was_ever_committed_there_is_nothing_to_wait_for(adm
     assert not admin.codes
 
 
+async def test_without_the_right_to_look_it_is_said_that_nothing_is_proven(caplog: pytest.LogCaptureFixture) -> None:
+    await _ask(FakeAdmin([], topic_error=29))
+    assert "without the right to describe __consumer_offsets" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("group", "partition"),
     [("binder", 38), ("ingress", 31), ("polygenelubricants", 0), ("", 0), ("gr\u00fcn\U0001f7e2", 26)],
