@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -23,7 +24,8 @@ def _seconds(duration: str) -> int:
 
 def test_every_service_is_in_the_compose_file() -> None:
     services = compose()["services"]
-    assert set(services) == {*SERVICES, "simulator", "setup", "kafka", "clickhouse", "prometheus"}
+    others = {"simulator", "setup", "kafka", "clickhouse", "prometheus", "grafana", "otel-collector"}
+    assert set(services) == {*SERVICES, *others}
     for name in SERVICES:
         assert services[name]["command"] == [name]
 
@@ -33,6 +35,23 @@ def test_every_service_is_scraped() -> None:
     assert set(job["dns_sd_configs"][0]["names"]) == set(SERVICES)
 
 
+def test_files_that_are_mounted_are_there() -> None:
+    for name, service in compose()["services"].items():
+        for volume in service.get("volumes", ()):
+            source = volume.split(":")[0]
+            assert source in compose()["volumes"] or (COMPOSE / source).exists(), name
+
+
+def test_grafana_finds_what_is_provisioned() -> None:
+    grafana, folder = compose()["services"]["grafana"], TOP / "observability" / "grafana"
+    (provider,) = yaml.safe_load((folder / "provider.yaml").read_text())["providers"]
+    assert [one for one in grafana["volumes"] if one.split(":")[1] == provider["options"]["path"]]
+    for source in yaml.safe_load((folder / "datasources.yaml").read_text())["datasources"]:
+        host = urlsplit(source["url"]).hostname if "url" in source else source["jsonData"]["host"]
+        assert host in compose()["services"]
+        assert source["type"] == "prometheus" or source["type"] == grafana["environment"]["GF_INSTALL_PLUGINS"]
+
+
 def test_a_binder_may_wait_for_its_answers() -> None:
     services = compose()["services"]
     assert _seconds(services["binder"]["stop_grace_period"]) >= LONGEST_ANSWER_S + 15
@@ -40,7 +59,10 @@ def test_a_binder_may_wait_for_its_answers() -> None:
 
 
 def test_every_variable_is_known() -> None:
-    known = {f"SMSGW_{name.upper()}" for name in Settings.model_fields} | {"SMSGW_SECRET_SIMULATOR"}
+    known = {f"SMSGW_{name.upper()}" for name in Settings.model_fields} | {
+        "SMSGW_SECRET_SIMULATOR",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    }
     assert compose()["x-smsgw"]["environment"].keys() <= known
     assert set(re.findall(r"SMSGW_[A-Z_]+", DOCKERFILE)) <= known
 

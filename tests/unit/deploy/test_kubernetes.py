@@ -12,6 +12,7 @@ from services.http_api.settings import ApiSettings
 from services.simulator.scenario import parse_scenario
 from shared.operations.config.gateway_yaml import parse_gateway
 from shared.process.settings import Settings
+from tests.unit.deploy.dashboards import DASHBOARDS
 from tests.unit.deploy.manifests import FLOW, K8S, OVERLAYS, SERVICES, built, documents, pod_specs
 
 KUBERNETES = "1.34"
@@ -147,3 +148,9 @@ def test_a_door_is_a_deployment_behind_its_service(door: str) -> None:
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
     assert container["args"] == [door]
     assert service["spec"]["ports"][0]["targetPort"] in {port["name"] for port in container["ports"]}
+
+
+def test_alerts_and_dashboards_are_config_maps_of_the_production_overlay() -> None:
+    data = {one["metadata"]["name"]: one["data"] for one in built("production") if one["kind"] == "ConfigMap"}
+    assert data["smsgw-alerts"].keys() == {"alerts.yaml"}
+    assert data["smsgw-dashboards"].keys() == {file.name for file in DASHBOARDS.glob("*.json")}
