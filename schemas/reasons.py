@@ -29,5 +29,6 @@ REASONS: Final[dict[str, str]] = {
     "receipt_deadline": "No final receipt came before the connector's receipt deadline.",
     "in_doubt": "A process died while the message may have been on its way; it is never sent again by itself.",
     "no_submit_response": "The SMSC did not answer the submit_sm in time, or the link was cut.",
+    "cancelled_by_command": "A command on mt.commands took the message back before anything of it was sent.",
     "connector_removed": "The connector was removed from the configuration before the message was sent.",
 }

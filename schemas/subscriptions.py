@@ -21,6 +21,7 @@ from schemas.groups import (
 )
 from schemas.topics import (
     LIFECYCLE_EVENTS,
+    MT_COMMANDS,
     MT_DUE,
     MT_OUTCOMES,
     MT_REQUESTS,
@@ -88,5 +89,11 @@ SCHEDULER: Final = Subscription(
     (MT_SCHEDULED,),
     "Keeps what is not due yet, and gives it back in its time.",
 )
+
+COMMANDS: Final = Subscription(
+    "scheduler", "", (MT_COMMANDS,), "Takes back, or moves, what was published before and has not gone yet."
+)
+FOLLOWED: Final = (COMMANDS,)
+"""Public topics that are read whole, without a group."""
 
 SUBSCRIPTIONS: Final = (INGRESS, INGRESS_OTP, ENCODER, ENCODER_OTP, THROTTLER, BINDER, JOIN, FOLD, RECORDER, SCHEDULER)

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from schemas.commands import Command
 from schemas.connector_states import ConnectorState
 from schemas.dispatch import Dispatch
 from schemas.feedback import Feedback
@@ -108,6 +109,7 @@ MT_REQUESTS_OTP: Final = f"{KAFKA_PREFIX}mt.requests.otp"
 INGRESS_KEYS: Final = f"{KAFKA_PREFIX}ingress.keys"
 INGRESS_KEYS_OTP: Final = f"{KAFKA_PREFIX}ingress.keys.otp"
 MT_REROUTES: Final = f"{KAFKA_PREFIX}mt.reroutes"
+MT_COMMANDS: Final = f"{KAFKA_PREFIX}mt.commands"
 MT_SCHEDULED: Final = f"{KAFKA_PREFIX}mt.scheduled"
 WAITING: Final = f"{KAFKA_PREFIX}scheduler.waiting"
 MT_DUE: Final = f"{KAFKA_PREFIX}mt.due"
@@ -199,6 +201,8 @@ TOPICS: Final[tuple[Topic, ...]] = (
           fixed=True, compacted=True, summary="idempotency keys of mt.requests.otp"),
     Topic(MT_REROUTES, "message_id", Reroute, ("encoder", "throttler"), ("ingress",), 8 * DAY_MS,
           dead_letters=f"{KAFKA_PREFIX}mt.reroutes.dlq", summary="routes that ended unsent, for another connector"),
+    Topic(MT_COMMANDS, "account_id", Command, ("producers", "cli"), ("scheduler",), 7 * DAY_MS, public=True,
+          dead_letters=f"{KAFKA_PREFIX}mt.commands.dlq", summary="messages to take back or to move"),
     Topic(MT_SCHEDULED, "message_id", ScheduledMessage, ("ingress",), ("scheduler",), 8 * DAY_MS, fixed=True,
           dead_letters=f"{KAFKA_PREFIX}mt.scheduled.dlq", summary="messages that are not due yet"),
     Topic(WAITING, "message_id", WaitingEntry, ("scheduler",), ("scheduler",), None, fixed=True, compacted=True,

@@ -25,6 +25,7 @@ from services.cli.commands import (
     report,
     report_named,
     routes,
+    schedule,
     schema,
     send,
     setup,
@@ -41,6 +42,7 @@ from services.cli.up import up
 from shared.operations import acls
 from shared.operations.acls import DEFAULT_PRINCIPAL
 from shared.operations.adoption import HOW, AdoptionChoice, start_of
+from shared.operations.commands import command_of
 from shared.operations.errors import OperationError
 from shared.operations.layout_choice import LayoutWish
 from shared.operations.named_reports import REPORTS
@@ -66,6 +68,8 @@ routes_app = typer.Typer(help="Which message goes where.", no_args_is_help=True)
 app.add_typer(routes_app, name="routes")
 receipts_app = typer.Typer(help="Receipts that belong to no message.", no_args_is_help=True)
 app.add_typer(receipts_app, name="receipts")
+schedule_app = typer.Typer(help="Messages that wait for their time.", no_args_is_help=True)
+app.add_typer(schedule_app, name="schedule")
 keys_app = typer.Typer(help="Keys of the HTTP door.", no_args_is_help=True)
 app.add_typer(keys_app, name="keys")
 
@@ -146,6 +150,10 @@ def send_command(
         bool, typer.Option("--transliterate", help="Replace quotes, dashes, accents and the like to save segments")
     ] = False,
     flash: Annotated[bool, typer.Option("--flash", help="Show it at once")] = False,
+    send_at: Annotated[
+        str | None, typer.Option("--send-at", help="Not before this time, RFC 3339 with a zone: 2026-07-01T12:00:00Z")
+    ] = None,
+    campaign: Annotated[str | None, typer.Option(help="campaign_id: groups messages")] = None,
     wait: Annotated[float, Seconds("Wait this many seconds for the final status")] = 0,
     data_dir: DataDir = None,
     as_json: JsonOption = False,
@@ -155,9 +163,70 @@ def send_command(
         "account_id": account, "to": to, "text": text, "from": sender, "data": data, "udh": udh,
         "data_coding": data_coding, "lane": lane, "encoding": encoding, "receipt": receipt, "connector_id": connector,
         "idempotency_key": key, "validity_s": validity_s, "transliterate": transliterate or None,
-        "flash": flash or None,
+        "flash": flash or None, "send_at": send_at, "campaign_id": campaign,
     }  # fmt: skip
     finish(send.run(fields, data_dir, wait_s=wait, as_json=as_json))
+
+
+MessageArgument = Annotated[str | None, typer.Argument(help="Its message_id", show_default=False)]
+MessageKey = Annotated[str | None, typer.Option("--key", help="Or the idempotency key that it was published with")]
+CommandAccount = Annotated[str, typer.Option("--account", help="Whose message it is")]
+CommandWait = Annotated[float, Seconds("Wait this many seconds for what becomes of it")]
+
+
+@app.command("cancel")
+def cancel_command(
+    account: CommandAccount,
+    message_id: MessageArgument = None,
+    key: MessageKey = None,
+    campaign: Annotated[str | None, typer.Option(help="Or all messages of this campaign so far")] = None,
+    wait: CommandWait = 0,
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Take back what waits; 0 once that is published, with --wait: when it is cancelled (1: too late, or unknown)."""
+    command = command_of(
+        command="cancel" if campaign is None else "cancel_campaign",
+        account_id=account,
+        message_id=message_id,
+        idempotency_key=key,
+        campaign_id=campaign,
+    )
+    finish(schedule.give(command, data_dir, wait_s=wait, as_json=as_json))
+
+
+@app.command("reschedule")
+def reschedule_command(
+    account: CommandAccount,
+    send_at: Annotated[str, typer.Option("--send-at", help="When it is to go, RFC 3339 with a zone")],
+    message_id: MessageArgument = None,
+    key: MessageKey = None,
+    validity_s: Annotated[int | None, typer.Option(help="A new validity, from then on")] = None,
+    wait: CommandWait = 0,
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Have what waits go at another time; exit codes as of cancel."""
+    command = command_of(
+        command="reschedule",
+        account_id=account,
+        message_id=message_id,
+        idempotency_key=key,
+        send_at=send_at,
+        validity_s=validity_s,
+    )
+    finish(schedule.give(command, data_dir, wait_s=wait, as_json=as_json))
+
+
+@schedule_app.command("list")
+def schedule_list_command(
+    account: Annotated[str, typer.Option("--account", help="Only of this account")] = "",
+    until: Annotated[str, typer.Option("--until", help="Only what goes by then, RFC 3339 with a zone")] = "",
+    data_dir: DataDir = None,
+    as_json: JsonOption = False,
+) -> None:
+    """What waits, the next to go first."""
+    finish(schedule.show(account, until, data_dir, as_json=as_json))
 
 
 @app.command("track")

@@ -23,7 +23,9 @@ class Row(NamedTuple):
 
 
 def row_of(entry: WaitingEntry, value: bytes) -> Row:
-    """The row of an entry that has `message` or `gone`. Raises ValueError for any other."""
+    """The row of an entry that has `message`, `gone` or `order`. Raises ValueError for any other."""
+    if (order := entry.order) is not None:
+        return Row(order.answer_at_ms or order.forget_at_ms, False, order.command.account_id, "", "", value)
     if (message := entry.message) is not None:
         context = message.context
         wake_at_ms = min(message.due_at_ms, message.expires_at_ms)

@@ -2,20 +2,24 @@
 
     scheduled ──▶ waits ──its time has come──▶ given back (mt.due)   ─┐
                     │                                                 ├─▶ gone ──an hour later──▶ forgotten
-                    └─────its validity is over──▶ ended (mt.statuses) ┘
+                    └──its validity is over, or cancelled──▶ ended   ─┘
+                                                (mt.statuses)
 
 A message waits once for each `wait_no`: a repeat of one that waits, or is gone, changes nothing.
 """
 
 from typing import Final, Protocol
 
+from schemas.commands import Command
 from schemas.scheduled import ScheduledMessage
-from schemas.topics import MT_DUE
-from schemas.waiting import POSITIONS_KEY, Gone, WaitingEntry
-from services.scheduler.entries import Row, changelog_out, gone_mark, headers_of, row_of
+from schemas.topics import MT_COMMANDS
+from schemas.waiting import ORDER_KEY, POSITIONS_KEY, Gone, RememberedOrder, WaitingEntry
+from services.scheduler.commands import CANCELLED, Commands
+from services.scheduler.entries import Row, changelog_out, gone_mark, row_of
+from services.scheduler.orders import Orders, order_key
+from services.scheduler.telling import Telling
 from shared.kafka.records import In, Out, dead_letter_of_error, traceparent_of
-from shared.messages.events import EventMaker, columns_of
-from shared.messages.statuses import status_outs
+from shared.messages.events import EventMaker
 
 SERVICE: Final = "scheduler"
 
@@ -40,6 +44,18 @@ class Store(Protocol):
     def next_wake_ms(self) -> int | None:
         """The least `wake_at_ms`."""
 
+    def of_key(self, account_id: str, idempotency_key: str) -> list[tuple[bytes, bytes]]:
+        """Key and record of the entries of an idempotency key."""
+
+    def of_campaign(self, account_id: str, campaign_id: str, until_ms: int, most: int) -> list[tuple[bytes, bytes]]:
+        """The same of what waits of a campaign and was accepted at `until_ms` or before."""
+
+    def beginning_with(self, begin: bytes) -> list[tuple[bytes, bytes]]:
+        """The same of all keys that begin so."""
+
+    def waiting(self) -> int:
+        """How many messages wait. It counts them."""
+
     def commit(self) -> None:
         """Whatever was changed so far is lasting."""
 
@@ -47,12 +63,13 @@ class Store(Protocol):
 class WaitingPartition:
     """What waits in one partition, and what follows since the last `flush`."""
 
-    def __init__(self, number: int, store: Store, events: EventMaker, waiting: int = 0) -> None:
-        """`waiting`: how many messages of `store` wait."""
+    def __init__(self, number: int, store: Store, events: EventMaker) -> None:
         self.number: Final = number
-        self.waiting = waiting
         self.store: Final = store
-        self._events: Final = events
+        self.waiting = store.waiting()
+        self._telling: Final = Telling(events)
+        self._orders: Final = Orders(_orders_of(store))
+        self._commands: Final = Commands(self, self._orders, self._telling)
         self._outs: list[Out] = []
         self._changed: dict[bytes, bytes | None] = {}
         self._moved = False
@@ -60,9 +77,11 @@ class WaitingPartition:
         self._next_ms: int | None = None
         self._known = False
 
+    # -- what comes in ----------------------------------------------------------------------------------------------
+
     def take(self, record: In, at_ms: int) -> None:
         """One record of `mt.scheduled`."""
-        if not self._is_new(record):
+        if not self._is_new(record.topic, record.offset):
             return
         try:
             message = ScheduledMessage.from_json(record.value or b"")
@@ -74,30 +93,66 @@ class WaitingPartition:
             return
         traceparent = (traceparent_of(record) or b"").decode()
         entry = WaitingEntry(message=message, traceparent=traceparent)
-        self._put(key, entry)
+        self.replace(key, entry)
         self.waiting += 1
-        self._tell_scheduled(entry, message, at_ms)
+        self._outs += self._telling.scheduled(entry, message, at_ms)
+        if self._orders:
+            self._commands.meets(key, entry, message, at_ms)
+            self._outs += self._commands.take_outs()
 
-    def wake(self, at_ms: int, most: int) -> int:
-        """Do what is due at `at_ms` about up to `most` entries; returns about how many."""
-        if not self._is_due(at_ms):
+    def command(self, record: In, command: Command | None, at_ms: int) -> None:
+        """One record of `mt.commands`, of whichever partition of it; None: it is none, or no concern of this one."""
+        if not self._is_new(f"{MT_COMMANDS}/{record.partition}", record.offset) or command is None:
+            return
+        self._commands.take(command, order_key(record.partition, record.offset), record.timestamp, at_ms)
+        self._outs += self._commands.take_outs()
+
+    def refuse(self, record: In, error: Exception, at_ms: int) -> None:
+        """A record of `mt.commands` that is none, for this partition to say so."""
+        if record.offset >= self.store.positions.get(f"{MT_COMMANDS}/{record.partition}", 0):
+            self._outs.append(dead_letter_of_error(record, error, at_ms=at_ms, service=SERVICE))
+
+    # -- what time brings -------------------------------------------------------------------------------------------
+
+    def wake(self, at_ms: int, until_ms: int, most: int) -> int:
+        """Do what is due at `until_ms` about up to `most` entries, at `at_ms`; returns about how many."""
+        if self._orders:
+            self._commands.sweep(at_ms)
+            self._outs += self._commands.take_outs()
+        due_ms = self._next_wake_ms()
+        if due_ms is None or due_ms > until_ms:
             return 0
-        found = self.store.due(at_ms, most)
+        found = self.store.due(until_ms, most)
         for key, value in found:
-            entry = WaitingEntry.from_json(value)
-            if (message := entry.message) is None:
-                self._remove(key)
-            elif message.expires_at_ms <= at_ms:
-                self._expire(key, entry, message, at_ms)
-            else:
-                self._give_back(key, entry, message, at_ms)
+            self._wake(key, WaitingEntry.from_json(value), at_ms)
         return len(found)
+
+    def _wake(self, key: bytes, entry: WaitingEntry, at_ms: int) -> None:
+        if entry.order is not None:
+            self._commands.wake(key, entry.order, at_ms)
+            self._outs += self._commands.take_outs()
+        elif (message := entry.message) is None:
+            self._remove(key)
+        elif self._commands.covers(message):
+            self._outs += self._telling.ended(entry, message, "cancelled", CANCELLED, at_ms)
+            self.end(key, message, "cancelled", at_ms)
+        elif message.expires_at_ms <= at_ms:
+            self._outs += self._telling.ended(entry, message, "expired", "validity_passed", at_ms)
+            self.end(key, message, "expired", at_ms)
+        else:
+            self._outs += self._telling.due(entry, message, at_ms)
+            self.end(key, message, "due", at_ms)
 
     def next_due_ms(self) -> int | None:
         """When `wake` has something to do, by Kafka's clock."""
+        return 0 if self._orders and self._orders.unswept() else self._next_wake_ms()
+
+    def _next_wake_ms(self) -> int | None:
         if not self._known:
             self._next_ms, self._known = self.store.next_wake_ms(), True
         return self._next_ms
+
+    # -- what goes out ----------------------------------------------------------------------------------------------
 
     def save(self) -> None:
         """What the last `flush` gave out is in Kafka."""
@@ -117,96 +172,62 @@ class WaitingPartition:
             outs.append(changelog_out(self.number, POSITIONS_KEY, positions.to_json()))
         return outs
 
-    def _is_new(self, record: In) -> bool:
-        """False for a record whose effects the state contains, whatever the group's offsets say."""
-        positions = self.store.positions
-        if record.offset < positions.get(record.topic, 0):
-            return False
-        positions[record.topic] = record.offset + 1
-        self._moved = True
-        return True
+    # -- entries, as commands need them -----------------------------------------------------------------------------
 
-    def _has_had(self, key: bytes, wait_no: int) -> bool:
+    def entry(self, key: bytes) -> WaitingEntry | None:
         value = self.store.get(key)
-        if value is None:
-            return False
-        entry = WaitingEntry.from_json(value)
-        known = entry.message or entry.gone
-        return known is not None and known.wait_no >= wait_no
+        return None if value is None else WaitingEntry.from_json(value)
 
-    def _tell_scheduled(self, entry: WaitingEntry, message: ScheduledMessage, at_ms: int) -> None:
-        context, headers = message.context, headers_of(entry)
-        self._outs.append(
-            self._events.out(
-                "scheduled",
-                occurred_at_ms=at_ms,
-                message_id=context.message_id,
-                identity=(message.wait_no,),
-                headers=headers,
-                accepted_at_ms=context.accepted_at_ms,
-                route_no=message.route_no,
-                reason=message.why,
-                deadline_at_ms=message.due_at_ms,
-                **columns_of(context),
-            )
-        )
-        if context.receipt == "all":
-            self._outs += status_outs(
-                self._events,
-                context,
-                "scheduled",
-                final=False,
-                occurred_at_ms=at_ms,
-                route_no=message.route_no,
-                headers=headers,
-                repeat="" if message.wait_no == 1 else str(message.wait_no),
-            )
+    def of_key(self, account_id: str, idempotency_key: str) -> list[tuple[bytes, WaitingEntry]]:
+        return _read(self.store.of_key(account_id, idempotency_key))
 
-    def _give_back(self, key: bytes, entry: WaitingEntry, message: ScheduledMessage, at_ms: int) -> None:
-        context, headers = message.context, headers_of(entry)
-        self._outs.append(Out(MT_DUE, key, message.to_json(), headers))
-        self._outs.append(
-            self._events.out(
-                "due",
-                occurred_at_ms=at_ms,
-                message_id=context.message_id,
-                identity=(message.wait_no,),
-                headers=headers,
-                accepted_at_ms=context.accepted_at_ms,
-                route_no=message.route_no,
-                latency_ms=max(0, at_ms - message.due_at_ms),
-            )
-        )
-        self._end(key, message, "due", at_ms)
+    def of_campaign(
+        self, account_id: str, campaign_id: str, until_ms: int, most: int
+    ) -> list[tuple[bytes, WaitingEntry]]:
+        return _read(self.store.of_campaign(account_id, campaign_id, until_ms, most))
 
-    def _expire(self, key: bytes, entry: WaitingEntry, message: ScheduledMessage, at_ms: int) -> None:
-        self._outs += status_outs(
-            self._events,
-            message.context,
-            "expired",
-            final=True,
-            occurred_at_ms=at_ms,
-            route_no=message.route_no,
-            reason="validity_passed",
-            headers=headers_of(entry),
-        )
-        self._end(key, message, "expired", at_ms)
-
-    def _end(self, key: bytes, message: ScheduledMessage, ended: Gone, at_ms: int) -> None:
-        self._put(key, gone_mark(message, ended, at_ms))
-        self.waiting -= 1
-
-    def _put(self, key: bytes, entry: WaitingEntry) -> None:
+    def replace(self, key: bytes, entry: WaitingEntry) -> None:
         value = entry.to_json()
         self.store.put(key, row_of(entry, value))
         self._changed[key] = value
         self._known = False
+
+    def end(self, key: bytes, message: ScheduledMessage, ended: Gone, at_ms: int) -> None:
+        self.replace(key, gone_mark(message, ended, at_ms))
+        self.waiting -= 1
+
+    def remember(self, key: bytes, order: RememberedOrder | None) -> None:
+        if order is None:
+            self._orders.remove(key)
+            self._remove(key)
+        else:
+            self._orders.put(key, order)
+            self.replace(key, WaitingEntry(order=order))
 
     def _remove(self, key: bytes) -> None:
         self.store.remove(key)
         self._changed[key] = None
         self._known = False
 
-    def _is_due(self, at_ms: int) -> bool:
-        due_ms = self.next_due_ms()
-        return due_ms is not None and due_ms <= at_ms
+    def _is_new(self, name: str, offset: int) -> bool:
+        """False for a record whose effects the state contains, whatever the group's offsets say."""
+        positions = self.store.positions
+        if offset < positions.get(name, 0):
+            return False
+        positions[name] = offset + 1
+        self._moved = True
+        return True
+
+    def _has_had(self, key: bytes, wait_no: int) -> bool:
+        entry = self.entry(key)
+        known = None if entry is None else entry.message or entry.gone
+        return known is not None and known.wait_no >= wait_no
+
+
+def _orders_of(store: Store) -> list[tuple[bytes, RememberedOrder]]:
+    found = _read(store.beginning_with(ORDER_KEY))
+    return [(key, entry.order) for key, entry in found if entry.order is not None]
+
+
+def _read(found: list[tuple[bytes, bytes]]) -> list[tuple[bytes, WaitingEntry]]:
+    return [(key, WaitingEntry.from_json(value)) for key, value in found]

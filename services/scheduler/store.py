@@ -101,6 +101,26 @@ class SqliteStore:
         found: int | None = self._db.execute("SELECT min(wake_at_ms) FROM entries").fetchone()[0]
         return found
 
+    def of_key(self, account_id: str, idempotency_key: str) -> list[tuple[bytes, bytes]]:
+        return self._db.execute(
+            "SELECT key, value FROM entries WHERE account_id = ? AND idempotency_key = ? AND idempotency_key != ''",
+            (account_id, idempotency_key),
+        ).fetchall()
+
+    def of_campaign(self, account_id: str, campaign_id: str, until_ms: int, most: int) -> list[tuple[bytes, bytes]]:
+        """A message id begins with the time of its acceptance."""
+        digits = f"{until_ms + 1:012x}"
+        behind = f"{digits[:8]}-{digits[8:]}".encode()
+        return self._db.execute(
+            "SELECT key, value FROM entries WHERE account_id = ? AND campaign_id = ? AND waits AND campaign_id != '' "
+            "AND key < ? ORDER BY key LIMIT ?",
+            (account_id, campaign_id, behind, most),
+        ).fetchall()
+
+    def beginning_with(self, begin: bytes) -> list[tuple[bytes, bytes]]:
+        behind = begin[:-1] + bytes((begin[-1] + 1,))
+        return self._db.execute("SELECT key, value FROM entries WHERE key >= ? AND key < ?", (begin, behind)).fetchall()
+
     def waiting(self) -> int:
         """How many wait. It counts them, so it is for a restore."""
         found: int = self._db.execute("SELECT count(*) FROM entries WHERE waits").fetchone()[0]

@@ -28,6 +28,7 @@ are ignored. Delivery is at least once: collapse statuses on status_id, messages
 
 _KEYS: Final = {
     "any": "Any or none: it decides the partition, and so which requests keep their order.",
+    "account_id": "The account whose messages they are: its commands keep their order.",
     "message_id": "The message: its statuses keep their order.",
     "to": "The number that the message was sent to.",
 }

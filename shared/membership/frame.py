@@ -41,7 +41,7 @@ from faststream.kafka.subscriber.config import KafkaSubscriberConfig, KafkaSubsc
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 from faststream.security import BaseSecurity, SASLOAuthBearer, SASLPlaintext, SASLScram256, SASLScram512
 
-from schemas.subscriptions import SUBSCRIPTIONS, Subscription
+from schemas.subscriptions import FOLLOWED, SUBSCRIPTIONS, Subscription
 from shared.kafka.client import connection_options, group_options
 from shared.kafka.errors import KafkaUnavailable
 from shared.membership.declared import PublicSpecification, document, written_for_others
@@ -303,7 +303,7 @@ class Application(FastStream):
 def public_document(settings: Settings) -> dict[str, Any]:
     """The AsyncAPI 3 document of the public topics: what all services read and write there."""
     broker = GatewayBroker(settings)
-    for subscription in SUBSCRIPTIONS:
+    for subscription in (*SUBSCRIPTIONS, *FOLLOWED):
         broker.declare(subscription)
     broker.declare_publishers({subscription.service for subscription in SUBSCRIPTIONS})
     return document(broker)

@@ -14,7 +14,7 @@ from schemas.topics import TOPICS
 from services.cli.app import app
 
 OFFICIAL = Path(__file__).parents[1] / "vectors" / "asyncapi" / "3.0.0.json.gz"
-PUBLIC = ["mt.requests", "mt.requests.otp", "mt.statuses", "mo.messages"]
+PUBLIC = ["mt.requests", "mt.requests.otp", "mt.commands", "mt.statuses", "mo.messages"]
 
 
 def written(*arguments: str) -> str:
@@ -66,7 +66,7 @@ def test_it_has_the_public_topics_and_no_other_and_says_which_way_they_go(docume
     assert [topic.name for topic in TOPICS if topic.public] == PUBLIC
     assert list(document["channels"]) == PUBLIC
     assert list(document["operations"]) == [
-        "receive.mt.requests", "receive.mt.requests.otp", "send.mt.statuses", "send.mo.messages",
+        "receive.mt.requests", "receive.mt.requests.otp", "receive.mt.commands", "send.mt.statuses", "send.mo.messages",
     ]  # fmt: skip
 
 

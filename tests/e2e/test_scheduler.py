@@ -1,16 +1,19 @@
 """Edge: messages with a `send_at`: each goes once, never early, though the services that hold it are killed."""
 
+import asyncio
+import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from shared.process.clock import now_ms
-from tests.e2e.gateway import Gateway, messages_to, settle, traffic, until_submits
+from tests.e2e.gateway import Gateway, messages_to, rows, settle, statuses_of, traffic, until_submits
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 PREFIX = "440301"
+TAKEN_BACK, MOVED, STAYS = "440302", "440303", "440304"
 COUNT = 300
 FIRST_S, LAST_S = 3.0, 13.0
 
@@ -51,3 +54,61 @@ async def test_kill_9_of_whoever_holds_a_message_neither_loses_nor_doubles_it(ga
     }
     early = [submit for submit in gateway.submits_to([PREFIX]) if submit.at_ms < due_ms[submit.to]]
     assert early == []
+
+
+async def test_commands_are_answered_and_hold_although_the_scheduler_is_killed(gateway: Gateway) -> None:
+    def cli(*arguments: str) -> tuple[int, dict[str, Any]]:
+        done = gateway.cli(*arguments, "--account", "shop", "--wait", "30", "--json")
+        return done.returncode, json.loads(done.stdout or "{}")
+
+    def to(prefix: str, count: int, **fields: Any) -> list[dict[str, Any]]:
+        return messages_to(prefix, count, send_at=at(now_ms() / 1000 + 3600), **fields)
+
+    async with traffic(gateway) as (publisher, follower):
+        await publisher.publish(to(TAKEN_BACK, 40, campaign_id="e2e-sale"))
+        await publisher.publish(to(MOVED, 2, receipt="all") + to(STAYS, 1))
+        *campaign, one, other, stays = [published.message_id for published in publisher.published]
+        await gateway.kill("scheduler")
+        code, answer = await asyncio.to_thread(cli, "cancel", campaign[0])
+        assert (code, answer) == (0, {"done": 1, "answer": "", "reason": ""})
+        code, answer = await asyncio.to_thread(cli, "cancel", campaign[0])
+        assert (code, answer["reason"]) == (0, "already_cancelled")
+        code, answer = await asyncio.to_thread(cli, "cancel", "01a0c450-6c7b-782c-8acb-76b5d128c95a")
+        assert (code, answer["answer"], answer["reason"]) == (1, "cancel_too_late", "unknown_message")
+        listed = await until_listed(gateway, {*campaign[1:], one, other, stays})
+        assert {line["why"] for line in listed} == {"send_at"}
+        soon = at(now_ms() / 1000 + 4)
+        code, answer = await asyncio.to_thread(cli, "reschedule", one, "--send-at", soon)
+        assert (code, answer["done"]) == (0, 1)
+        command = gateway.cli("cancel", "--campaign", "e2e-sale", "--account", "shop")
+        assert command.returncode == 0, command.stderr
+        await gateway.kill("scheduler")
+        assert not await follower.wait_for({*campaign, one}, 60)
+        code, answer = await asyncio.to_thread(cli, "cancel", one)
+        assert (code, answer["answer"]) == (1, "cancel_too_late")
+        told = await statuses_of(gateway, [*campaign, one, other])
+        assert {tuple(s.status for s in told[name] if s.final) for name in campaign} == {("cancelled",)}
+        assert [s.status for s in told[one]] == [
+            "accepted",
+            "scheduled",
+            "scheduled",
+            "queued",
+            "submitted",
+            "delivered",
+        ]
+        assert [s.status for s in told[other]] == ["accepted", "scheduled"]
+        assert gateway.submits_to([TAKEN_BACK, STAYS]) == []
+        for name in (other, stays):
+            assert (await asyncio.to_thread(cli, "cancel", name))[0] == 0
+
+
+async def until_listed(gateway: Gateway, message_ids: set[str]) -> list[dict[str, Any]]:
+    """What `schedule list` says of them, as soon as ClickHouse has all, and no other of this test's."""
+    async with asyncio.timeout(30):
+        while True:
+            done = await asyncio.to_thread(gateway.cli, "schedule", "list", "--account", "shop", "--json")
+            assert done.returncode == 0, done.stderr
+            listed = [line for line in rows(done) if line["message_id"] in message_ids]
+            if {line["message_id"] for line in listed} == message_ids:
+                return listed
+            await asyncio.sleep(0.3)

@@ -7,7 +7,7 @@ WITH
         'unknown_account', 'unknown_connector', 'no_route', 'lane_not_allowed', 'opted_out', 'idempotency_conflict',
         'text_too_long', 'not_encodable', 'schedule_out_of_range', 'unsupported', 'smsc_undelivered',
         'smsc_rejected', 'smsc_expired', 'smsc_refused', 'validity_passed', 'retries_exhausted',
-        'receipt_deadline', 'in_doubt', 'no_submit_response', 'connector_removed'
+        'receipt_deadline', 'in_doubt', 'no_submit_response', 'cancelled_by_command', 'connector_removed'
     ] AS reasons,
     [
         'A required field is absent or null.', 'A field has the wrong type or an impossible value.',
@@ -31,6 +31,7 @@ WITH
         'No final receipt came before the connector''s receipt deadline.',
         'A process died while the message may have been on its way; it is never sent again by itself.',
         'The SMSC did not answer the submit_sm in time, or the link was cut.',
+        'A command on mt.commands took the message back before anything of it was sent.',
         'The connector was removed from the configuration before the message was sent.'
     ] AS reason_meanings,
     [

@@ -25,15 +25,15 @@ def test_a_message_waits_until_its_time_and_goes_once() -> None:
     (told,) = events(outs)
     assert (told["deadline_at_ms"], told["reason"], told["account_id"]) == (DUE_MS, "send_at", "shop")
     assert one.next_due_ms() == DUE_MS
-    assert one.wake(DUE_MS - 1, ENOUGH) == 0
+    assert one.wake(DUE_MS - 1, DUE_MS - 1, ENOUGH) == 0
     assert one.flush() == []
-    one.wake(DUE_MS, ENOUGH)
+    one.wake(DUE_MS, DUE_MS, ENOUGH)
     outs = one.flush()
     (due,) = [out for out in outs if out.topic == "mt.due"]
     assert ScheduledMessage.from_json(due.value or b"") == message
     assert (due.key, due.headers) == (message_id(1).encode(), (("traceparent", TRACE),))
     assert words(outs) == ["due"]
-    one.wake(DUE_MS + 1, ENOUGH)
+    one.wake(DUE_MS + 1, DUE_MS + 1, ENOUGH)
     assert one.flush() == []
     assert one.waiting == 0
 
@@ -44,7 +44,7 @@ def test_whoever_asked_for_all_is_told_that_it_waits() -> None:
     (status,) = values(one.flush(), "mt.statuses")
     found = Status.model_validate(status)
     assert (found.status, found.final, found.message_id) == ("scheduled", False, message_id(1))
-    one.wake(DUE_MS, ENOUGH)
+    one.wake(DUE_MS, DUE_MS, ENOUGH)
     one.flush()
     one.take(Record(scheduled(receipt="all", wait_no=2, due_ms=DUE_MS + 5).to_json(), 1), DUE_MS)
     (again,) = values(one.flush(), "mt.statuses")
@@ -58,21 +58,21 @@ def test_a_repeat_of_what_waits_or_is_gone_changes_nothing() -> None:
     one.flush()
     one.take(Record(scheduled(due_ms=DUE_MS + 1).to_json(), 1), AT_MS)
     assert [out.key for out in one.flush()] == [b"positions"]
-    one.wake(DUE_MS, ENOUGH)
+    one.wake(DUE_MS, DUE_MS, ENOUGH)
     one.flush()
     one.take(Record(scheduled().to_json(), 2), DUE_MS)
-    one.wake(DUE_MS, ENOUGH)
+    one.wake(DUE_MS, DUE_MS, ENOUGH)
     assert [out.key for out in one.flush()] == [b"positions"]
     one.take(Record(scheduled(wait_no=2, due_ms=DUE_MS).to_json(), 3), DUE_MS)
-    one.wake(DUE_MS, ENOUGH)
+    one.wake(DUE_MS, DUE_MS, ENOUGH)
     assert words(one.flush()) == ["scheduled", "due"]
 
 
 def test_a_record_that_was_read_before_changes_nothing_whatever_is_remembered() -> None:
     one = partition()
     one.take(Record(scheduled().to_json(), 7), AT_MS)
-    one.wake(DUE_MS, ENOUGH)
-    one.wake(DUE_MS + GONE_KEEP_MS, ENOUGH)
+    one.wake(DUE_MS, DUE_MS, ENOUGH)
+    one.wake(DUE_MS + GONE_KEEP_MS, DUE_MS + GONE_KEEP_MS, ENOUGH)
     assert one.store.get(message_id(1).encode()) is None
     one.flush()
     one.take(Record(scheduled().to_json(), 7), DUE_MS)
@@ -84,7 +84,7 @@ def test_a_message_ends_at_its_validity_not_when_it_would_go() -> None:
     one.take(Record(scheduled(valid_ms=-5).to_json()), AT_MS)
     one.flush()
     assert one.next_due_ms() == DUE_MS - 5
-    one.wake(DUE_MS - 5, ENOUGH)
+    one.wake(DUE_MS - 5, DUE_MS - 5, ENOUGH)
     outs = one.flush()
     (status,) = values(outs, "mt.statuses")
     assert (status["status"], status["reason"], status["final"]) == ("expired", "validity_passed", True)
@@ -94,13 +94,13 @@ def test_a_message_ends_at_its_validity_not_when_it_would_go() -> None:
 def test_what_is_gone_is_forgotten_an_hour_later() -> None:
     one = partition()
     one.take(Record(scheduled().to_json()), AT_MS)
-    one.wake(DUE_MS, ENOUGH)
+    one.wake(DUE_MS, DUE_MS, ENOUGH)
     (entry,) = [
         WaitingEntry.from_json(o.value or b"") for o in one.flush() if o.topic == WAITING and o.key != b"positions"
     ]
     assert entry.gone is not None
     assert (entry.gone.ended, one.next_due_ms()) == ("due", DUE_MS + HOUR_MS)
-    one.wake(DUE_MS + HOUR_MS, ENOUGH)
+    one.wake(DUE_MS + HOUR_MS, DUE_MS + HOUR_MS, ENOUGH)
     assert [(out.key, out.value) for out in one.flush()] == [(message_id(1).encode(), None)]
     assert one.next_due_ms() is None
 
@@ -110,7 +110,7 @@ def test_the_earliest_go_first_and_no_more_than_was_asked_for() -> None:
     for number in range(5):
         one.take(Record(scheduled(number, due_ms=DUE_MS - number).to_json(), number), AT_MS)
     one.flush()
-    assert one.wake(DUE_MS, 2) == 2
+    assert one.wake(DUE_MS, DUE_MS, 2) == 2
     first = [out.key for out in one.flush() if out.topic == "mt.due"]
     assert first == [message_id(number).encode() for number in (4, 3)]
     assert one.next_due_ms() == DUE_MS - 2
