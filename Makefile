@@ -16,7 +16,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars kube-tools image demo test test-long lint bench scale bench-smpp chaos explore fuzz docs lock clean
+.PHONY: help setup jars kube-tools image demo test test-long test-image lint bench scale bench-smpp chaos explore fuzz docs lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -58,6 +58,9 @@ test: lint jars ## linters, type checks and all tests, on a real Kafka and a rea
 
 test-long: jars ## the longest tests: chaos, scaling, wrong clocks, bombs, take-overs
 	@exec $(BIN)/python -m pytest -q -m long $(ARGS)
+
+test-image: setup jars ## image and compose file on a real engine, reconciled (DOCKER_HOST, else one from packages)
+	@exec $(BIN)/python -m tests.image
 
 lint: setup ## ruff and mypy --strict, over sources and tests
 	@$(BIN)/ruff check --quiet .

@@ -1,4 +1,7 @@
-"""Edge: ClickHouse for tests: the address in SMSGW_CLICKHOUSE_URL, else one embedded server for the session."""
+"""Edge: ClickHouse for tests: the address in SMSGW_CLICKHOUSE_URL, else one of the session's own.
+
+That one is embedded, or in a container (`tests.fixtures_containers`).
+"""
 
 import os
 import re
@@ -15,6 +18,9 @@ import clickhouse_connect
 import pytest
 from clickhouse_connect.driver.client import Client
 
+from tests.fixtures_containers import CLICKHOUSE_PASSWORD, CLICKHOUSE_USER, back_end, clickhouse_container
+
+CLICKHOUSE_VARIABLE = "SMSGW_CLICKHOUSE_URL"
 _READY = re.compile(r"listens on (http://\S+), data in")
 
 
@@ -58,8 +64,15 @@ class ClickHouseProcess:
 @pytest.fixture(scope="session")
 def clickhouse_url() -> Iterator[str]:
     """`http://host:port` of a ClickHouse that answers. Started by the first test that asks for it, shared by all."""
-    if given := os.environ.get("SMSGW_CLICKHOUSE_URL"):
-        yield given
+    chosen = back_end(CLICKHOUSE_VARIABLE)
+    if chosen == "external":
+        yield os.environ[CLICKHOUSE_VARIABLE]
+        return
+    if chosen == "containers":
+        with clickhouse_container() as address, pytest.MonkeyPatch.context() as patch:
+            patch.setenv("SMSGW_CLICKHOUSE_USER", CLICKHOUSE_USER)
+            patch.setenv("SMSGW_CLICKHOUSE_PASSWORD", CLICKHOUSE_PASSWORD)
+            yield address
         return
     with (
         tempfile.TemporaryDirectory(prefix="smsgw-test-clickhouse-", ignore_cleanup_errors=True) as folder,

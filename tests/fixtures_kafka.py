@@ -1,4 +1,7 @@
-"""Edge: the broker for tests: the address in SMSGW_KAFKA_BOOTSTRAP_SERVERS, else one embedded Kafka for the session."""
+"""Edge: the broker for tests: the address in SMSGW_KAFKA_BOOTSTRAP_SERVERS, else one of the session's own.
+
+That one is embedded, or in a container (`tests.fixtures_containers`).
+"""
 
 import asyncio
 import os
@@ -14,13 +17,22 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from schemas.topics import GROUP_BEGINNINGS
 from shared.local.kafka import EmbeddedKafka
 from shared.local.ports import free_port
+from tests.fixtures_containers import back_end, kafka_container
+
+KAFKA_VARIABLE = "SMSGW_KAFKA_BOOTSTRAP_SERVERS"
 
 
 @pytest.fixture(scope="session")
 def kafka_bootstrap() -> Iterator[str]:
     """`host:port` of a broker that answers. Started by the first test that asks for it, and shared by all."""
-    if given := os.environ.get("SMSGW_KAFKA_BOOTSTRAP_SERVERS"):
-        yield given
+    chosen = back_end(KAFKA_VARIABLE)
+    if chosen == "external":
+        yield os.environ[KAFKA_VARIABLE]
+        return
+    if chosen == "containers":
+        with kafka_container() as address:
+            asyncio.run(_make_own_topics(address))
+            yield address
         return
     with tempfile.TemporaryDirectory(prefix="smsgw-test-kafka-", ignore_cleanup_errors=True) as folder:
         kafka = EmbeddedKafka(Path(folder), free_port(), short_lived=True)

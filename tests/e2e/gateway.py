@@ -76,6 +76,14 @@ class Gateway:
         self._options = ("--clickhouse-port", str(clickhouse_port), "--config", str(self.config_file))
         self._up_until_healthy()
 
+    def start_on(self, kafka: str, clickhouse_url: str) -> None:
+        """Everything but Kafka and ClickHouse, whose user and password are in this process's environment."""
+        account = {name: os.environ[name] for name in ("SMSGW_CLICKHOUSE_USER", "SMSGW_CLICKHOUSE_PASSWORD")}
+        places = {"SMSGW_KAFKA_BOOTSTRAP_SERVERS": kafka, "SMSGW_CLICKHOUSE_URL": clickhouse_url}
+        self.environment |= places | account
+        self._options = ("--config", str(self.config_file))
+        self._up_until_healthy()
+
     def _up_until_healthy(self) -> None:
         self.up(*self._options)
         done = self.cli("status", "--wait", str(START_S), "--json", timeout_s=START_S + 10)

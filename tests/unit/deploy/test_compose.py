@@ -58,6 +58,17 @@ def test_a_binder_may_wait_for_its_answers() -> None:
     assert all(_seconds(services[name]["stop_grace_period"]) >= 20 for name in SERVICES)
 
 
+def test_whatever_stays_up_says_whether_it_is_healthy() -> None:
+    """`up --wait` fails for a container whose image has a probe that is turned off."""
+    off = [name for name, one in compose()["services"].items() if one.get("healthcheck", {}).get("disable")]
+    assert off == ["setup"]
+
+
+def test_kafka_keeps_its_data_in_its_volume() -> None:
+    kafka = compose()["services"]["kafka"]
+    assert kafka["volumes"] == [f"kafka:{kafka['environment']['KAFKA_LOG_DIRS']}"]
+
+
 def test_every_variable_is_known() -> None:
     known = {f"SMSGW_{name.upper()}" for name in Settings.model_fields} | {
         "SMSGW_SECRET_SIMULATOR",
