@@ -17,6 +17,7 @@ from shared.operations.errors import NotFound, Unreachable
 from shared.process.settings import Settings
 
 CREATE_TOPICS: Final = "`smsgw topics create` makes what is missing"
+SILENT: Final = "nobody listens there, or says anything"
 PROBE_TIMEOUT_MS: Final = 3_000
 ANSWER_S: Final = 15.0
 """For what takes several requests, each of which is retried by the client."""
@@ -36,14 +37,15 @@ async def kafka_errors(settings: Settings) -> AsyncIterator[None]:
     except UnknownTopicOrPartitionError as error:
         raise no_topics(settings) from error
     except (KafkaError, KafkaUnavailable, FatalKafkaError, TimeoutError) as error:
-        sentence = f"Kafka at {address} does not answer: {_detail(error)}"
-        raise Unreachable(sentence, "is `smsgw up` running?") from error
+        detail = _detail(error)
+        hint = "is `smsgw up` running?" if detail == SILENT or isinstance(error, TimeoutError) else ""
+        raise Unreachable(f"Kafka at {address} does not answer: {detail}", hint) from error
 
 
 def _detail(error: Exception) -> str:
     """What the client says about it, where that says anything to a person."""
     text = (str(error) or type(error).__name__).removeprefix("Kafka does not answer: ")
-    return "nobody listens there, or says anything" if "Unable to bootstrap" in text else text
+    return SILENT if "Unable to bootstrap" in text else text
 
 
 def no_topics(settings: Settings) -> NotFound:

@@ -29,13 +29,14 @@ Script = Callable[[bytes], Canned | None]
 
 
 class ProxiedClickHouse(ThreadingHTTPServer):
-    """`script` gets the body of every insert, and returns what to answer; None = what ClickHouse does."""
+    """`script` gets the body of every statement of `verb`, and returns what to answer; None = what ClickHouse does."""
 
     def __init__(self, clickhouse_url: str) -> None:
         address = urlsplit(clickhouse_url)
         self.upstream = (address.hostname or "", address.port or 8123)
         self.script: Script = lambda body: None
-        self.inserts = 0
+        self.verb = b"INSERT"
+        self.statements = 0
         super().__init__(("127.0.0.1", 0), _Handler)
 
     @property
@@ -50,8 +51,8 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         canned = None
-        if b"INSERT" in self.path.encode() + body[:100]:
-            self.server.inserts += 1
+        if self.server.verb in self.path.encode() + body[:100]:
+            self.server.statements += 1
             canned = self.server.script(body)
         if canned is None or canned.after:
             answer = self._forwarded(body)

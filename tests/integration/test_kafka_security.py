@@ -1,6 +1,10 @@
 """Edge: each way to prove who one is, on a broker that asks for it; and what is said where the proof is not taken."""
 
 import asyncio
+import os
+import ssl
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +21,9 @@ from tests.secure_kafka import Authority, SecureKafka
 from tests.token_endpoint import SECRET, TokenEndpoint, token_endpoint
 
 pytestmark = pytest.mark.kafka
+
+UNREACHABLE = 3
+"""The exit code of what may do better when it is started again: a password may become right."""
 
 
 @pytest.fixture(scope="module")
@@ -120,3 +127,52 @@ async def test_a_refusal_is_told_in_one_sentence(kafka: SecureKafka, tokens: Tok
         update={"kafka_ssl_cafile": Authority(tmp_path).file}
     )
     assert "its certificate is not trusted" in await refused(stranger)
+
+
+async def test_a_broker_whose_certificate_has_expired_is_told(kafka: SecureKafka) -> None:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(*kafka.authority.sign("expired", -1))
+    server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0, ssl=context)
+    async with server:
+        address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        settings = by_password(kafka, "PLAIN", "plain", "plain-secret")
+        sentence = await refused(settings.model_copy(update={"kafka_bootstrap_servers": address}))
+        assert "its certificate is not trusted" in sentence
+        assert "expired" in sentence
+
+
+def ended(kafka: SecureKafka, folder: Path, *arguments: str, **variables: str) -> tuple[int, str]:
+    """Exit code and standard error of a program that has the wrong password, or the `variables`."""
+    ours = {
+        "SMSGW_KAFKA_BOOTSTRAP_SERVERS": kafka.address("SCRAM"),
+        "SMSGW_KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
+        "SMSGW_KAFKA_SASL_MECHANISM": "PLAIN",
+        "SMSGW_KAFKA_SASL_USERNAME": "plain",
+        "SMSGW_KAFKA_SASL_PASSWORD": "wrong",
+        "SMSGW_KAFKA_SSL_CAFILE": str(kafka.authority.file),
+        "SMSGW_DATA_DIR": str(folder / "data"),
+        "SMSGW_HTTP_PORT": "0",
+    }
+    others = {name: value for name, value in os.environ.items() if not name.startswith("SMSGW_")}
+    done = subprocess.run(
+        [sys.executable, "-m", *arguments], env=others | ours | variables, capture_output=True, text=True, timeout=60,
+        check=False,
+    )  # fmt: skip
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.returncode, done.stderr
+
+
+@pytest.mark.parametrize("program", [("services", "encoder"), ("services.cli", "topics", "check")])
+def test_a_wrong_password_ends_a_program_with_one_sentence(
+    kafka: SecureKafka, tmp_path: Path, program: tuple[str, ...]
+) -> None:
+    code, said = ended(kafka, tmp_path, *program)
+    assert (code, "refuses the user or the password" in said) == (UNREACHABLE, True), said
+    assert "smsgw up" not in said, "that it runs is known"
+
+
+def test_more_replicas_than_brokers_are_refused(kafka: SecureKafka, tmp_path: Path) -> None:
+    everything = {"SMSGW_KAFKA_BOOTSTRAP_SERVERS": kafka.plain, "SMSGW_KAFKA_SECURITY_PROTOCOL": "PLAINTEXT"}
+    wish = ("services.cli", "topics", "create", "--replication-factor", "3")
+    code, said = ended(kafka, tmp_path, *wish, **everything, SMSGW_KAFKA_SASL_MECHANISM="")
+    assert (code, "--replication-factor 3: only 1 broker lives" in said) == (1, True), said

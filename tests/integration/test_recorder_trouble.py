@@ -125,6 +125,28 @@ async def test_whatever_is_answered_for_it(clickhouse: ClickHouse, url: str, ans
         await through.close()
 
 
+async def test_without_the_right_to_create_it_says_so_and_goes_on_when_it_has_it(url: str) -> None:
+    with proxied(url) as proxy:
+        refused = asyncio.Event()
+        loop = asyncio.get_running_loop()
+
+        def refuse(_: bytes) -> Canned:
+            loop.call_soon_threadsafe(refused.set)
+            return exception(497, "ACCESS_DENIED")
+
+        proxy.verb, proxy.script = b"CREATE", refuse
+        host, through = FakeHost(), ClickHouse(proxy.url, "default", "")
+        migrating = asyncio.create_task(NoPauses(host).until_done(lambda: migrate(through)))
+        await asyncio.wait_for(refused.wait(), 10)
+        while not host.last_error:
+            await asyncio.sleep(0)
+        assert "ACCESS_DENIED" in host.last_error
+        proxy.script = lambda body: None
+        await asyncio.wait_for(migrating, 30)
+        assert host.last_error == ""
+        await through.close()
+
+
 async def test_a_server_that_is_sick_every_other_time(clickhouse: ClickHouse, url: str) -> None:
     """Two replicas behind a load balancer, one of them read-only."""
     turn = 0
