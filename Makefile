@@ -16,7 +16,8 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars kube-tools image demo test test-long test-image lint bench scale bench-smpp chaos explore fuzz docs lock clean
+.PHONY: help setup jars kube-tools otel-collector image sbom demo test test-long test-image lint bench scale bench-smpp chaos explore \
+  fuzz docs lock clean
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -47,8 +48,21 @@ CACHE := $(or $(SMSGW_CACHE_DIR),$(HOME)/.cache/smsgw)
 kube-tools: ## build kustomize, which the tests of the manifests use (needs Go)
 	@test -x $(CACHE)/bin/kustomize || GOBIN=$(CACHE)/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 
+otel-collector: ## build an OpenTelemetry collector, through which one of the longest tests sends (needs Go; minutes)
+	@test -x $(CACHE)/bin/otelcol || { mkdir -p build/otelcol $(CACHE)/bin && cd build/otelcol && \
+	  nice go run go.opentelemetry.io/collector/cmd/builder@v0.165.0 --config ../../tests/otelcol_builder.yaml && \
+	  cp dist/otelcol $(CACHE)/bin/; }
+
 image: ## build the image smsgw:local (needs Docker)
 	@docker build --file compose/Dockerfile --tag smsgw:local .
+
+# The lock says what the image installs; the tool is needed for this alone, so it has an environment of its own.
+sbom: ## write build/smsgw.cdx.json: the Python packages of the image, by name, version and hash (CycloneDX)
+	@$(PYTHON) -m venv build/cyclonedx && build/cyclonedx/bin/python -m pip install --quiet --disable-pip-version-check \
+	  cyclonedx-bom==7.3.1
+	@build/cyclonedx/bin/cyclonedx-py requirements --pyproject pyproject.toml --mc-type application --output-reproducible \
+	  --output-file build/smsgw.cdx.json requirements.lock
+	@echo build/smsgw.cdx.json
 
 demo: setup ## everything embedded, real traffic, live progress, a report at the end
 	@exec $(BIN)/python -m services.cli demo $(ARGS)

@@ -14,12 +14,17 @@ from shared.kafka.records import TRACEPARENT
 from shared.local.ports import free_port
 from shared.messages.trace_ids import own_trace_id
 from tests.e2e.gateway import Gateway
+from tests.otel_collector import collector
 from tests.otlp_receiver import OtlpReceiver, ReceivedSpan, otlp_receiver
 
 pytestmark = pytest.mark.e2e
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SENDER = "b7ad6b7169203331"
+LIFE = {
+    "ingress accepted", "encoder encoded", "throttler dispatched", "binder submit_sm", "throttler submitted",
+    "correlator receipt", "correlator status",
+}  # fmt: skip
 
 
 @contextmanager
@@ -57,14 +62,10 @@ async def test_a_trace_shows_the_life_of_a_message(tmp_path: Path) -> None:
         await send(gw, "+447700900777", f"00-{TRACE}-{SENDER}-01")
         await send(gw, "+447700900778", None)
         await send(gw, "+10", None)
-        life = {
-            "ingress accepted", "encoder encoded", "throttler dispatched", "binder submit_sm", "throttler submitted",
-            "correlator receipt", "correlator status",
-        }  # fmt: skip
-        spans = {span.name: span for span in await spans_until(receiver, life, TRACE)}
+        spans = {span.name: span for span in await spans_until(receiver, LIFE, TRACE)}
         first = spans["ingress accepted"]
         assert first.parent_id == SENDER
-        assert {span.parent_id for name, span in spans.items() if name in life - {"ingress accepted"}} == {
+        assert {span.parent_id for name, span in spans.items() if name in LIFE - {"ingress accepted"}} == {
             first.span_id
         }
         assert {span.service for span in spans.values()} >= {
@@ -83,6 +84,18 @@ async def test_a_trace_shows_the_life_of_a_message(tmp_path: Path) -> None:
         others = {span.trace_id for span in receiver.spans if "smsgw.message_id" in span.attributes}
         assert others == {TRACE, rejected[0].trace_id}, "the second message is not traced"
         assert "7700900777" not in repr(receiver.spans)
+
+
+@pytest.mark.long
+async def test_a_real_collector_has_the_trace_through_all_services(tmp_path: Path) -> None:
+    """The program that companies run takes what we send, and passes it on whole."""
+    with (
+        otlp_receiver() as receiver,
+        collector(tmp_path, receiver.url) as endpoint,
+        running(tmp_path, endpoint, OTEL_TRACES_SAMPLER="parentbased_always_off") as gw,
+    ):
+        await send(gw, "+447700900776", f"00-{TRACE}-{SENDER}-01")
+        await spans_until(receiver, LIFE, TRACE)
 
 
 @pytest.mark.long
