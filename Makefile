@@ -16,7 +16,7 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars kube-tools otel-collector image sbom demo test test-long test-image lint bench scale bench-smpp chaos explore \
+.PHONY: help setup jars kube-tools otelcol image sbom demo test test-long test-image lint bench scale bench-smpp chaos explore \
   fuzz docs lock clean
 
 help: ## list these commands
@@ -48,7 +48,7 @@ CACHE := $(or $(SMSGW_CACHE_DIR),$(HOME)/.cache/smsgw)
 kube-tools: ## build kustomize, which the tests of the manifests use (needs Go)
 	@test -x $(CACHE)/bin/kustomize || GOBIN=$(CACHE)/bin go install sigs.k8s.io/kustomize/kustomize/v5@v5.8.1
 
-otel-collector: ## build an OpenTelemetry collector, through which one of the longest tests sends (needs Go; minutes)
+otelcol: ## build an OpenTelemetry collector, through which one of the longest tests sends (needs Go; minutes)
 	@test -x $(CACHE)/bin/otelcol || { mkdir -p build/otelcol $(CACHE)/bin && cd build/otelcol && \
 	  nice go run go.opentelemetry.io/collector/cmd/builder@v0.165.0 --config ../../tests/otelcol_builder.yaml && \
 	  cp dist/otelcol $(CACHE)/bin/; }

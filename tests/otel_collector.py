@@ -23,7 +23,7 @@ def otelcol() -> str:
     cached = cache_folder() / "bin" / "otelcol"
     found = shutil.which("otelcol") or (str(cached) if os.access(cached, os.X_OK) else None)
     if found is None:
-        pytest.skip("no OpenTelemetry collector is there: `make otel-collector` builds one where Go is")
+        pytest.skip("no OpenTelemetry collector is there: `make otelcol` builds one where Go is")
     return found
 
 

@@ -8,6 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
+    ExportMetricsServiceRequest,
+    ExportMetricsServiceResponse,
+)
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -30,11 +34,13 @@ class ReceivedSpan:
 
 
 class OtlpReceiver(ThreadingHTTPServer):
-    """`spans` grows as they come."""
+    """`spans` grows as they come; `metrics` holds the last value of each: (service, name, labels) -> value, of a
+    histogram its count."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Taker)
         self.spans: list[ReceivedSpan] = []
+        self.metrics: dict[tuple[str, str, tuple[tuple[str, str], ...]], float] = {}
 
     @property
     def url(self) -> str:
@@ -51,18 +57,36 @@ class _Taker(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers["Content-Length"]))
         if self.headers.get("Content-Encoding") == "gzip":
             body = gzip.decompress(body)
+        if self.path == "/v1/metrics":
+            self.server.metrics |= dict(_values(ExportMetricsServiceRequest.FromString(body)))
+            self._answer(ExportMetricsServiceResponse().SerializeToString())
+            return
         assert self.path == "/v1/traces"
         for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans:
             service = {one.key: one.value.string_value for one in of_resource.resource.attributes}["service.name"]
             for of_scope in of_resource.scope_spans:
                 self.server.spans += [_read(service, span) for span in of_scope.spans]
+        self._answer(ExportTraceServiceResponse().SerializeToString())
+
+    def _answer(self, octets: bytes) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "application/x-protobuf")
         self.end_headers()
-        self.wfile.write(ExportTraceServiceResponse().SerializeToString())
+        self.wfile.write(octets)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the name is the library's
         """Spans are kept, not told."""
+
+
+def _values(request: Any) -> Iterator[tuple[tuple[str, str, tuple[tuple[str, str], ...]], float]]:
+    for of_resource in request.resource_metrics:
+        service = {one.key: one.value.string_value for one in of_resource.resource.attributes}["service.name"]
+        for metric in (metric for scope in of_resource.scope_metrics for metric in scope.metrics):
+            kind = metric.WhichOneof("data")
+            for point in getattr(metric, kind).data_points if kind else ():
+                labels = tuple(sorted((one.key, one.value.string_value) for one in point.attributes))
+                value = point.count if kind == "histogram" else getattr(point, point.WhichOneof("value"))
+                yield (service, metric.name, labels), float(value)
 
 
 def _read(service: str, span: Any) -> ReceivedSpan:

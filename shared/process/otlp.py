@@ -28,9 +28,8 @@ class OtlpSpans:
     """Spans of one process; `OTEL_*` variables say where to, with which headers, certificates and bounds."""
 
     def __init__(self, service: str, instance: str) -> None:
-        logging.getLogger("opentelemetry").addFilter(_OnceAMinute())
-        named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"smsgw-{service}"}
-        self._resource: Final = Resource.create({"service.namespace": "smsgw", "service.instance.id": instance} | named)
+        complain_seldom()
+        self._resource: Final = resource_of(service, instance)
         self._scope: Final = InstrumentationScope("smsgw")
         self._processor: Final = BatchSpanProcessor(OTLPSpanExporter())
 
@@ -59,18 +58,36 @@ class OtlpSpans:
         stopping.join(STOP_S)
 
 
+def resource_of(service: str, instance: str) -> Resource:
+    """Who tells; `OTEL_SERVICE_NAME` and `OTEL_RESOURCE_ATTRIBUTES` may say otherwise."""
+    named = {} if os.environ.get("OTEL_SERVICE_NAME") else {"service.name": f"smsgw-{service}"}
+    return Resource.create({"service.namespace": "smsgw", "service.instance.id": instance} | named)
+
+
+def complain_seldom() -> None:
+    """Have what the library says about a collector that is away said once a minute.
+
+    On the handlers: a filter of a logger does not see what loggers below it say.
+    """
+    for handler in logging.getLogger().handlers:
+        if not any(isinstance(one, _OnceAMinute) for one in handler.filters):
+            handler.addFilter(_OnceAMinute())
+
+
 def _context(trace_id: int, span_id: int) -> SpanContext:
     return SpanContext(trace_id, span_id, is_remote=True, trace_flags=_SAMPLED)
 
 
 class _OnceAMinute(logging.Filter):
-    """What the library complains about, it would complain about with every batch."""
+    """What the library complains about, it would complain about with every batch. Nothing else is held back."""
 
     def __init__(self) -> None:
         super().__init__()
         self._silent_until_s = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if not record.name.startswith("opentelemetry"):
+            return True
         if monotonic_s() < self._silent_until_s:
             return False
         self._silent_until_s = monotonic_s() + SAY_EVERY_S

@@ -36,7 +36,7 @@ from shared.process.health_server import HealthServer
 from shared.process.instance import BEAT_S, InstanceInUse, ProcessIdentity, living_rival
 from shared.process.metrics import KAFKA_WAITING, LAG, LOOP_STALL, PROCESS_INFO, READY, serve_events
 from shared.process.settings import Settings, SettingsError, read_settings
-from shared.process.telemetry import configure_logging
+from shared.process.telemetry import configure_logging, start_metrics
 from shared.process.tracing import BadTracing, start_tracing
 
 log = logging.getLogger(__name__)
@@ -462,6 +462,7 @@ def run_service(name: str, job: Callable[[Service], Awaitable[None]]) -> int:
     configure_logging(name, instance, settings.log_level, settings.log_format)
     try:
         stop_tracing = start_tracing(name, instance)
+        stop_metrics = start_metrics(name, instance)
     except BadTracing as error:
         log.error("%s", error)
         return EXIT_USAGE
@@ -474,6 +475,7 @@ def run_service(name: str, job: Callable[[Service], Awaitable[None]]) -> int:
     with asyncio.Runner(loop_factory=None if over_tls else loop_factory()) as runner:
         code = runner.run(_run(name, settings, job))
     stop_tracing()
+    stop_metrics()
     return code
 
 

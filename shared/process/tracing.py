@@ -130,14 +130,21 @@ def trace_id_of(message_id: str) -> str:
     return f"{found:032x}" if found else ""
 
 
+def check_protocol(signal: str, environment: Mapping[str, str]) -> None:
+    """Raises `BadTracing` where TRACES or METRICS are to be sent by a protocol that is not spoken here."""
+    protocol = environment.get(f"OTEL_EXPORTER_OTLP_{signal}_PROTOCOL") or environment.get(
+        "OTEL_EXPORTER_OTLP_PROTOCOL"
+    )
+    if protocol not in {None, "", "http/protobuf"}:
+        raise BadTracing(f"OTEL_EXPORTER_OTLP_PROTOCOL: {protocol!r} is not spoken here; http/protobuf is")
+
+
 def start_tracing(service: str, instance: str, environment: Mapping[str, str] = os.environ) -> Callable[[], None]:
     """Trace from now on where the environment says so; returns what ends it. Raises `BadTracing`."""
     global _active
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true" or not any(map(environment.get, ENDPOINTS)):
         return lambda: None
-    protocol = environment.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or environment.get("OTEL_EXPORTER_OTLP_PROTOCOL")
-    if protocol not in {None, "", "http/protobuf"}:
-        raise BadTracing(f"OTEL_EXPORTER_OTLP_PROTOCOL: {protocol!r} is not spoken here; http/protobuf is")
+    check_protocol("TRACES", environment)
     try:
         sampler = sampler_of(environment)
         slow_ms = int(environment.get(SLOW_VARIABLE) or SLOW_MS)

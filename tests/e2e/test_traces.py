@@ -88,18 +88,28 @@ async def test_a_trace_shows_the_life_of_a_message(tmp_path: Path) -> None:
 
 @pytest.mark.long
 async def test_a_real_collector_has_the_trace_through_all_services(tmp_path: Path) -> None:
-    """The program that companies run takes what we send, and passes it on whole."""
+    """The program that companies run takes what we send, metrics too, and passes it on whole."""
     with (
         otlp_receiver() as receiver,
         collector(tmp_path, receiver.url) as endpoint,
-        running(tmp_path, endpoint, OTEL_TRACES_SAMPLER="parentbased_always_off") as gw,
+        running(
+            tmp_path,
+            endpoint,
+            OTEL_TRACES_SAMPLER="parentbased_always_off",
+            OTEL_METRICS_EXPORTER="otlp",
+            OTEL_METRIC_EXPORT_INTERVAL="500",
+        ) as gw,
     ):
         await send(gw, "+447700900776", f"00-{TRACE}-{SENDER}-01")
         await spans_until(receiver, LIFE, TRACE)
+        async with asyncio.timeout(30):
+            while receiver.metrics.get(("smsgw-throttler", "smsgw_events", (("event", "submitted"),)), 0) < 1:
+                await asyncio.sleep(0.1)
 
 
 @pytest.mark.long
 def test_a_collector_that_is_away_costs_no_message(tmp_path: Path) -> None:
-    with running(tmp_path, f"http://127.0.0.1:{free_port()}") as gateway:
+    away = f"http://127.0.0.1:{free_port()}"
+    with running(tmp_path, away, OTEL_METRICS_EXPORTER="otlp", OTEL_METRIC_EXPORT_INTERVAL="500") as gateway:
         sent = gateway.cli("send", "+447700900779", "hello", "--wait", "60")
         assert (sent.returncode, "delivered" in sent.stdout) == (0, True), sent.stdout + sent.stderr
