@@ -16,11 +16,11 @@ ARGS ?=
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input
 
 .DEFAULT_GOAL := help
-.PHONY: help setup jars kube-tools otelcol image sbom demo test test-long test-image lint bench scale bench-smpp chaos explore \
-  fuzz docs lock clean
+.PHONY: help setup jars kube-tools otelcol image sbom demo test test-long test-image test-k8s lint bench scale bench-smpp \
+  chaos explore fuzz docs lock clean
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z0-9-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 setup: $(STAMP) ## make the environment in .venv; after it, .venv/bin/smsgw is there
 
@@ -75,6 +75,9 @@ test-long: jars ## the longest tests: chaos, scaling, wrong clocks, bombs, take-
 
 test-image: setup jars ## image and compose file on a real engine, reconciled (DOCKER_HOST, else one from packages)
 	@exec $(BIN)/python -m tests.image
+
+test-k8s: setup jars ## the manifests on a real cluster: killed, updated, scaled, drained (KUBECONFIG, else from packages)
+	@exec $(BIN)/python -m tests.cluster
 
 lint: setup ## ruff and mypy --strict, over sources and tests
 	@$(BIN)/ruff check --quiet .

@@ -6,6 +6,8 @@ what was published, told and stored as one line of JSON (see `tests.containers.e
 """
 
 import asyncio
+import contextlib
+import itertools
 import json
 import sys
 from collections import Counter
@@ -22,6 +24,7 @@ SLICE_S = 0.1
 OPEN_MAX = 300
 """No more while so many are under way: a slow machine must not collect a backlog."""
 FINAL_S = 180.0
+STORED_S = 60.0
 LONG = "This text is longer than one segment. " * 8
 
 
@@ -54,18 +57,32 @@ def _tell(line: str) -> None:
 
 async def _publish(publisher: Publisher, follower: StatusFollower, enough: asyncio.Event) -> None:
     turn = 0
-    while not enough.is_set():
+    for tick in itertools.count():
+        if enough.is_set():
+            return
         if len(publisher.published) - len(follower.ended) < OPEN_MAX:
             await publisher.publish(messages(turn))
             turn += 1
-        if turn % 10 == 0:
+        if tick % 10 == 0:
             _tell(f"published {len(publisher.published)}")
         await asyncio.sleep(SLICE_S)
 
 
+async def _stored(settings: Settings, ids: set[str], since_ms: int) -> dict[str, tuple[str, bool]]:
+    """Status and final of these messages in ClickHouse, as soon as all are final, or as they are in the end."""
+    stored: dict[str, tuple[str, bool]] = {}
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(STORED_S):
+            while sum(final for _, final in stored.values()) < len(ids):
+                everything = await read_stored(settings, 0, since_ms)
+                stored = {message_id: state for message_id, state in everything.items() if message_id in ids}
+                await asyncio.sleep(SLICE_S)
+    return stored
+
+
 async def evidence(settings: Settings) -> dict[str, Any]:
     """Of one load, from its first message to its last status."""
-    since_ms = wall_ms() - 60_000
+    since_ms = wall_ms() - 60_000  # a clock of ours and of Kafka may differ
     dead_before = await count_dead_letters(settings)
     publisher, follower, enough = Publisher(settings), StatusFollower(settings), asyncio.Event()
     await publisher.start()
@@ -77,7 +94,7 @@ async def evidence(settings: Settings) -> dict[str, Any]:
         await publishing
         ids = {one.message_id for one in publisher.published}
         missing = await follower.wait_for(ids, FINAL_S)
-        stored = await read_stored(settings, len(ids), since_ms)
+        stored = await _stored(settings, ids, since_ms)
         dead = Counter(await count_dead_letters(settings))
         dead.subtract({topic: count for topic, count in dead_before.items() if topic in REQUEST_DLQS})
         return {
@@ -85,7 +102,7 @@ async def evidence(settings: Settings) -> dict[str, Any]:
             "raw": publisher.dead_letters,
             "dead": dead,
             "told": [asdict(one) for one in follower.told if one.message_id in ids],
-            "stored": {message_id: state for message_id, state in stored.items() if message_id in ids},
+            "stored": stored,
             "missing": len(missing),
         }
     finally:

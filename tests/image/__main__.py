@@ -4,8 +4,9 @@ Exit codes: 0 all of it; 1 not; 77 this machine has no engine and cannot be give
 """
 
 import contextlib
+import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from tests.containers.engine import Engine, engine
@@ -13,13 +14,13 @@ from tests.containers.evidence import Load, Verdict, load
 from tests.containers.images import TOP, make_images
 from tests.containers.machine import exit_code_of, home, run, say
 from tests.containers.names import OURS
+from tests.fixtures_containers import VARIABLE
 
 PROJECT: Final = "smsgw-test-image"
 BETWEEN: Final = 300
 """Messages before, between and after the kills."""
 KILLED: Final = ("encoder", "throttler")
 """Whose death leaves nothing in doubt."""
-TPS: Final = {"alpha": 500, "beta": 300}
 
 
 class Compose:
@@ -53,13 +54,13 @@ class Compose:
         said = self._engine.docker("inspect", "--format", health, *self("ps", "--all", "--quiet").split())
         say(f"{said}\nlogs: {file}")
 
-    def submit_log(self) -> bytes:
-        return self("exec", "--no-TTY", "simulator", "cat", "/data/submits.jsonl").encode()
+    def in_simulator(self, program: Sequence[str]) -> str:
+        return self("exec", "--no-TTY", "simulator", *program)
 
     @contextlib.contextmanager
     def traffic(self) -> Iterator[Load]:
         inside = ["run", "--rm", "--no-TTY", "--interactive", "--no-deps", "--entrypoint", "python", "setup", "-c"]
-        with load([*self._command, *inside], self._engine.environment, self.submit_log) as running:
+        with load([*self._command, *inside], self._engine.environment, self.in_simulator) as running:
             yield running
 
 
@@ -92,6 +93,14 @@ def reconciled(compose: Compose) -> Verdict:
         return running.end()
 
 
+def through_testcontainers(on: Engine) -> bool:
+    """One file of end-to-end tests, whose fixtures start Kafka and ClickHouse in containers."""
+    variables = {VARIABLE: "containers"} | ({"TESTCONTAINERS_RYUK_DISABLED": "true"} if on.own else {})
+    tests = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/e2e/test_paths.py"]
+    done = subprocess.run([*on.inside, *tests], cwd=TOP, env=on.environment | variables, check=False)
+    return done.returncode == 0
+
+
 def main() -> int:
     with engine(builds=True) as on:
         make_images(on)
@@ -103,7 +112,10 @@ def main() -> int:
             documented(compose)
             verdict = reconciled(compose)
             say(str(verdict))
-    problems = verdict.problems(unknown_max=0, tps_max=TPS)
+        passed = through_testcontainers(on)
+    problems = verdict.problems(unknown_max=0)
+    if not passed:
+        problems.append("tests/e2e/test_paths.py failed in containers")
     for problem in problems:
         say(f"WRONG {problem}")
     say("image and compose file: " + ("WRONG" if problems else "as they should be"))
