@@ -8,11 +8,15 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from schemas.gateway.values import AccountId, ConnectorId, Strict, Whole, one_or_more
+from schemas.gateway.windows import DailyWindow, TimeZoneName, is_time_zone
 from schemas.requests import Sender
 from schemas.wire import Lane
 
 KEY_ACCOUNT_PATTERN: Final = "^[a-z0-9][a-z0-9-]{0,39}$"
 """Of accounts with keys: the id is a part of the key."""
+
+RECIPIENT: Final = "recipient"
+"""Not one time zone, but each number's own."""
 
 REPLY_FIELDS: Final = ("from", "to", "text", "keyword", "connector_id", "account_id", "mo_id")
 """What a template may name, in braces: fields of the message that is answered."""
@@ -96,6 +100,35 @@ class OptOutHandling(Strict):
     help_text: Template | None = Field(default=None, description="Answers HELP; none is sent unless given")
 
 
+def _is_zone(value: str) -> str:
+    if value != RECIPIENT and not is_time_zone(value):
+        raise ValueError(f"no time zone {value!r} is known; allowed: recipient, or a name as Europe/Berlin")
+    return value
+
+
+QuietLane = Literal["txn", "bulk"]
+
+
+class QuietHours(DailyWindow):
+    """When messages of an account wait."""
+
+    lanes: tuple[QuietLane, ...] = Field(
+        default=("bulk",),
+        min_length=1,
+        description="Which lanes wait: bulk, txn, one or a list, never otp; bulk unless given",
+    )
+    timezone: Annotated[str, AfterValidator(_is_zone)] = Field(
+        default=RECIPIENT,
+        description="`recipient`: that of the number (of several, it is quiet where it is in any), and where none is "
+        "known `default_timezone` of the account; or a name (`Europe/Berlin`)",
+    )
+
+    @field_validator("lanes", mode="before")
+    @classmethod
+    def _as_lanes(cls, value: object) -> object:
+        return one_or_more(value)
+
+
 class Limits(Strict):
     """What an account may use."""
 
@@ -161,10 +194,25 @@ class Account(Strict):
     )
     replies: tuple[AutomaticReply, ...] = Field(default=(), description="Automatic answers to keywords, see below")
     opt_outs: OptOutHandling = Field(default=OptOutHandling(), description="STOP, START and HELP, see below")
+    quiet_hours: QuietHours | None = Field(
+        default=None, description="When its messages wait, see below; never unless given"
+    )
+    default_timezone: TimeZoneName | None = Field(
+        default=None, description="Time zone of numbers of which none is known; quiet hours of `recipient` need it"
+    )
     limits: Limits = Field(default=Limits(), description="What it may use, see below; everything unless given")
     api_keys: tuple[ApiKey, ...] = Field(
         default=(), description="Keys of the HTTP door, several so that they can be changed without a gap"
     )
+
+    @model_validator(mode="after")
+    def _knows_a_zone(self) -> Self:
+        if self.quiet_hours and self.quiet_hours.timezone == RECIPIENT and self.default_timezone is None:
+            raise ValueError(
+                "quiet_hours by the time zone of the recipient need default_timezone, for numbers of which none is "
+                "known (or quiet_hours.timezone: a name as Europe/Berlin)"
+            )
+        return self
 
 
 def claims(account: Account) -> list[tuple[int, tuple[str, str, str]]]:

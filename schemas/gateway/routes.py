@@ -5,6 +5,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import BeforeValidator, Field, field_validator
 
 from schemas.gateway.values import ConnectorId, Strict, Whole
+from schemas.gateway.windows import DailyWindow, TimeZoneName
 from schemas.requests import Sender, sender_as_sent
 from schemas.wire import Lane
 
@@ -29,6 +30,12 @@ def _listed(value: object) -> object:
     return [str(v) if isinstance(v, int) and not isinstance(v, bool) else v for v in values]
 
 
+class MatchTime(DailyWindow):
+    """When a route is taken."""
+
+    timezone: TimeZoneName = Field(default="UTC", description="Whose clock counts (`Europe/London`)")
+
+
 class Match(Strict):
     """All that is given must match; a list means any of."""
 
@@ -49,6 +56,8 @@ class Match(Strict):
         description="Exact sender, that of the request or else the account's, without `+`; one or a list; any "
         "unless given",
     )
+
+    time: MatchTime | None = Field(default=None, description="When it is routed, see below; at any time unless given")
 
     @field_validator("prefix", "account", "lane", "country", "sender", mode="before")
     @classmethod

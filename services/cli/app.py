@@ -43,7 +43,7 @@ from shared.operations import acls
 from shared.operations.acls import DEFAULT_PRINCIPAL
 from shared.operations.adoption import HOW, AdoptionChoice, start_of
 from shared.operations.commands import command_of
-from shared.operations.errors import OperationError
+from shared.operations.errors import Invalid, OperationError
 from shared.operations.layout_choice import LayoutWish
 from shared.operations.named_reports import REPORTS
 
@@ -351,12 +351,16 @@ def connectors_command(data_dir: DataDir = None, as_json: JsonOption = False) ->
     finish(connectors.run(data_dir, as_json=as_json))
 
 
+WouldGoAt = Annotated[str | None, typer.Option("--at", help="At this time, RFC 3339 with a zone \\[now]")]
+
+
 @routes_app.command("explain")
 def routes_explain_command(
     to: Annotated[str, typer.Option(help="Destination, E.164")],
     account: Annotated[str, typer.Option(help="Whose message it is")],
     lane: Annotated[str, typer.Option(help="otp, txn or bulk")] = "txn",
     sender: Annotated[str | None, typer.Option("--from", help="Sender; default from the account")] = None,
+    at: WouldGoAt = None,
     config_file: Annotated[
         Path | None, typer.Option("--config", help="This gateway.yaml, instead of what is applied")
     ] = None,
@@ -364,7 +368,7 @@ def routes_explain_command(
     as_json: JsonOption = False,
 ) -> None:
     """Every route, with why it does or does not match; exit code 1 where the message would be rejected."""
-    finish(routes.run(routes.Asked(to, account, lane, sender), config_file, data_dir, as_json=as_json))
+    finish(routes.run(routes.Asked(to, account, lane, sender, at), config_file, data_dir, as_json=as_json))
 
 
 @app.command("preview")
@@ -406,10 +410,20 @@ def preview_command(
     ] = None,
     max_segments: Annotated[int | None, typer.Option(help="Longer is refused (the account's, 40)")] = None,
     octets: Annotated[bool, typer.Option("--octets", help="Show the octets and TLVs of each submit_sm")] = False,
+    to: Annotated[
+        str | None,
+        typer.Option("--to", help="Instead of a text: when a message to this number would go, and which way"),
+    ] = None,
+    lane: Annotated[str, typer.Option(help="With --to: otp, txn or bulk")] = "txn",
+    at: WouldGoAt = None,
     data_dir: DataDir = None,
     as_json: JsonOption = False,
 ) -> None:
-    """What a text would cost: alphabet and why, segments, what is left in the last."""
+    """What a text would cost: alphabet and why, segments, what is left in the last. With --to: as `routes explain`."""
+    if to is not None:
+        if account is None or text is not None or file is not None:
+            raise Invalid("--to goes with --account, and without a text")
+        finish(routes.run(routes.Asked(to, account, lane, None, at), config_file, data_dir, as_json=as_json))
     options = preview.PreviewOptions(
         text=text, file=file, encoding=encoding, transliterate=transliterate, lookalikes=lookalikes, flash=flash,
         connector=connector, account=account, config=config_file, data_dir=data_dir, long_message=long_message,

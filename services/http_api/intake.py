@@ -117,17 +117,17 @@ def judge_object(
     admitted = admit(value, at_ms, "txn")
     if not isinstance(admitted, Admitted):
         return problem(*admitted[:2]) if isinstance(admitted, Rejected) else problem("invalid_json")
-    return _judged(value, admitted, account, rules)
+    return _judged(value, admitted, account, rules, at_ms)
 
 
-def _judged(value: bytes, request: Admitted, account: Account, rules: Rules) -> Judged | Problem:
+def _judged(value: bytes, request: Admitted, account: Account, rules: Rules, at_ms: int) -> Judged | Problem:
     if is_short_code(request.to) and not account.short_codes:
         return problem("invalid_destination", "to", f"{request.to} is a short code, and the account has no short_codes")
     if request.sender is None and not account.default_sender:
         return problem("invalid_sender", "from", "the account has no default_sender")
     if account.limits.lanes is not None and request.lane not in account.limits.lanes:
         return problem("lane_not_allowed", "lane", f"the account may use: {', '.join(account.limits.lanes)}")
-    connector_id, route = _connector_of(request, account, rules)
+    connector_id, route = _connector_of(request, account, rules, at_ms)
     profile = rules.gateway.profile(connector_id) if connector_id else _DEFAULT_PROFILE
     terms = terms_of(request, account, connector_id, False)
     made = encoded(request, terms, profile)
@@ -136,13 +136,13 @@ def _judged(value: bytes, request: Admitted, account: Account, rules: Rules) -> 
     return Judged(value, request, terms, connector_id, route, profile, made)
 
 
-def _connector_of(request: Admitted, account: Account, rules: Rules) -> tuple[str, int]:
+def _connector_of(request: Admitted, account: Account, rules: Rules, at_ms: int) -> tuple[str, int]:
     """A connector that the message may go to, for its alphabet and segments, and the number of the route. Which one of
     a route's it will be hangs on the message's id, which Kafka's acknowledgement decides.
     """
     country = "" if is_short_code(request.to) else rules.countries.of(request.to)
     sender = request.sender or sender_as_sent(account.default_sender or "")
-    where = Destination(request.to, country, sender)
+    where = Destination(request.to, country, sender, at_ms)
     gateway = rules.gateway
     if request.connector_id is not None:
         chosen = gateway.choose(where, account.id, request.lane, NIL_UUID, request.connector_id)

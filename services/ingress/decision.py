@@ -30,6 +30,7 @@ from shared.messages.country import CountryTable
 from shared.messages.encodable import refusal_of
 from shared.messages.events import EventMaker
 from shared.messages.idempotency import KeyStore, Taken, body_hash, decide, key_hash
+from shared.messages.quiet_hours import QuietClock
 from shared.messages.routing import Destination, GatewayView, NotRouted
 from shared.messages.statuses import status_outs
 from shared.messages.terms import Terms, terms_of
@@ -87,6 +88,7 @@ class RequestDecider:
         self._countries = countries
         self._opt_outs = opt_outs
         self._own = own
+        self._quiet = QuietClock()
         self.view = view
         self.keys: dict[int, KeyStore] = {}
 
@@ -176,11 +178,15 @@ class RequestDecider:
             return self._refuse_request(arrival, request, _Refusal("lane_not_allowed", "lane", detail))
         if request.send_at_ms is not None and request.send_at_ms > arrival.place.timestamp_ms:
             return self._schedule(arrival, request, account, claim)
+        if account.quiet_hours is not None:
+            until_ms = self._quiet.quiet_until(account, request.lane, request.to, arrival.at_ms)
+            if until_ms is not None:
+                return self._schedule(arrival, request, account, claim, quiet_until_ms=until_ms)
         sender = request.sender or sender_as_sent(account.default_sender or "")
         if self._opt_outs.has(request.account_id, request.to, sender, request.idempotency_key):
             return self._refuse_request(arrival, request, _Refusal("opted_out", "to"))
         country = self._country(request)
-        where = Destination(request.to, country, sender)
+        where = Destination(request.to, country, sender, arrival.at_ms)
         chosen = self.view.choose(where, request.account_id, request.lane, arrival.message_id, request.connector_id)
         if isinstance(chosen, NotRouted):
             return self._refuse_request(arrival, request, _Refusal(chosen.reason, chosen.field))
@@ -199,14 +205,21 @@ class RequestDecider:
         )
 
     def _schedule(
-        self, arrival: _Arrival, request: Admitted, account: Account, claim: _Claim | None, sender: str = ""
+        self,
+        arrival: _Arrival,
+        request: Admitted,
+        account: Account,
+        claim: _Claim | None,
+        sender: str = "",
+        quiet_until_ms: int | None = None,
     ) -> list[Out]:
         """The message is taken and waits; opt-outs and routes are those of the moment it goes (`scheduling`). `sender`
         is given where it was decided before."""
         terms = terms_of(request, account, request.connector_id or "", request.connector_id is not None)
         sender = sender or terms.sender
         context = request.context(arrival.message_id, arrival.place.timestamp_ms, sender, self._country(request))
-        return self._taken(scheduled_out(context, request, terms, arrival.headers), arrival, context, "", claim)
+        first = scheduled_out(context, request, terms, arrival.headers, quiet_until_ms)
+        return self._taken(first, arrival, context, "", claim)
 
     def _taken(
         self, first: Out, arrival: _Arrival, context: MessageContext, connector_id: str, claim: _Claim | None

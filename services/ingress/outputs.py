@@ -54,14 +54,17 @@ def expires_at_ms(request: Admitted, accepted_at_ms: int) -> int:
     return max(request.send_at_ms or 0, accepted_at_ms) + request.validity_s * 1000
 
 
-def scheduled_out(context: MessageContext, request: Admitted, terms: Terms, headers: Headers) -> Out:
-    """The admitted message that waits for its `send_at`."""
-    send_at_ms = request.send_at_ms or context.accepted_at_ms
+def scheduled_out(
+    context: MessageContext, request: Admitted, terms: Terms, headers: Headers, quiet_until_ms: int | None
+) -> Out:
+    """The admitted message that waits for its `send_at`, or until the quiet hours of its account are over."""
+    send_at_ms = request.send_at_ms or 0
     message = ScheduledMessage(
         context=context,
         content=_content(request, terms).decode(),
         send_at_ms=send_at_ms,
-        due_at_ms=send_at_ms,
+        due_at_ms=send_at_ms if quiet_until_ms is None else quiet_until_ms,
+        why="send_at" if quiet_until_ms is None else "quiet_hours",
         expires_at_ms=expires_at_ms(request, context.accepted_at_ms),
         connector_id=terms.connector_id,
     )

@@ -56,7 +56,7 @@ class RerouteDecider:
         if ended is not None:
             why = _Why(cast("FinalStatus", ended.status), ended.reason, ended.field)
             return self._end(reroute, why, ended.occurred_at_ms, headers)
-        connector_id = self._next(reroute)
+        connector_id = self._next(reroute, at_ms)
         if connector_id is None:
             why = _Why(cast("FinalStatus", reroute.status), reroute.reason, reroute.field, reroute.smsc_error)
             return self._end(reroute, why, at_ms, headers)
@@ -65,12 +65,12 @@ class RerouteDecider:
             self._event(reroute, connector_id, at_ms, headers),
         ]
 
-    def _next(self, submission: Submission) -> str | None:
+    def _next(self, submission: Submission, at_ms: int) -> str | None:
         """The first connector in use of the matching route that this message has not been given to."""
         if submission.pinned:
             return None
         context = submission.context
-        where = Destination(context.to, context.country, context.sender)
+        where = Destination(context.to, context.country, context.sender, at_ms)
         tried = {*submission.tried, submission.connector_id}
         candidates = self.view.candidates(where, context.account_id, context.lane)
         return next((connector_id for connector_id in candidates if connector_id not in tried), None)

@@ -3,10 +3,11 @@
 from schemas.scheduled import ScheduledMessage
 from schemas.submissions import Submission
 from services.ingress.opt_outs import OptOuts
-from services.ingress.outputs import rejected_event, submissions_topic
+from services.ingress.outputs import rejected_event, submissions_topic, waiting_out
 from services.ingress.own_output import DecidedByIngress
 from shared.kafka.records import Headers, In, Out, dead_letter_of_error, trace_headers
 from shared.messages.events import EventMaker
+from shared.messages.quiet_hours import QuietClock
 from shared.messages.routing import Destination, GatewayView, NotRouted
 from shared.messages.statuses import status_outs
 
@@ -22,6 +23,7 @@ class DueDecider:
         self._events = events
         self._opt_outs = opt_outs
         self._own = own
+        self._quiet = QuietClock()
         self.view = view
 
     def decide(self, record: In, at_ms: int) -> list[Out]:
@@ -34,6 +36,8 @@ class DueDecider:
         message_id = message.context.message_id
         if self._own.routed(message_id, message.route_no) is not None:
             return []
+        if self._own.waits(message_id, message.wait_no + 1) is not None:
+            return []
         if (ended := self._own.ended(message_id)) is not None:
             if ended.status != "rejected":
                 return []
@@ -45,12 +49,17 @@ class DueDecider:
         account = self.view.accounts.get(context.account_id)
         if account is None:
             return self._refuse(message, "unknown_account", "account_id", "", at_ms, headers)
+        if account.quiet_hours is not None:
+            until_ms = self._quiet.quiet_until(account, context.lane, context.to, at_ms)
+            if until_ms is not None:
+                waits = {"due_at_ms": until_ms, "why": "quiet_hours", "wait_no": message.wait_no + 1}
+                return [waiting_out(message.model_copy(update=waits), headers)]
         if self._opt_outs.has(account.id, context.to, context.sender, context.idempotency_key or None):
             return self._refuse(message, "opted_out", "to", "", at_ms, headers)
         if account.limits.lanes is not None and context.lane not in account.limits.lanes:
             detail = f"account {account.id} may use: {', '.join(account.limits.lanes)}"
             return self._refuse(message, "lane_not_allowed", "lane", detail, at_ms, headers)
-        where = Destination(context.to, context.country, context.sender)
+        where = Destination(context.to, context.country, context.sender, at_ms)
         pinned = message.connector_id or None
         chosen = self.view.choose(where, account.id, context.lane, context.message_id, pinned)
         if isinstance(chosen, NotRouted):

@@ -2,8 +2,8 @@
 
 A `GatewayView` is made once per configuration. First match wins, in the order of the file. For each account and lane
 that occurs, the routes are turned into a table from prefix to the lowest number of a route that has it, so that
-choosing costs one look-up per length of prefix, however many routes there are. Routes that also ask for a country or a
-sender stand in that table before the route that decides without.
+choosing costs one look-up per length of prefix, however many routes there are. Routes that also ask for a country, a
+sender or the time stand in that table before the route that decides without.
 
 Which target of a route takes a message is a function of its message_id and of the targets in use (docs/routing.md).
 """
@@ -20,6 +20,7 @@ from schemas.gateway.file import AppliedConfig
 from schemas.gateway.routes import Match, Route
 from schemas.wire import Lane
 from shared.messages.connector_profile import profile_of
+from shared.messages.quiet_hours import WindowClock
 from shared.sms.message import ConnectorProfile
 
 RouteReason: TypeAlias = str
@@ -50,12 +51,16 @@ class Destination(NamedTuple):
     to: str
     country: str = ""
     sender: str = ""
+    at_ms: int = 0
+    """When it is routed, for routes that ask for the time."""
 
 
-def fits(match: Match, where: Destination) -> bool:
-    """Whether country and sender are among those that `match` asks for."""
-    return (match.country is None or where.country in match.country) and (
-        match.sender is None or where.sender in match.sender
+def fits(match: Match, where: Destination, clock: WindowClock) -> bool:
+    """Whether country and sender are among those that `match` asks for, and the time is."""
+    return (
+        (match.country is None or where.country in match.country)
+        and (match.sender is None or where.sender in match.sender)
+        and (match.time is None or clock.judge(match.time, (match.time.timezone,), where.at_ms).inside)
     )
 
 
@@ -64,13 +69,14 @@ class _RouteTable:
     nothing else.
     """
 
-    __slots__ = ("_asking", "_by_prefix", "_lengths")
+    __slots__ = ("_asking", "_by_prefix", "_clock", "_lengths")
 
     def __init__(self, routes: Sequence[tuple[int, Route]]) -> None:
+        self._clock: Final = WindowClock()
         self._asking: Final = {
             number: route.match
             for number, route in routes
-            if route.match.country is not None or route.match.sender is not None
+            if (route.match.country, route.match.sender, route.match.time) != (None, None, None)
         }
         found: dict[str, list[int]] = {}
         for number, route in routes:
@@ -89,7 +95,7 @@ class _RouteTable:
             for number in self._by_prefix.get(where.to[:length], ()):
                 if best is not None and number >= best:
                     break
-                if number not in asking or fits(asking[number], where):
+                if number not in asking or fits(asking[number], where, self._clock):
                     best = number
                     break
         return best

@@ -9,8 +9,6 @@ from typing import Final
 from schemas.groups import BARRIER_GROUPS, CONFIG_WRITER, CONSUMER_GROUPS, DLQ_REPLAY_TRANSACTIONS, GROUPS_OF
 from schemas.topics import (
     EVERY_PROCESS,
-    MT_REQUESTS,
-    MT_REQUESTS_OTP,
     SERVICE_STATES,
     TOPICS,
     Topic,
@@ -100,13 +98,11 @@ def _of_topics(role: str, rights: _Rights) -> None:
 
 
 def _of_services(role: str, rights: _Rights) -> None:
-    """What every process of ours does besides: its groups, its beat, and at its start a look at all topics."""
+    """What every process of ours does besides: its groups, its beat, and a look at all topics: at its start, and where
+    a produce takes long, when it asks how many replicas in sync each of them needs."""
     for place in _all_topics():
-        rights.allow(TOPIC, place, "Describe")
+        rights.allow(TOPIC, place, "Describe", "DescribeConfigs")
     rights.allow(TOPIC, (SERVICE_STATES, False), "Read", "Write")
-    if role == "ingress":  # ids are made of the times of these topics: it looks whose they are
-        for topic in (MT_REQUESTS, MT_REQUESTS_OTP):
-            rights.allow(TOPIC, (topic, False), "DescribeConfigs")
     _of_barriers(rights)
     for group in GROUPS_OF.get(role, ()):
         rights.allow(GROUP, (group, False), "Read", "Describe")

@@ -1,13 +1,16 @@
 """Pure: which route a message would take, and why each of the others does not."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import get_args
+from zoneinfo import ZoneInfo
 
 from schemas.gateway.file import AppliedConfig
 from schemas.gateway.routes import Match, Route
 from schemas.requests import is_destination, is_short_code, sender_as_sent
 from schemas.wire import LANES, Lane
 from shared.messages.country import country_table
+from shared.messages.quiet_hours import NEVER_MS, QuietClock, judge, window_of
 from shared.messages.routing import Destination, GatewayView
 from shared.operations.errors import Invalid
 
@@ -26,7 +29,10 @@ class RouteAnswer:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """What becomes of a message. `shares`: percent of such messages by connector; `refused`: a reason, or empty."""
+    """What becomes of a message. `shares`: percent of such messages by connector; `refused`: a reason, or empty.
+
+    `goes_at_ms`: when it is routed; 0: never, for its quiet hours do not end. `waits_for`: `quiet_hours`, or empty.
+    """
 
     to: str
     country: str
@@ -34,10 +40,16 @@ class Explanation:
     refused: str
     shares: dict[str, float]
     routes: tuple[RouteAnswer, ...]
+    goes_at_ms: int
+    waits_for: str
 
 
-def explain(applied: AppliedConfig, to: str, account_id: str, lane: str, sender: str | None) -> Explanation:
-    """Every rule of the file, in its order. Raises `Invalid` for what no request could ask."""
+def explain(applied: AppliedConfig, to: str, account_id: str, lane: str, sender: str | None, at_ms: int) -> Explanation:
+    """Every rule of the file, in its order, for a message that would go at `at_ms`, or when the quiet hours
+    of its account are over then.
+
+    Raises `Invalid` for what no request could ask.
+    """
     view = GatewayView(applied)
     account = view.accounts.get(account_id)
     if account is None:
@@ -48,10 +60,13 @@ def explain(applied: AppliedConfig, to: str, account_id: str, lane: str, sender:
         raise Invalid(f"--to: {to!r} is no destination", "E.164, such as +447700900123, or a short code")
     known_lane: Lane = next(word for word in get_args(Lane) if word == lane)
     digits = to.removeprefix("+")
+    until_ms = QuietClock().quiet_until(account, known_lane, digits, at_ms)
+    goes_at_ms = at_ms if until_ms is None else until_ms if until_ms < NEVER_MS else 0
     where = Destination(
         digits,
         "" if is_short_code(digits) else country_table().of(digits),
         sender_as_sent(sender or account.default_sender or ""),
+        goes_at_ms or at_ms,
     )
     number = view.route(where, account_id, known_lane)
     shares = {} if number is None else view.parts(number)
@@ -61,6 +76,8 @@ def explain(applied: AppliedConfig, to: str, account_id: str, lane: str, sender:
         country=where.country,
         sender=where.sender,
         refused="lane_not_allowed" if not allowed else "" if shares else "no_route",
+        goes_at_ms=goes_at_ms,
+        waits_for="" if until_ms is None else "quiet_hours",
         shares=shares,
         routes=tuple(
             _answer(place, route, where, account_id, lane, number) for place, route in enumerate(applied.gateway.routes)
@@ -90,4 +107,9 @@ def _against(match: Match, where: Destination, account_id: str, lane: str) -> tu
     ):
         if asked is not None and mine not in asked:
             found.append(f"{key}: {mine or 'none'} is not among {', '.join(asked)}")
+    hours = match.time
+    if hours is not None and not judge(window_of(hours), (hours.timezone,), where.at_ms).inside:
+        now = datetime.fromtimestamp(where.at_ms / 1000, ZoneInfo(hours.timezone)).strftime("%a %H:%M")
+        days = f" on {', '.join(hours.days)}" if hours.days else ""
+        found.append(f"time: {now} ({hours.timezone}) is not from {hours.from_} to {hours.to}{days}")
     return tuple(found)

@@ -8,6 +8,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
@@ -16,6 +17,7 @@ from aiokafka.errors import KafkaError
 from schemas.topics import MT_REQUESTS, MT_REQUESTS_OTP
 from shared.kafka.client import connection_options
 from shared.messages.ids import message_id_of
+from shared.process.clock import now_ms
 from shared.process.settings import Settings
 from tests.chaos.messages import Request, librdkafka_partition, request
 
@@ -82,6 +84,9 @@ class Load:
             await asyncio.sleep(SLICE_S)
 
     def _begin(self, one: Request) -> None:
+        if one.ahead_s:
+            at = datetime.fromtimestamp(now_ms() / 1000 + one.ahead_s, UTC)
+            one.value["send_at"] = at.isoformat(timespec="milliseconds")
         publish = self._publish_once if one.record_key is None else self._publish_until_acknowledged
         task = asyncio.create_task(publish(one))
         self._under_way.add(task)

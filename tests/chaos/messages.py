@@ -18,6 +18,8 @@ class Request:
     value: dict[str, Any]
     otp: bool
     times: int
+    ahead_s: float = 0.0
+    """How long after it is published it is to go."""
 
     @property
     def to(self) -> str:
@@ -38,7 +40,7 @@ def number_of(seed: int, index: int) -> str:
 
 
 def request(seed: int, index: int) -> Request:
-    """One or several segments, OTPs too, with and without a key, for each sort of receipt."""
+    """One or several segments, OTPs too, with and without a key, for each sort of receipt, now and for later."""
     chance = random.Random(f"request {seed} {index}")
     value: dict[str, Any] = {
         "account_id": ACCOUNT if chance.random() < 0.4 else "shop",
@@ -54,7 +56,8 @@ def request(seed: int, index: int) -> Request:
     if chance.random() < 0.5:
         value["idempotency_key"] = f"order-{seed}-{index}"
         times = 2 if chance.random() < 0.25 else 1
-    return Request(value, otp, times)
+    ahead_s = chance.uniform(0.2, 4.0) if chance.random() < 0.2 else 0.0
+    return Request(value, otp, times, ahead_s)
 
 
 def librdkafka_partition(key: bytes, count: int) -> int:

@@ -71,6 +71,7 @@ class Run:
             one,
             found,
             disordered=out_of_order(submits, again),
+            early=self._requests.early(submits),
             missed=await missed_in_time(self._fleet.settings, first_ms),
             vanished=sorted(self._load.acked.keys() - self._requests.ids),
             binds=[excess for excess in binds if excess.from_s >= began_s],

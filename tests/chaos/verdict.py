@@ -93,6 +93,7 @@ def judge(
     found: Reconciliation,
     *,
     disordered: Sequence[str],
+    early: Sequence[str],
     vanished: Sequence[str],
     missed: Sequence[str],
     binds: Sequence[Excess],
@@ -113,6 +114,7 @@ def judge(
         wrong += missed
     wrong += [f"{message_id} was acknowledged by Kafka and is not in its log" for message_id in vanished]
     wrong += [f"the segments to {to} were submitted out of order" for to in disordered]
+    wrong += [f"something was submitted to {to} before its send_at" for to in early]
     wrong += [
         f"{one.system_id} had {one.binds} binds for {one.to_s - one.from_s:.1f} s while no holder was stopped"
         for one in binds

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+import yaml
 
 from shared.process.clock import now_ms
 from tests.e2e.gateway import Gateway, messages_to, rows, settle, statuses_of, traffic, until_submits
@@ -13,7 +14,7 @@ from tests.e2e.gateway import Gateway, messages_to, rows, settle, statuses_of, t
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
 
 PREFIX = "440301"
-TAKEN_BACK, MOVED, STAYS = "440302", "440303", "440304"
+TAKEN_BACK, MOVED, STAYS, QUIET = "440302", "440303", "440304", "440305"
 COUNT = 300
 FIRST_S, LAST_S = 3.0, 13.0
 
@@ -112,3 +113,29 @@ async def until_listed(gateway: Gateway, message_ids: set[str]) -> list[dict[str
             if {line["message_id"] for line in listed} == message_ids:
                 return listed
             await asyncio.sleep(0.3)
+
+
+async def test_what_comes_in_quiet_hours_waits_and_ends_at_its_validity(gateway: Gateway) -> None:
+    plain = yaml.safe_load(gateway.config_file.read_text(encoding="utf-8"))
+    hours = {"from": "00:00", "to": "00:00", "timezone": "Europe/Berlin"}
+    night = {"id": "night", "default_sender": "NIGHT", "quiet_hours": hours}
+    await applied(gateway, plain | {"accounts": [*plain["accounts"], night]})
+    async with traffic(gateway) as (publisher, follower):
+        fields: dict[str, Any] = {"account_id": "night", "lane": "bulk", "validity_s": 8, "receipt": "all"}
+        await publisher.publish(messages_to(QUIET, 2, **fields))
+        await publisher.publish(messages_to(QUIET, 1, 2, **fields | {"send_at": at(now_ms() / 1000 + 2)}))
+        await publisher.publish(messages_to(QUIET, 1, 3, **fields | {"lane": "txn", "validity_s": 60}))
+        *quiet, later, other = [published.message_id for published in publisher.published]
+        assert not await follower.wait_for({*quiet, later, other}, 60)
+    told = {name: [s.status for s in found] for name, found in (await statuses_of(gateway, [*quiet, later])).items()}
+    assert [told[name] for name in quiet] == [["accepted", "scheduled", "expired"]] * 2
+    assert told[later] == ["accepted", "scheduled", "scheduled", "expired"]
+    assert [submit.to[-1] for submit in gateway.submits_to([QUIET])] == ["3"]
+    await applied(gateway, plain)
+
+
+async def applied(gateway: Gateway, configuration: dict[str, Any]) -> None:
+    file = gateway.data_dir / "quiet.yaml"
+    file.write_text(yaml.safe_dump(configuration), encoding="utf-8")
+    done = await asyncio.to_thread(gateway.cli, "config", "apply", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -11,11 +11,19 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from schemas.gateway.accounts import Account, ApiKey, AutomaticReply, InboundNumber, Limits, OptOutHandling
+from schemas.gateway.accounts import (
+    Account,
+    ApiKey,
+    AutomaticReply,
+    InboundNumber,
+    Limits,
+    OptOutHandling,
+    QuietHours,
+)
 from schemas.gateway.connectors.common import CommonConnector, CommonOptions
 from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions, Tls
 from schemas.gateway.file import Gateway
-from schemas.gateway.routes import Match, Route, Target
+from schemas.gateway.routes import Match, MatchTime, Route, Target
 from schemas.reasons import REASONS
 from schemas.topics import TOPICS, Topic
 from services.cli.reference.option_tables import option_table
@@ -70,10 +78,12 @@ GATEWAY_FILE: dict[str, type[BaseModel]] = {
     "number": InboundNumber,
     "reply": AutomaticReply,
     "opt-outs": OptOutHandling,
+    "quiet-hours": QuietHours,
     "limits": Limits,
     "api-key": ApiKey,
     "route": Route,
     "match": Match,
+    "match-time": MatchTime,
     "target": Target,
 }
 """The parts of gateway.yaml, by the name of their block."""

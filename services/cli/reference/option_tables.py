@@ -27,7 +27,8 @@ def _row(name: str, part: dict[str, Any], required: bool) -> list[str]:
 
 def _read_by(model: type[BaseModel], name: str) -> str | None:
     """The services that act by a field; None where the field does not tell."""
-    extra = model.model_fields[name].json_schema_extra
+    field = next(field for own, field in model.model_fields.items() if name in (own, field.alias))
+    extra = field.json_schema_extra
     services = extra.get("read_by") if isinstance(extra, dict) else None
     return ", ".join(map(str, services)) if isinstance(services, list) else None
 

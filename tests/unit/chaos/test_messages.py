@@ -26,6 +26,7 @@ def test_a_bit_of_everything() -> None:
     assert Counter(one.times for one in LOAD if one.record_key)[2] > 50
     assert all(one.times == 1 for one in LOAD if not one.record_key)
     assert any(len(value["text"]) > 160 for value in values)
+    assert sum(one.ahead_s > 0 for one in LOAD) > 100
     assert {one.to[:2] for one in LOAD} == {"44", "45", "46", "49"}
     assert number_of(1, 5) == LOAD[5].value["to"]
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.cli.demo.reconcile import Published
+from services.cli.demo.reconcile import Published, Submit
 from tests.chaos.published import Requests, Written
 
 
@@ -32,3 +32,13 @@ def test_a_key_is_an_accounts_own() -> None:
     requests.add(record("a", "+441", "k1"))
     requests.add(record("b", "+442", "k1", account_id="kiosk"))
     assert len(requests) == 2
+
+
+def test_what_was_submitted_before_its_time_is_early() -> None:
+    requests = Requests()
+    requests.add(record("a", "+441", send_at="2026-09-21T14:13:20Z"))
+    requests.add(record("b", "+442"))
+    at_ms = 1_790_000_000_000
+    in_time = [Submit("441", 1, 1, at_ms), Submit("442", 1, 1, 5)]
+    assert requests.early(in_time) == []
+    assert requests.early([*in_time, Submit("441", 2, 2, at_ms - 1)]) == ["441"]

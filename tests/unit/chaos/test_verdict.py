@@ -22,6 +22,7 @@ def verdict(
     found: Reconciliation | None = None,
     *,
     disordered: list[str] | None = None,
+    early: list[str] | None = None,
     vanished: list[str] | None = None,
     missed: list[str] | None = None,
     binds: list[Excess] | None = None,
@@ -31,6 +32,7 @@ def verdict(
         one,
         found or reconciliation(),
         disordered=disordered or [],
+        early=early or [],
         vanished=vanished or [],
         missed=missed or [],
         binds=binds or [],
@@ -52,6 +54,7 @@ def test_what_was_lost_or_vanished_or_came_out_of_order_is_wrong() -> None:
     assert not verdict(QUIET, missed=["m segment 1 had its receipt in time"]).ok
     assert verdict(KILLED, missed=["m segment 1 had its receipt in time"]).ok
     assert not verdict(disordered=["447"]).ok
+    assert not verdict(early=["447"]).ok
 
 
 def test_doubt_needs_a_cause_a_known_reason_and_a_bound() -> None:

@@ -149,3 +149,69 @@ def test_after_a_crash_what_was_due_is_not_decided_again() -> None:
 def test_what_is_no_message_is_a_dead_letter(value: bytes | None) -> None:
     found = DueDecider(EVENTS, OptOuts(), DecidedByIngress(), GatewayView(applied()))
     assert topics(found.decide(Record(value, topic="mt.due"), NOW_MS)) == ["mt.due.dlq"]
+
+
+NIGHT = {"from": "21:00", "to": "08:00", "timezone": "Europe/Berlin", "lanes": ["bulk"]}
+NIGHT_AT_MS = AT_MS + 6 * 3_600_000  # 22:13:20 in Berlin
+MORNING_MS = 1_790_056_800_000
+"""08:00 in Berlin on the next day."""
+
+
+def with_hours(**changes: Any) -> Account:
+    account = {"id": "shop", "default_sender": "SHOP", "default_timezone": "Europe/Berlin"}
+    return Account.model_validate(account | {"quiet_hours": NIGHT | changes})
+
+
+def test_in_quiet_hours_a_message_waits_until_they_are_over() -> None:
+    found = decider(applied(accounts=[with_hours()]))
+    record = Record(request(lane="bulk", validity_s=60), timestamp=NIGHT_AT_MS)
+    message = ScheduledMessage.from_json(orjson.dumps(only(found.decide(record, NIGHT_AT_MS + 5), "mt.scheduled")))
+    assert (message.due_at_ms, message.why, message.wait_no, message.send_at_ms) == (MORNING_MS, "quiet_hours", 1, 0)
+    assert message.expires_at_ms == NIGHT_AT_MS + 60_000  # it ends then, not when the window opens
+
+
+@pytest.mark.parametrize(("fields", "changes", "at_ms"), [
+    ({"lane": "txn"}, {}, NIGHT_AT_MS), ({"lane": "otp"}, {"lanes": ["txn", "bulk"]}, NIGHT_AT_MS),
+    ({"lane": "bulk"}, {}, AT_MS), ({"lane": "bulk"}, {"days": ["tu", "we"]}, NIGHT_AT_MS),
+])  # fmt: skip
+def test_other_lanes_and_other_times_go(fields: dict[str, str], changes: dict[str, Any], at_ms: int) -> None:
+    found = decider(applied(accounts=[with_hours(**changes)]))
+    assert topics(found.decide(Record(request(**fields), timestamp=at_ms), at_ms))[0].startswith("mt.submissions")
+
+
+def test_changed_hours_count_from_then_on() -> None:
+    found = decider(applied(accounts=[with_hours()]))
+    record = Record(request(lane="bulk"), timestamp=NIGHT_AT_MS)
+    assert topics(found.decide(record, NIGHT_AT_MS))[0] == "mt.scheduled"
+    found.view = GatewayView(applied(accounts=[with_hours(to="22:00")]))
+    assert topics(found.decide(record, NIGHT_AT_MS))[0] == "mt.submissions"
+
+
+def test_a_whole_week_of_quiet_hours_has_no_end() -> None:
+    found = decider(applied(accounts=[with_hours(to="21:00")]))
+    message = only(found.decide(Record(request(lane="bulk"), timestamp=AT_MS), AT_MS), "mt.scheduled")
+    assert message["due_at_ms"] > message["expires_at_ms"]
+
+
+def test_the_zone_is_the_recipients() -> None:
+    found = decider(applied(accounts=[with_hours(timezone="recipient")]))
+    kinds = {
+        to: topics(found.decide(Record(request(lane="bulk", to=to), timestamp=NIGHT_AT_MS), NIGHT_AT_MS))[0]
+        for to in ("+491701234567", "+12125550123", "+88161234567")
+    }
+    assert kinds == {
+        "+491701234567": "mt.scheduled", "+12125550123": "mt.submissions", "+88161234567": "mt.scheduled",
+    }  # fmt: skip
+
+
+def test_what_becomes_due_in_quiet_hours_waits_once_more() -> None:
+    message = waiting(lane="bulk").model_copy(update={"due_at_ms": NIGHT_AT_MS})
+    found = DueDecider(EVENTS, OptOuts(), own := DecidedByIngress(), GatewayView(applied(accounts=[with_hours()])))
+    record = Record(message.to_json(), topic="mt.due")
+    (out,) = found.decide(record, NIGHT_AT_MS)
+    again = ScheduledMessage.from_json(out.value or b"")
+    assert (out.topic, again.wait_no, again.why, again.due_at_ms) == ("mt.scheduled", 2, "quiet_hours", MORNING_MS)
+    assert (again.send_at_ms, again.expires_at_ms) == (message.send_at_ms, message.expires_at_ms)
+    own.add_scheduled(out.value)
+    assert found.decide(record, MORNING_MS) == []
+    assert topics(found.decide(Record(again.to_json(), topic="mt.due"), MORNING_MS)) == ["mt.submissions"]

@@ -2,6 +2,7 @@
 
 import random
 from collections import Counter
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -175,3 +176,32 @@ def test_what_is_said_of_the_parts_is_what_happens() -> None:
         view = GatewayView(applied(route, draining=draining))
         assert _shared_out(view) == pytest.approx(view.parts(0), abs=2)
     assert GatewayView(applied(TWO, draining=["acme", "beta", "gamma"])).parts(0) == {}
+
+
+OFFICE = {"from": "08:00", "to": "20:00", "days": ["mo", "tu"], "timezone": "Europe/London"}
+
+
+@pytest.mark.parametrize(
+    ("at", "connector"),
+    [
+        ("2026-07-06T08:00+01:00", "acme"),  # a Monday
+        ("2026-07-06T07:59:59+01:00", "beta"),
+        ("2026-07-06T20:00+01:00", "beta"),
+        ("2026-07-07T19:59:59+01:00", "acme"),
+        ("2026-07-08T12:00+01:00", "beta"),
+        ("2026-10-26T08:00+00:00", "acme"),  # the day after summer time has ended
+        ("2026-10-26T07:30+00:00", "beta"),
+    ],
+)
+def test_a_route_for_some_hours_counts_when_the_message_is_routed(at: str, connector: str) -> None:
+    routes: tuple[dict[str, Any], ...] = (
+        {"match": {"prefix": "44", "time": OFFICE}, "to": [{"connector": "acme"}]},
+        {"to": [{"connector": "beta"}]},
+    )
+    view = GatewayView(applied(*routes))
+    at_ms = round(datetime.fromisoformat(at).timestamp() * 1000)
+    where = Destination("447700900123", at_ms=at_ms)
+    assert view.choose(where, "shop", "txn", MESSAGE_ID) == Chosen(connector)
+    view.choose(where._replace(at_ms=at_ms + 36_000_000), "shop", "txn", MESSAGE_ID)
+    assert view.choose(where, "shop", "txn", MESSAGE_ID) == Chosen(connector)  # answers are kept, and not for too long
+    assert view.choose(Destination("491701234567", at_ms=at_ms), "shop", "txn", MESSAGE_ID) == Chosen("beta")

@@ -121,6 +121,10 @@ ONE_MISTAKE = [
     (changed("default_sender: SHOP", "default_sender: 12345"), 26, "accounts[0].default_sender",
      "must be text; write it in quotes"),
     (changed('"0049"', '"Spain"'), 29, "routes[0].match.prefix[1]", "*match pattern* (given: 'Spain')"),
+    (changed("lane: otp", 'time: {from: "08:00", to: "20:00", timezone: Mars}'), 29, "routes[0].match.time.timezone",
+     "no time zone 'Mars' is known; allowed: a name as Europe/Berlin"),
+    (changed("lane: otp", 'time: {from: "8:00", to: "20:00"}'), 29, "routes[0].match.time.from", "*match pattern*"),
+    (changed("lane: otp", 'time: {from: "08:00"}'), 29, "routes[0].match.time.to", "is missing"),
     (changed("lane: otp", "lane: slow"), 29, "routes[0].match.lane[0]", "*'otp', 'txn' or 'bulk' (given: 'slow')"),
     (changed("  - to: [{connector: beta-1}]", "  - to: []"), 32, "routes[1].to", "must not be empty"),
     (changed("    fallback: [beta-1]", "    policy: cheapest"), 31, "routes[0].policy",
@@ -374,6 +378,43 @@ def test_whose_inbound_messages_are(added: str, line: int, key: str, problem: st
         first + line,
         key.replace("[", ".").replace("]", ""),
     )
+    assert problem in mistake[2]
+
+
+HOURS = 'quiet_hours: {from: "21:00", to: "08:00"%s}'
+
+
+@pytest.mark.parametrize(
+    ("added", "line", "key", "problem"),
+    [
+        (HOURS % ", timezone: Europe/Berlin", 0, "", ""),
+        (
+            "default_timezone: Europe/Berlin\n    quiet_hours:\n      from: 21:00\n      to: 21:00\n      days: sa",
+            0,
+            "",
+            "",
+        ),
+        (HOURS % "", -2, "accounts[0]", "need default_timezone"),
+        (HOURS % ", timezone: Mars/Base", 0, "accounts[0].quiet_hours.timezone", "no time zone 'Mars/Base' is known"),
+        (HOURS % ", timezone: ../etc/passwd", 0, "accounts[0].quiet_hours.timezone", "allowed: recipient, or a name"),
+        ("default_timezone: recipient", 0, "accounts[0].default_timezone", "no time zone 'recipient' is known"),
+        (HOURS % ", timezone: UTC, lanes: otp", 0, "accounts[0].quiet_hours.lanes[0]", "'txn' or 'bulk'"),
+        (HOURS % ", timezone: UTC, days: [mon]", 0, "accounts[0].quiet_hours.days[0]", "'mo', 'tu'"),
+        (HOURS % ", timezone: UTC, until: x", 0, "accounts[0].quiet_hours.until", "is unknown"),
+        ('quiet_hours: {from: "25:00", to: "08:00", timezone: UTC}', 0, "accounts[0].quiet_hours.from", "25:00"),
+        ("quiet_hours: {to: 21:00, timezone: UTC}", 0, "accounts[0].quiet_hours.from", "is missing"),
+        ("quiet_hours: 21:00", 0, "accounts[0].quiet_hours", "must be a mapping"),
+    ],
+)
+def test_quiet_hours(added: str, line: int, key: str, problem: str) -> None:
+    text = changed(ACCOUNT, ACCOUNT + f"    {added}\n")
+    if not key:
+        hours = parse_gateway(text).accounts[0].quiet_hours
+        assert hours is not None
+        assert (hours.from_, hours.lanes) == ("21:00", ("bulk",))
+        return
+    (mistake,) = mistakes(text)
+    assert mistake[:2] == (text[: text.index(added)].count("\n") + 1 + line, key)
     assert problem in mistake[2]
 
 
