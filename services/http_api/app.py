@@ -16,12 +16,13 @@ from schemas.gateway.values import SecretRef
 from schemas.topics import CONFIG_OPTOUTS
 from services.http_api.access import DoorView, Gatekeeper
 from services.http_api.authentication import KeyRing
-from services.http_api.calls import Endpoints, calls_of
+from services.http_api.calls import Endpoints, calls_of, other_calls
 from services.http_api.clickhouse_reads import ClickHouseReads
 from services.http_api.intake import Rules
 from services.http_api.known_keys import KEYS_OF, KnownKeys
 from services.http_api.opt_out_calls import OptOutCalls
 from services.http_api.opt_outs import OptOutList
+from services.http_api.other_doors import OtherDoors
 from services.http_api.publisher import RequestPublisher
 from services.http_api.reads import Reads
 from services.http_api.routes import make_app
@@ -105,7 +106,9 @@ async def _serve(service: Service, settings: ApiSettings, producer: BatchProduce
     sending = Sending(publisher, tables.known, tables.opt_outs)
     reads = ClickHouseReads(service.settings)
     ends = Endpoints(sending, Reads(reads), OptOutCalls(publisher, tables.opt_outs))
-    app = make_app(Gatekeeper(settings), Following(service).view, calls_of(ends))
+    gate, view = Gatekeeper(settings), Following(service).view
+    others = other_calls(OtherDoors(gate, view, sending))
+    app = make_app(gate, view, calls_of(ends), others, settings.origins)
     try:
         listener = listen(settings.api_host, settings.api_port)
     except OSError as error:

@@ -38,10 +38,14 @@ class KeyRing:
             case "bearer":
                 return self._found(rest.strip())
             case "basic":
-                name, colon, key = _basic(rest.strip()).partition(":")
-                account = self._found(key) if colon else None
-                return account if account is not None and account.id == name else None
+                name, _, key = _basic(rest.strip()).partition(":")
+                return self.account_with(name, key)
         return None
+
+    def account_with(self, name: str, key: str) -> Account | None:
+        """The account of this name, where this is one of its keys."""
+        account = self._found(key) if len(key) <= _KEY_OCTETS_MAX else None
+        return account if account is not None and account.id == name else None
 
     def _found(self, key: str) -> Account | None:
         hashed = sha256(key.encode("utf-8", "surrogatepass")).digest()

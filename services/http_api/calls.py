@@ -22,8 +22,9 @@ from services.http_api.models import (
     request_schema,
 )
 from services.http_api.opt_out_calls import OptOutCalls
+from services.http_api.other_doors import OtherDoors
 from services.http_api.reads import LIMIT_MAX, Reads
-from services.http_api.routes import Call, Parameter
+from services.http_api.routes import Call, OtherCall, Parameter
 from services.http_api.sending import Sending
 
 _PAGE: Final = (
@@ -44,6 +45,17 @@ class Endpoints(NamedTuple):
 def calls_of(ends: Endpoints) -> tuple[Call, ...]:
     """In the order of the description."""
     return _sending_calls(ends.sending) + _reading_calls(ends.reads) + _opt_out_calls(ends.opt_outs)
+
+
+def other_calls(doors: OtherDoors) -> tuple[OtherCall, ...]:
+    """What is answered as Kannel and Jasmin would."""
+    both = ("GET", "POST")
+    return (
+        OtherCall(both, "/cgi-bin/sendsms", doors.sendsms),
+        OtherCall(both, "/send", doors.send),
+        OtherCall(both, "/rate", doors.rate),
+        OtherCall(both, "/balance", doors.balance),
+    )
 
 
 def _sending_calls(sending: Sending) -> tuple[Call, ...]:

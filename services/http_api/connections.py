@@ -11,6 +11,7 @@ from starlette.types import ASGIApp
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from services.http_api.problems import MEDIA_TYPE, problem
+from shared.process.metrics import HTTP_CONNECTIONS
 
 HEAD_WITHIN_S: Final = 10.0
 HEAD_OCTETS_MAX: Final = 65_536
@@ -34,6 +35,7 @@ class Connections:
     def opened(self, one: "DoorProtocol") -> None:
         """Beyond the limit the connection that was idle longest is closed; where none is idle, the new one."""
         self._open[one] = None
+        HTTP_CONNECTIONS.set(len(self._open))
         if len(self._open) > self._limit:
             victim = next((other for other in self._open if other.idle), one)
             self._open.pop(victim)
@@ -45,6 +47,7 @@ class Connections:
 
     def closed(self, one: "DoorProtocol") -> None:
         self._open.pop(one, None)
+        HTTP_CONNECTIONS.set(len(self._open))
 
 
 class DoorConfig(uvicorn.Config):

@@ -9,12 +9,17 @@ from fastapi import FastAPI, Request, Response
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
+from starlette.responses import HTMLResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.http_api.access import ApiRequest, Declined, DoorView, Gatekeeper, problem_response, query_of
+from services.http_api.docs_page import page
 from services.http_api.models import ProblemDetails
 from services.http_api.problems import MEDIA_TYPE, problem
+from shared.process.clock import monotonic_s
+from shared.process.metrics import HTTP_ANSWERS, HTTP_SECONDS
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +52,14 @@ class Call(NamedTuple):
     """Of parameters that may have any name behind it."""
 
 
+class OtherCall(NamedTuple):
+    """An address in another's language: not in the description, and with its own way of knowing an account."""
+
+    methods: tuple[str, ...]
+    path: str
+    endpoint: Callable[[Request], Awaitable[Response]]
+
+
 class _PlainRoute(APIRoute):
     """A route whose endpoint takes the request as it is: bodies are read and checked by the rules of ingress, and not a
     second time by a model. FastAPI's own injection costs more than all the rest of a request."""
@@ -54,6 +67,16 @@ class _PlainRoute(APIRoute):
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         endpoint: Callable[[Request], Coroutine[Any, Any, Response]] = self.endpoint
         return endpoint
+
+
+class _Described(FastAPI):
+    """Its description says what keys are, too."""
+
+    def openapi(self) -> dict[str, Any]:
+        document = super().openapi()
+        schemes = {name: {"type": "http", "scheme": name} for name in ("bearer", "basic")}
+        document.setdefault("components", {})["securitySchemes"] = schemes
+        return document
 
 
 class RequestIds:
@@ -79,14 +102,42 @@ class RequestIds:
         await self._app(scope, receive, with_id)
 
 
-def make_app(gate: Gatekeeper, view: Callable[[], DoorView], calls: Sequence[Call]) -> ASGIApp:
-    """The whole HTTP API. `view` says the running configuration."""
-    app = FastAPI(title="SMS gateway", version="1", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
+def make_app(
+    gate: Gatekeeper,
+    view: Callable[[], DoorView],
+    calls: Sequence[Call],
+    others: Sequence[OtherCall] = (),
+    origins: Sequence[str] = (),
+) -> ASGIApp:
+    """The whole HTTP API. `view` says the running configuration; pages of `origins` may ask from a browser."""
+    app = _Described(title="SMS gateway", version="1", openapi_url="/openapi.json", docs_url=None, redoc_url=None)
     for call in calls:
         _add(app, call, _handler(gate, view, call))
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _mistake_of_ours)
-    return RequestIds(app)
+    for other in others:
+        app.add_route(other.path, other.endpoint, list(other.methods))
+    app.add_route("/docs", _docs(app), ["GET"])
+    return RequestIds(_for_browsers(app, origins) if origins else app)
+
+
+def _for_browsers(app: ASGIApp, origins: Sequence[str]) -> ASGIApp:
+    asked = ("Authorization", "Content-Type", "Idempotency-Key", "Last-Event-ID", "X-Request-Id")
+    told = ("Location", "Retry-After", "X-Request-Id")
+    methods = ("GET", "POST", "PUT", "PATCH", "DELETE")
+    return CORSMiddleware(
+        app, allow_origins=origins, allow_methods=methods, allow_headers=asked, expose_headers=told, max_age=3600
+    )
+
+
+def _docs(app: FastAPI) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    """The description for people: without scripts, and nothing is fetched from elsewhere."""
+    policy = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+
+    async def docs(_: Request) -> Response:
+        return HTMLResponse(page(app.openapi()), headers=policy)
+
+    return docs
 
 
 def _handler(
@@ -98,7 +149,9 @@ def _handler(
     def is_known(name: str) -> bool:
         return name in names or name.startswith(call.query_prefix)
 
-    async def handle(request: Request) -> Response:
+    seconds = HTTP_SECONDS.labels(f"{call.method} {call.path}")
+
+    async def answer(request: Request) -> Response:
         try:
             now = view()
             account = gate.account(request, now.keys)
@@ -107,6 +160,13 @@ def _handler(
             return declined.response()
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is told
+
+    async def handle(request: Request) -> Response:
+        began_s = monotonic_s()
+        answered = await answer(request)
+        seconds.observe(monotonic_s() - began_s)
+        HTTP_ANSWERS.labels(call.method, call.path, str(answered.status_code)).inc()
+        return answered
 
     return handle
 

@@ -1,14 +1,18 @@
 """Edge: what the HTTP door takes from its environment."""
 
 import ipaddress
+import re
 from functools import cached_property
 from pathlib import Path
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from pydantic import Field, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+_ORIGIN: Final = re.compile(r"https?://[A-Za-z0-9.\-]+(:[0-9]{1,5})?")
 
 
 class ApiSettings(BaseSettings):
@@ -22,6 +26,16 @@ class ApiSettings(BaseSettings):
     api_tls_key: Path | None = None
     api_connections_max: int = Field(default=10_000, ge=1, description="Beyond it idle ones are closed")
     api_trusted_proxies: str = Field(default="", description="Whose X-Forwarded-For is believed")
+
+    api_cors_origins: str = Field(default="", description="Whose pages may ask from a browser; * = everybody's")
+
+    @field_validator("api_cors_origins")
+    @classmethod
+    def _origins(cls, value: str) -> str:
+        for part in _parts(value):
+            if part != "*" and _ORIGIN.fullmatch(part) is None:
+                raise ValueError(f"{part!r} is no origin of the form https://host or https://host:port")
+        return value
 
     @field_validator("api_trusted_proxies")
     @classmethod
@@ -45,6 +59,10 @@ class ApiSettings(BaseSettings):
     @cached_property
     def trusted(self) -> tuple[Network, ...]:
         return tuple(ipaddress.ip_network(part) for part in _parts(self.api_trusted_proxies))
+
+    @cached_property
+    def origins(self) -> list[str]:
+        return _parts(self.api_cors_origins)
 
     @property
     def leaves_the_machine_in_plain(self) -> bool:

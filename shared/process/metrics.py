@@ -150,6 +150,23 @@ METRICS.append(
     )
 )
 
+_DOORS: Final = ("http-api",)
+HTTP_ANSWERS: Final = _counter(
+    "smsgw_http_answers",
+    "answers",
+    "Answers of the HTTP door, by call and status code",
+    ("method", "path", "code"),
+    _DOORS,
+)
+HTTP_SECONDS: Final = _histogram(
+    "smsgw_http_seconds",
+    "From the head of a request to its answer; of a stream, to its begin",
+    (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1, 5),
+    ("call",),
+    _DOORS,
+)
+HTTP_CONNECTIONS: Final = _gauge("smsgw_http_connections", "connections", "Open at the HTTP door", services=_DOORS)
+
 
 class _Events(Collector):
     """Reads the tallies when it is scraped: an event costs no more than an addition."""

@@ -21,7 +21,6 @@ STATEMENTS = {
 OF_THE_SMPP_CORE = {
     "shared.smpp.codec.decode_next": "the codec for whoever has no session",
     "shared.smpp.codec.encode": "the codec for whoever has no session",
-    "shared.smpp.smpp_time.parse": "the other direction of what is written",
     "shared.sms.udh.application_ports": "the other direction of what is read",
 }
 """The core is whole for either side of SMPP, though today's services do not use each part of it."""

@@ -12,11 +12,12 @@ from starlette.types import ASGIApp
 from schemas.gateway.accounts import Account, ApiKey
 from services.http_api.access import DoorView, Gatekeeper
 from services.http_api.authentication import KeyRing
-from services.http_api.calls import Endpoints, calls_of
+from services.http_api.calls import Endpoints, calls_of, other_calls
 from services.http_api.intake import Rules
 from services.http_api.known_keys import KnownKeys
 from services.http_api.opt_out_calls import OptOutCalls
 from services.http_api.opt_outs import OptOutList
+from services.http_api.other_doors import OtherDoors
 from services.http_api.publisher import KafkaHasIt, NotAcknowledged
 from services.http_api.reads import Reads, ReadsRows
 from services.http_api.routes import make_app
@@ -70,10 +71,11 @@ class Scene:
 
     def app(self) -> ASGIApp:
         """The whole of it."""
-        ends = Endpoints(
-            Sending(self, self.known, self.opt_outs), Reads(self.clickhouse), OptOutCalls(self, self.opt_outs)
-        )
-        return make_app(Gatekeeper(self.settings), lambda: self.view, calls_of(ends))
+        sending = Sending(self, self.known, self.opt_outs)
+        ends = Endpoints(sending, Reads(self.clickhouse), OptOutCalls(self, self.opt_outs))
+        gate = Gatekeeper(self.settings)
+        others = other_calls(OtherDoors(gate, lambda: self.view, sending))
+        return make_app(gate, lambda: self.view, calls_of(ends), others, self.settings.origins)
 
     async def publish(self, out: Out) -> KafkaHasIt:
         """As Kafka would, or as if it were away."""

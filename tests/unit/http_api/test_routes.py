@@ -4,6 +4,7 @@ from typing import Any
 
 import httpx
 import pytest
+from openapi_spec_validator import OpenAPIV31SpecValidator
 
 from services.http_api.access import MESSAGE_OCTETS_MAX
 from services.http_api.authentication import ATTEMPTS_MAX
@@ -151,3 +152,32 @@ def test_an_account_has_its_tps_and_passwords_go_before() -> None:
     answers = Scene(shop).asked(ask)
     assert [one.status_code for one in answers] == [202, 202, 429, 202]
     assert (answers[2].json()["reason"], answers[2].headers["retry-after"]) == ("rate_limited", "1")
+
+
+def test_browsers_may_ask_only_from_pages_that_are_named() -> None:
+    asking = {"Origin": "https://shop.example", "Access_Control_Request_Method": "POST"}
+    asking |= {"Access_Control_Request_Headers": "authorization,content-type,idempotency-key"}
+    off = Scene().call("OPTIONS", "/v1/messages", None, None, **asking)
+    assert off.status_code == 405 and "access-control-allow-origin" not in off.headers
+    scene = Scene(api_cors_origins="https://shop.example, https://other.example")
+    on = scene.call("OPTIONS", "/v1/messages", None, None, **asking)
+    assert (on.status_code, on.headers["access-control-allow-origin"]) == (200, "https://shop.example")
+    sent = scene.call("POST", "/v1/messages", HELLO, Origin="https://shop.example")
+    assert sent.status_code == 202 and "Location" in sent.headers["access-control-expose-headers"]
+    stranger = scene.call("POST", "/v1/messages", HELLO, Origin="https://stranger.example")
+    assert "access-control-allow-origin" not in stranger.headers
+
+
+def test_the_description_for_people_has_every_call_and_nothing_from_elsewhere() -> None:
+    answer = Scene().call("GET", "/docs", None, None)
+    document = Scene().call("GET", "/openapi.json", None, None).json()
+    assert answer.status_code == 200 and answer.headers["content-type"].startswith("text/html")
+    for path in document["paths"]:
+        assert f" {path}</b>" in answer.text
+    assert "src=" not in answer.text and "http://" not in answer.text and "https://" not in answer.text
+
+
+def test_the_description_is_one_by_the_official_schema() -> None:
+    document = Scene().call("GET", "/openapi.json", None, None).json()
+    OpenAPIV31SpecValidator(document).validate()
+    assert document["components"]["securitySchemes"].keys() == {"bearer", "basic"}
