@@ -7,7 +7,7 @@ from typing import Annotated, Final, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from schemas.gateway.values import AccountId, ConnectorId, Strict, Whole, one_or_more
+from schemas.gateway.values import AccountId, ConnectorId, SecretRef, Strict, Whole, one_or_more
 from schemas.gateway.windows import DailyWindow, TimeZoneName, is_time_zone
 from schemas.requests import Sender
 from schemas.wire import Lane
@@ -169,6 +169,12 @@ class ApiKey(Strict):
         return self
 
 
+class TwilioAccess(Strict):
+    """What the door in Twilio's language knows an account by."""
+
+    auth_token: SecretRef = Field(description="Where the secret is that Twilio's clients call auth token")
+
+
 class Account(Strict):
     """Who may send."""
 
@@ -203,6 +209,9 @@ class Account(Strict):
     limits: Limits = Field(default=Limits(), description="What it may use, see below; everything unless given")
     api_keys: tuple[ApiKey, ...] = Field(
         default=(), description="Keys of the HTTP door, several so that they can be changed without a gap"
+    )
+    twilio: TwilioAccess | None = Field(
+        default=None, description="`{auth_token: {env: ...}}`: a password of its own for the door in Twilio's language"
     )
 
     @model_validator(mode="after")

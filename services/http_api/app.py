@@ -10,7 +10,7 @@ from typing import Final
 
 from aiokafka import ConsumerRecord
 
-from schemas.gateway.accounts import ApiKey
+from schemas.gateway.accounts import Account, ApiKey
 from schemas.gateway.file import AppliedConfig
 from schemas.gateway.values import SecretRef
 from schemas.topics import CONFIG_OPTOUTS
@@ -29,6 +29,7 @@ from services.http_api.routes import make_app
 from services.http_api.sending import Sending
 from services.http_api.server import DoorServer, config_of, listen
 from services.http_api.settings import ApiSettings
+from services.http_api.twilio_door import TwilioDoor
 from shared.kafka.produce import BatchProducer
 from shared.kafka.tables import TableReader
 from shared.messages.country import country_table
@@ -57,7 +58,7 @@ class Following:
         if applied is not None and applied is not self._applied:
             self._applied = applied
             rules = Rules(GatewayView(applied), self._countries)
-            self._view = DoorView(KeyRing(applied.gateway.accounts, _hash_of), rules)
+            self._view = DoorView(KeyRing(applied.gateway.accounts, _hash_of, _token_of), rules)
         return self._view
 
 
@@ -88,6 +89,16 @@ def _hash_of(key: ApiKey) -> bytes | None:
         return None
 
 
+def _token_of(account: Account) -> str | None:
+    if account.twilio is None:
+        return None
+    try:
+        return read_secret(account.twilio.auth_token) or None
+    except MissingSecret as error:
+        log.error("twilio.auth_token of account %s: %s", account.id, error)
+        return None
+
+
 async def run(service: Service, settings: ApiSettings) -> None:
     """Serve until the service is asked to stop; what was taken is answered first."""
     producer = BatchProducer(service.settings, client_id=NAME, waits=service.waits(NAME))
@@ -107,7 +118,7 @@ async def _serve(service: Service, settings: ApiSettings, producer: BatchProduce
     reads = ClickHouseReads(service.settings)
     ends = Endpoints(sending, Reads(reads), OptOutCalls(publisher, tables.opt_outs))
     gate, view = Gatekeeper(settings), Following(service).view
-    others = other_calls(OtherDoors(gate, view, sending))
+    others = other_calls(OtherDoors(gate, view, sending), TwilioDoor(gate, view, sending, reads, tables.opt_outs))
     app = make_app(gate, view, calls_of(ends), others, settings.origins)
     try:
         listener = listen(settings.api_host, settings.api_port)

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Final
 
 from schemas.gateway.accounts import Account, ApiKey
+from shared.operations.keys import twilio_account
 
 ATTEMPTS_MAX: Final = 20
 ATTEMPTS_WITHIN_S: Final = 60.0
@@ -21,9 +22,18 @@ _KEY_OCTETS_MAX: Final = 512
 class KeyRing:
     """The keys of one configuration. `hash_of` says the hash of a key, None where its secret is missing."""
 
-    def __init__(self, accounts: Iterable[Account], hash_of: Callable[[ApiKey], bytes | None]) -> None:
+    def __init__(
+        self,
+        accounts: Iterable[Account],
+        hash_of: Callable[[ApiKey], bytes | None],
+        token_of: Callable[[Account], str | None] = lambda account: None,
+    ) -> None:
+        """`token_of`: an account's auth token of Twilio's door, None where it has none."""
         self._owners: Final[dict[bytes, Account]] = {}
+        self._tokens: Final[dict[str, tuple[Account, str]]] = {}
         for account in accounts:
+            if (token := token_of(account)) is not None:
+                self._tokens[account.id] = self._tokens[twilio_account(account.id)] = (account, token)
             for key in account.api_keys:
                 if (hashed := hash_of(key)) is not None:
                     self._owners.setdefault(hashed, account)
@@ -41,6 +51,17 @@ class KeyRing:
                 name, _, key = _basic(rest.strip()).partition(":")
                 return self.account_with(name, key)
         return None
+
+    def twilio_account(self, authorization: str | None) -> Account | None:
+        """The account of a Basic header whose user is its AC sid, or its id, and whose password is its auth token, or
+        one of its keys."""
+        scheme, _, rest = (authorization or "").partition(" ")
+        name, _, secret = _basic(rest.strip()).partition(":") if scheme.lower() == "basic" else ("", "", "")
+        account, token = self._tokens.get(name, (None, ""))
+        if account is not None and hmac.compare_digest(token.encode(), secret.encode("utf-8", "surrogatepass")):
+            return account
+        by_key = self._found(secret) if len(secret) <= _KEY_OCTETS_MAX else None
+        return by_key if by_key is not None and name in (by_key.id, twilio_account(by_key.id)) else None
 
     def account_with(self, name: str, key: str) -> Account | None:
         """The account of this name, where this is one of its keys."""

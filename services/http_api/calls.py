@@ -26,6 +26,7 @@ from services.http_api.other_doors import OtherDoors
 from services.http_api.reads import LIMIT_MAX, Reads
 from services.http_api.routes import Call, OtherCall, Parameter
 from services.http_api.sending import Sending
+from services.http_api.twilio_door import TwilioDoor
 
 _PAGE: Final = (
     Parameter("limit", "How many, 100 unless given", {"type": "integer", "minimum": 1, "maximum": LIMIT_MAX}),
@@ -47,14 +48,17 @@ def calls_of(ends: Endpoints) -> tuple[Call, ...]:
     return _sending_calls(ends.sending) + _reading_calls(ends.reads) + _opt_out_calls(ends.opt_outs)
 
 
-def other_calls(doors: OtherDoors) -> tuple[OtherCall, ...]:
-    """What is answered as Kannel and Jasmin would."""
+def other_calls(doors: OtherDoors, twilio: TwilioDoor) -> tuple[OtherCall, ...]:
+    """What is answered as Kannel, Jasmin and Twilio would."""
     both = ("GET", "POST")
+    account = "/2010-04-01/Accounts/{account_sid}"
     return (
         OtherCall(both, "/cgi-bin/sendsms", doors.sendsms),
         OtherCall(both, "/send", doors.send),
         OtherCall(both, "/rate", doors.rate),
         OtherCall(both, "/balance", doors.balance),
+        OtherCall(both, f"{account}/Messages.json", twilio.messages),
+        OtherCall(both, f"{account}/Messages/{{message_sid}}.json", twilio.message),
     )
 
 

@@ -111,7 +111,7 @@ def filters_of(query: dict[str, str]) -> dict[str, Any]:
             known = ", ".join(sorted(STATUSES))
             raise Declined(problem("invalid_field", "status", f"{unknown[0][:32]!r} is none of {known}"))
     if "cursor" in query:
-        found["cursor"] = _cursor(query["cursor"]).int
+        found["cursor"] = cursor_id(query["cursor"]).int
         found["cursor_ms"] = found["cursor"] >> 80
     return found
 
@@ -142,7 +142,8 @@ def cursor_of(message_id: UUID) -> str:
     return base64.urlsafe_b64encode(message_id.bytes).decode().rstrip("=")
 
 
-def _cursor(text: str) -> UUID:
+def cursor_id(text: str) -> UUID:
+    """Behind which message a page begins. Raises `Declined`."""
     try:
         return UUID(bytes=base64.b64decode(text + "==", altchars=b"-_", validate=True))
     except (ValueError, binascii.Error):

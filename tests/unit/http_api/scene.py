@@ -23,6 +23,7 @@ from services.http_api.reads import Reads, ReadsRows
 from services.http_api.routes import make_app
 from services.http_api.sending import Sending
 from services.http_api.settings import ApiSettings
+from services.http_api.twilio_door import TwilioDoor
 from shared.kafka.records import Out
 from shared.messages.country import CountryTable
 from shared.messages.routing import GatewayView
@@ -66,15 +67,20 @@ class Scene:
         self.opt_outs = OptOutList()
         self.settings = ApiSettings(**settings)
         self.clickhouse: ReadsRows = CannedRows()
-        ring = KeyRing(accounts or (SHOP, OTHER), lambda key: bytes.fromhex(key.sha256 or ""))
+        ring = KeyRing(accounts or (SHOP, OTHER), lambda key: bytes.fromhex(key.sha256 or ""), self._token_of)
         self.view = DoorView(ring, Rules(GatewayView(None), CountryTable({})))
+
+    @staticmethod
+    def _token_of(account: Account) -> str | None:
+        return None if account.twilio is None else f"token-{account.id}"
 
     def app(self) -> ASGIApp:
         """The whole of it."""
         sending = Sending(self, self.known, self.opt_outs)
         ends = Endpoints(sending, Reads(self.clickhouse), OptOutCalls(self, self.opt_outs))
         gate = Gatekeeper(self.settings)
-        others = other_calls(OtherDoors(gate, lambda: self.view, sending))
+        twilio = TwilioDoor(gate, lambda: self.view, sending, self.clickhouse, self.opt_outs)
+        others = other_calls(OtherDoors(gate, lambda: self.view, sending), twilio)
         return make_app(gate, lambda: self.view, calls_of(ends), others, self.settings.origins)
 
     async def publish(self, out: Out) -> KafkaHasIt:

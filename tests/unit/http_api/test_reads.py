@@ -11,7 +11,7 @@ from shared.process.clock import now_ms
 from tests.unit.http_api.scene import CannedRows, Scene
 
 OLD = "01a22f73-54ef-7b89-8d42-2366122d5391"
-ROW = {
+ROW: dict[str, Any] = {
     "id": OLD, "account_id": "shop", "campaign_id": "", "to": "447700900123", "sender": "SHOP", "lane": "txn",
     "status": "submitted", "final": 0, "reason": "", "segments": 1, "segments_delivered": 0,
     "accepted_ms": 1_780_000_000_123, "submitted_ms": 1_780_000_001_000, "finished_ms": None,
