@@ -18,8 +18,11 @@ from services.http_api.access import DoorView, Gatekeeper
 from services.http_api.authentication import KeyRing
 from services.http_api.calls import Endpoints, calls_of, other_calls
 from services.http_api.clickhouse_reads import ClickHouseReads
+from services.http_api.command_calls import CommandCalls
+from services.http_api.event_calls import EventCalls
 from services.http_api.intake import Rules
 from services.http_api.known_keys import KEYS_OF, KnownKeys
+from services.http_api.live_feed import LiveFeed
 from services.http_api.opt_out_calls import OptOutCalls
 from services.http_api.opt_outs import OptOutList
 from services.http_api.other_doors import OtherDoors
@@ -116,7 +119,14 @@ async def _serve(service: Service, settings: ApiSettings, producer: BatchProduce
     publisher = RequestPublisher(producer)
     sending = Sending(publisher, tables.known, tables.opt_outs)
     reads = ClickHouseReads(service.settings)
-    ends = Endpoints(sending, Reads(reads), OptOutCalls(publisher, tables.opt_outs))
+    feed = LiveFeed(service.settings, service.fail)
+    ends = Endpoints(
+        sending,
+        Reads(reads),
+        OptOutCalls(publisher, tables.opt_outs),
+        EventCalls(feed),
+        CommandCalls(publisher, reads),
+    )
     gate, view = Gatekeeper(settings), Following(service).view
     others = other_calls(OtherDoors(gate, view, sending), TwilioDoor(gate, view, sending, reads, tables.opt_outs))
     app = make_app(gate, view, calls_of(ends), others, settings.origins)
@@ -133,6 +143,7 @@ async def _serve(service: Service, settings: ApiSettings, producer: BatchProduce
     server = DoorServer(config_of(app, settings), service.stopping, listening)
     publishing = asyncio.create_task(publisher.run(), name="publish")
     beating = asyncio.create_task(_tell_that_it_lives(service, listening), name="progress")
+    ending = asyncio.create_task(_end_streams(service, feed), name="streams")
     serving = asyncio.create_task(server.serve(sockets=[listener]), name="serve")
     try:
         await asyncio.wait({publishing, beating, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -142,10 +153,16 @@ async def _serve(service: Service, settings: ApiSettings, producer: BatchProduce
         await serving
     finally:
         reads.stop()
-        for task in (serving, publishing, beating):
+        for task in (serving, publishing, beating, ending):
             task.cancel()
             with suppress(asyncio.CancelledError, Exception):
                 await task
+
+
+async def _end_streams(service: Service, feed: LiveFeed) -> None:
+    """A stream never ends by itself, and a stop waits for answers that are under way."""
+    await service.stopping.wait()
+    feed.stop()
 
 
 async def _tell_that_it_lives(service: Service, listening: asyncio.Event) -> None:

@@ -7,14 +7,19 @@ from pydantic import BaseModel
 from schemas.wire import LANES
 from services.http_api.batch import Batches
 from services.http_api.batch_rows import METADATA, TEXT_FIELDS
+from services.http_api.command_calls import CommandCalls
+from services.http_api.event_calls import EventCalls
 from services.http_api.models import (
     AcceptedMessage,
+    CampaignCommandTaken,
     CampaignCounts,
+    CommandTaken,
     DroppedRepeat,
     DuplicateMessage,
     MessageDetails,
     MessagePage,
     MessagePreview,
+    NewTime,
     OptOutEntry,
     OptOutPage,
     batch_answer_schema,
@@ -41,11 +46,19 @@ class Endpoints(NamedTuple):
     sending: Sending
     reads: Reads
     opt_outs: OptOutCalls
+    events: EventCalls
+    commands: CommandCalls
 
 
 def calls_of(ends: Endpoints) -> tuple[Call, ...]:
     """In the order of the description."""
-    return _sending_calls(ends.sending) + _reading_calls(ends.reads) + _opt_out_calls(ends.opt_outs)
+    return (
+        _sending_calls(ends.sending)
+        + _reading_calls(ends.reads)
+        + _opt_out_calls(ends.opt_outs)
+        + _event_calls(ends.events)
+        + _command_calls(ends.commands)
+    )
 
 
 def other_calls(doors: OtherDoors, twilio: TwilioDoor) -> tuple[OtherCall, ...]:
@@ -147,6 +160,25 @@ def _opt_out_calls(opt_outs: OptOutCalls) -> tuple[Call, ...]:
         Call("PUT", one, opt_outs.put, "A number wants nothing any more", {204: None}, (503,)),
         Call("DELETE", one, opt_outs.delete, "A number may be written to again", {204: None}, (503,)),
     )
+
+
+def _event_calls(events: EventCalls) -> tuple[Call, ...]:
+    told = {"text/event-stream": {"schema": {"type": "string"}}}
+    summary = "Statuses and messages from handsets as they come; Last-Event-ID takes a stream up again, up to 24 h back"
+    return (Call("GET", "/v1/events", events.events, summary, {200: told}, (410, 503)),)
+
+
+def _command_calls(commands: CommandCalls) -> tuple[Call, ...]:
+    message, campaign = "/v1/messages/{message_id}", "/v1/campaigns/{campaign_id}"
+    new_time = {"application/json": NewTime.model_json_schema()}
+    taken: dict[int, type[BaseModel] | dict[str, Any] | None] = {202: CommandTaken}
+    return (
+        Call("DELETE", message, commands.cancel, "Take a message back", taken, (404, 503)),
+        Call("PATCH", message, commands.reschedule, "Put a message to another time", taken, (*_BODY_CODES, 404, 503),
+             new_time),
+        Call("DELETE", campaign, commands.cancel_campaign, "Take back all of a campaign that waits",
+             {202: CampaignCommandTaken}, (404, 503)),
+    )  # fmt: skip
 
 
 def _either(*models: type[BaseModel]) -> list[dict[str, Any]]:

@@ -192,3 +192,21 @@ class OptOutPage(BaseModel):
 
     optouts: list[OptOutEntry]
     next_cursor: str | None = None
+
+
+class NewTime(BaseModel):
+    """When a message is to go."""
+
+    send_at: str = Field(description="RFC 3339, at most 90 days ahead", json_schema_extra={"format": "date-time"})
+
+
+class CommandTaken(BaseModel):
+    """Kafka has the command; what became of it is told by a status or an event."""
+
+    message_id: str
+
+
+class CampaignCommandTaken(BaseModel):
+    """Kafka has the command; what became of it is told by the messages' statuses."""
+
+    campaign_id: str

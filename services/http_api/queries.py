@@ -16,6 +16,9 @@ _COLUMNS: Final = """
 ONE_MESSAGE: Final = f"""
 SELECT {_COLUMNS} FROM sms.message_state WHERE message_id = {{id:UUID}} AND account_id = {{account:String}}
 """
+WHOSE: Final = """
+SELECT account_id = {account:String} AS own FROM sms.message_log WHERE message_id = {id:UUID} AND account_id != ''
+"""
 EVENTS: Final = """
 SELECT event, toUnixTimestamp64Milli(occurred_at) AS at_ms, segment_index, connector_id, reason, detail
 FROM sms.events WHERE message_id = {id:UUID}

@@ -5,6 +5,7 @@
 
 import asyncio
 import os
+from collections.abc import AsyncGenerator
 from hashlib import sha256
 from typing import Any
 
@@ -14,8 +15,12 @@ from schemas.gateway.accounts import Account, ApiKey
 from services.http_api.access import DoorView, Gatekeeper, rfc3339
 from services.http_api.authentication import KeyRing
 from services.http_api.calls import Endpoints, calls_of
+from services.http_api.command_calls import CommandCalls
+from services.http_api.event_calls import EventCalls
+from services.http_api.event_ids import StreamPlace
 from services.http_api.intake import Rules, prepare
 from services.http_api.known_keys import KnownKeys
+from services.http_api.live_feed import FeedEvent
 from services.http_api.opt_out_calls import OptOutCalls
 from services.http_api.opt_outs import OptOutList
 from services.http_api.problems import Problem
@@ -62,6 +67,10 @@ class TimerKafka:
         """No ClickHouse."""
         return []
 
+    async def events(self, account_id: str, since: StreamPlace | None) -> AsyncGenerator[FeedEvent | None, None]:
+        """Nothing happens."""
+        yield None
+
 
 KAFKA = TimerKafka()
 VIEW = DoorView(
@@ -71,7 +80,9 @@ VIEW = DoorView(
 
 def _door() -> Any:
     opt_outs = OptOutList()
-    ends = Endpoints(Sending(KAFKA, KnownKeys(), opt_outs), Reads(KAFKA), OptOutCalls(KAFKA, opt_outs))
+    sending = Sending(KAFKA, KnownKeys(), opt_outs)
+    commands = CommandCalls(KAFKA, KAFKA)
+    ends = Endpoints(sending, Reads(KAFKA), OptOutCalls(KAFKA, opt_outs), EventCalls(KAFKA), commands)
     return make_app(Gatekeeper(ApiSettings()), lambda: VIEW, calls_of(ends))
 
 

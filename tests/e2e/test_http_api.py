@@ -5,14 +5,17 @@ import http.client
 import json
 import os
 import signal
+import threading
 from typing import Any
 
 import pytest
 import yaml
 
 from services.cli.demo.traffic import read_stored
+from services.http_api.access import rfc3339
 from shared.local.ports import free_port
 from shared.operations.keys import new_key
+from shared.process.clock import now_ms
 from tests.e2e.gateway import Gateway, accepted_at_ms, statuses_of, traffic
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(240)]
@@ -27,9 +30,9 @@ class Door:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._port = free_port()
+        self.port = free_port()
         self.key, self._hash = new_key("shop")
-        self.up = gateway.up("--only", "http-api", instance="door", SMSGW_API_PORT=str(self._port))
+        self.up = gateway.up("--only", "http-api", instance="door", SMSGW_API_PORT=str(self.port))
 
     def configuration(self) -> dict[str, Any]:
         """The gateway's, in which the account has the key."""
@@ -38,16 +41,21 @@ class Door:
         return found
 
     def post(
-        self, body: dict[str, Any], key: str | None = None, path: str = "/v1/messages", **more: str
+        self,
+        body: dict[str, Any],
+        key: str | None = None,
+        path: str = "/v1/messages",
+        method: str = "POST",
+        **more: str,
     ) -> tuple[int, dict[str, Any]]:
         """Status and body of the answer; status 0 where there was none."""
         headers = {name.replace("_", "-"): value for name, value in more.items()} | {
             "Authorization": f"Bearer {key or self.key}",
             "Content-Type": "application/json",
         }
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         try:
-            connection.request("POST", path, json.dumps(body).encode(), headers)
+            connection.request(method, path, json.dumps(body).encode(), headers)
             answer = connection.getresponse()
             return answer.status, json.loads(answer.read())
         except (OSError, http.client.HTTPException, ValueError):
@@ -90,11 +98,58 @@ async def _a_batch(door: Door) -> list[str]:
     return [one["message_id"] for one in answer["results"][:20]]
 
 
+def _finals(port: int, key: str, last_id: str, opened: threading.Event, count: int) -> list[tuple[str, str, str]]:
+    """(id, message, status) of a stream of events, until so many of them are final."""
+    headers = {"Authorization": f"Bearer {key}"} | ({"Last-Event-ID": last_id} if last_id else {})
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    found: list[tuple[str, str, str]] = []
+    finals, event_id = 0, ""
+    try:
+        connection.request("GET", "/v1/events", headers=headers)
+        answer = connection.getresponse()
+        assert answer.status == 200, answer.read()
+        opened.set()
+        while finals < count:
+            name, _, value = answer.readline().decode().rstrip("\n").partition(": ")
+            if name == "id":
+                event_id = value
+            elif name == "data":
+                data = json.loads(value)["data"]
+                found.append((event_id, data["message_id"], data["status"]))
+                finals += data["final"]
+    finally:
+        opened.set()
+        connection.close()
+    return found
+
+
+async def _events_are_told_and_told_again(door: Door) -> None:
+    """A stream tells what becomes of two messages, one of them taken back; taken up at its first event it tells the
+    rest again."""
+    opened = threading.Event()
+    reading = asyncio.create_task(asyncio.to_thread(_finals, door.port, door.key, "", opened, 2))
+    assert await asyncio.to_thread(opened.wait, 60)
+    body: dict[str, Any] = {"to": "+447700900112", "text": "told", "receipt": "all"}
+    _, sent = await asyncio.to_thread(door.post, body)
+    later = rfc3339(now_ms() + 3_600_000)
+    _, waiting = await asyncio.to_thread(door.post, body | {"send_at": later})
+    path = f"/v1/messages/{waiting['message_id']}"
+    status, taken = await asyncio.to_thread(door.post, {}, None, path, "DELETE")
+    assert (status, taken) == (202, {"message_id": waiting["message_id"]})
+    told = await reading
+    words = {message: word for _, message, word in told}
+    assert words.keys() == {sent["message_id"], waiting["message_id"]}
+    assert words[waiting["message_id"]] == "cancelled"
+    again = await asyncio.to_thread(_finals, door.port, door.key, told[0][0], threading.Event(), 2)
+    assert {(message, word) for _, message, word in again} == {(message, word) for _, message, word in told[1:]}
+
+
 async def test_what_the_door_has_accepted_is_sent_although_it_is_killed(gateway: Gateway) -> None:
     door = Door(gateway)
     await _applied(gateway, door.configuration())
     await door.until_open()
     assert (await asyncio.to_thread(door.post, {"to": "+447700900001", "text": "x"}, "smsgw_shop_wrong"))[0] == 401
+    await _events_are_told_and_told_again(door)
     await _repeats_are_answered_with_the_first(door)
     accepted = await _a_batch(door)
     killed = asyncio.Event()

@@ -1,7 +1,7 @@
 """The HTTP door without a socket and without Kafka: what a client sees of it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from hashlib import sha256
 from typing import Any
 
@@ -13,8 +13,12 @@ from schemas.gateway.accounts import Account, ApiKey
 from services.http_api.access import DoorView, Gatekeeper
 from services.http_api.authentication import KeyRing
 from services.http_api.calls import Endpoints, calls_of, other_calls
+from services.http_api.command_calls import CommandCalls
+from services.http_api.event_calls import EventCalls
+from services.http_api.event_ids import StreamPlace
 from services.http_api.intake import Rules
 from services.http_api.known_keys import KnownKeys
+from services.http_api.live_feed import FeedEvent, Feeds
 from services.http_api.opt_out_calls import OptOutCalls
 from services.http_api.opt_outs import OptOutList
 from services.http_api.other_doors import OtherDoors
@@ -57,6 +61,24 @@ class CannedRows:
         return self.answers.pop(0) if self.answers else []
 
 
+class CannedFeed:
+    """A feed that tells of these and ends; or raises."""
+
+    def __init__(self, *events: FeedEvent) -> None:
+        self.told = events
+        self.asked: list[tuple[str, StreamPlace | None]] = []
+        self.error: Exception | None = None
+
+    async def events(self, account_id: str, since: StreamPlace | None) -> AsyncGenerator[FeedEvent | None, None]:
+        """All of them, whoever asks."""
+        self.asked.append((account_id, since))
+        if self.error is not None:
+            raise self.error
+        yield None
+        for event in self.told:
+            yield event
+
+
 class Scene:
     """A door and what is behind it."""
 
@@ -67,6 +89,7 @@ class Scene:
         self.opt_outs = OptOutList()
         self.settings = ApiSettings(**settings)
         self.clickhouse: ReadsRows = CannedRows()
+        self.feed: Feeds = CannedFeed()
         ring = KeyRing(accounts or (SHOP, OTHER), lambda key: bytes.fromhex(key.sha256 or ""), self._token_of)
         self.view = DoorView(ring, Rules(GatewayView(None), CountryTable({})))
 
@@ -77,7 +100,9 @@ class Scene:
     def app(self) -> ASGIApp:
         """The whole of it."""
         sending = Sending(self, self.known, self.opt_outs)
-        ends = Endpoints(sending, Reads(self.clickhouse), OptOutCalls(self, self.opt_outs))
+        commands = CommandCalls(self, self.clickhouse)
+        opt_outs = OptOutCalls(self, self.opt_outs)
+        ends = Endpoints(sending, Reads(self.clickhouse), opt_outs, EventCalls(self.feed), commands)
         gate = Gatekeeper(self.settings)
         twilio = TwilioDoor(gate, lambda: self.view, sending, self.clickhouse, self.opt_outs)
         others = other_calls(OtherDoors(gate, lambda: self.view, sending), twilio)

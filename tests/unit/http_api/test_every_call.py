@@ -5,15 +5,23 @@ import re
 import pytest
 
 from services.http_api.calls import Endpoints, calls_of
+from services.http_api.command_calls import CommandCalls
+from services.http_api.event_calls import EventCalls
 from services.http_api.opt_out_calls import OptOutCalls
 from services.http_api.reads import Reads
 from services.http_api.routes import Call
 from services.http_api.sending import Sending
-from tests.unit.http_api.scene import OTHER_KEY, CannedRows, Scene
+from tests.unit.http_api.scene import OTHER_KEY, CannedFeed, CannedRows, Scene
 
 _SCENE = Scene()
 CALLS = calls_of(
-    Endpoints(Sending(_SCENE, _SCENE.known, _SCENE.opt_outs), Reads(CannedRows()), OptOutCalls(_SCENE, _SCENE.opt_outs))
+    Endpoints(
+        Sending(_SCENE, _SCENE.known, _SCENE.opt_outs),
+        Reads(CannedRows()),
+        OptOutCalls(_SCENE, _SCENE.opt_outs),
+        EventCalls(CannedFeed()),
+        CommandCalls(_SCENE, CannedRows()),
+    )
 )
 VALUES = {
     "message_id": "01a22f73-54ef-7b89-8d42-2366122d5391",
@@ -24,6 +32,7 @@ VALUES = {
 BODIES = {
     "POST /v1/messages": {"to": "+447700900123", "text": "x", "idempotency_key": "k", "account_id": "shop"},
     "POST /v1/messages/preview": {"to": "+447700900001", "text": "x", "account_id": "shop"},
+    "PATCH /v1/messages/{message_id}": {"send_at": "2099-01-01T00:00:00Z", "account_id": "shop"},
     "POST /v1/messages/batch": {"messages": [{"to": "+447700900123", "text": "x", "account_id": "shop"}]},
 }
 
@@ -61,8 +70,9 @@ def test_another_account_s_data_is_nowhere(call: Call) -> None:
     assert isinstance(scene.clickhouse, CannedRows)
     for query, parameters in scene.clickhouse.asked:
         assert "account_id = {account:String}" in query and parameters["account"] == "other"
+    assert isinstance(scene.feed, CannedFeed) and all(asked == "other" for asked, _ in scene.feed.asked)
     for out in scene.outs:
         assert b"shop" not in (out.key or b"") + (out.value or b"")
-    if _names(call) in BODIES and "batch" not in call.path:
+    if call.method == "POST" and "batch" not in call.path:
         assert (answer.status_code, answer.json()["reason"]) == (403, "account_mismatch")
     assert "447700900001" not in answer.text or call.method != "GET"
