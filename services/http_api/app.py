@@ -120,15 +120,18 @@ async def _serve(service: Service, settings: ApiSettings, producer: BatchProduce
     sending = Sending(publisher, tables.known, tables.opt_outs)
     reads = ClickHouseReads(service.settings)
     feed = LiveFeed(service.settings, service.fail)
+    commands = CommandCalls(publisher, reads)
     ends = Endpoints(
         sending,
         Reads(reads),
         OptOutCalls(publisher, tables.opt_outs),
         EventCalls(feed),
-        CommandCalls(publisher, reads),
+        commands,
     )
     gate, view = Gatekeeper(settings), Following(service).view
-    others = other_calls(OtherDoors(gate, view, sending), TwilioDoor(gate, view, sending, reads, tables.opt_outs))
+    others = other_calls(
+        OtherDoors(gate, view, sending), TwilioDoor(gate, view, sending, reads, tables.opt_outs, commands)
+    )
     app = make_app(gate, view, calls_of(ends), others, settings.origins)
     try:
         listener = listen(settings.api_host, settings.api_port)

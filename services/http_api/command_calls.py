@@ -30,8 +30,12 @@ class CommandCalls:
     async def cancel(self, asked: ApiRequest) -> Response:
         """Take a message back."""
         message_id = await self._message_id(asked)
-        await self._publish(Command(command="cancel", account_id=asked.account.id, message_id=message_id))
+        await self.take_back(asked.account.id, message_id)
         return json_response({"message_id": message_id}, 202)
+
+    async def take_back(self, account_id: str, message_id: str) -> None:
+        """Returns when Kafka has the command. Raises `Declined`."""
+        await self._publish(Command(command="cancel", account_id=account_id, message_id=message_id))
 
     async def reschedule(self, asked: ApiRequest) -> Response:
         """Put a message to another time."""

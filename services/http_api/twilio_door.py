@@ -19,6 +19,7 @@ from services.http_api.access import (
     json_response,
     query_of,
 )
+from services.http_api.command_calls import CommandCalls
 from services.http_api.intake import judge, prepared_of
 from services.http_api.opt_outs import OptOutList
 from services.http_api.problems import Problem, problem
@@ -45,19 +46,21 @@ class TwilioDoor:
         sending: Sending,
         clickhouse: ReadsRows,
         opt_outs: OptOutList,
+        commands: CommandCalls,
     ) -> None:
         self._gate: Final = gate
         self._view: Final = view
         self._sending: Final = sending
         self._clickhouse: Final = clickhouse
         self._opt_outs: Final = opt_outs
+        self._commands: Final = commands
 
     async def messages(self, request: Request) -> Response:
         """`Messages.json`: POST sends, GET lists."""
         return await self._answered(request, self._send if request.method == "POST" else self._list)
 
     async def message(self, request: Request) -> Response:
-        """`Messages/SM….json`: GET fetches; POST with an empty Body, which takes the text away, finds none."""
+        """`Messages/SM….json`: GET fetches; POST cancels, or with an empty Body takes the text away, and finds none."""
         return await self._answered(request, self._change if request.method == "POST" else self._fetch)
 
     async def _answered(self, request: Request, endpoint: Callable[[Request, Account], Any]) -> Response:
@@ -106,21 +109,27 @@ class TwilioDoor:
         return json_response(resource(twilio_account(account.id), row, asked["text"]), 201)
 
     async def _fetch(self, request: Request, account: Account) -> Response:
+        return json_response(resource(twilio_account(account.id), await self._row(request, account)))
+
+    async def _row(self, request: Request, account: Account) -> dict[str, Any]:
+        """The account's message that the address names. Raises `TwilioError`, `Declined`."""
         sid = request.path_params["message_sid"]
         found = message_uuid(sid.removeprefix("SM")) if sid.startswith("SM") else None
         parameters = {"id": str(found), "account": account.id}
         rows = await self._clickhouse.rows(ONE_MESSAGE, parameters) if found is not None else []
         if not rows:
             raise TwilioError(20404, 404)
-        return json_response(resource(twilio_account(account.id), rows[0]))
+        return rows[0]
 
     async def _change(self, request: Request, account: Account) -> Response:
         form = await _form(request)
-        if form.get("Status"):
-            raise TwilioError(20001, detail="messages cannot be canceled yet")
-        if form.get("Body", "x"):
-            raise TwilioError(20001, detail="only an empty Body may be set")
-        return await self._fetch(request, account)
+        status = form.get("Status")
+        if status not in (None, "canceled") or (status is None and form.get("Body", "x")):
+            raise TwilioError(20001, detail="only Status=canceled and an empty Body may be set")
+        row = await self._row(request, account)
+        if status is not None and not row["final"]:
+            await self._commands.take_back(account.id, row["id"])
+        return json_response(resource(twilio_account(account.id), row))
 
     async def _list(self, request: Request, account: Account) -> Response:
         query = query_of(request, LIST_QUERY.__contains__)

@@ -104,7 +104,7 @@ class Scene:
         opt_outs = OptOutCalls(self, self.opt_outs)
         ends = Endpoints(sending, Reads(self.clickhouse), opt_outs, EventCalls(self.feed), commands)
         gate = Gatekeeper(self.settings)
-        twilio = TwilioDoor(gate, lambda: self.view, sending, self.clickhouse, self.opt_outs)
+        twilio = TwilioDoor(gate, lambda: self.view, sending, self.clickhouse, self.opt_outs, commands)
         others = other_calls(OtherDoors(gate, lambda: self.view, sending), twilio)
         return make_app(gate, lambda: self.view, calls_of(ends), others, self.settings.origins)
 

@@ -141,10 +141,18 @@ def test_what_is_not_there_and_what_cannot_be_changed() -> None:
             _with_client(scene, _fetching(sid))
         assert (refused.value.status, refused.value.code) == (404, 20404)
     with pytest.raises(TwilioRestException) as refused:
-        _with_client(scene, lambda c: c.messages(MESSAGE_SID).update(status="canceled"))
+        _with_client(scene, lambda c: c.messages(MESSAGE_SID).update(status="queued"))
     assert refused.value.code == 20001
     taken = _with_client(_scene([ROW]), lambda c: c.messages(MESSAGE_SID).update(body=""))
     assert taken.body is None
+
+
+@pytest.mark.parametrize(("final", "commands"), [(0, 1), (1, 0)])
+def test_what_waits_is_canceled(final: int, commands: int) -> None:
+    scene = _scene([ROW | {"status": "scheduled", "final": final}])
+    asked = _with_client(scene, lambda c: c.messages(MESSAGE_SID).update(status="canceled"))
+    assert (asked.status, len(scene.outs)) == ("scheduled", commands)
+    assert all(b'"command":"cancel"' in (out.value or b"") and out.key == b"shop" for out in scene.outs)
 
 
 def test_a_list_goes_on_from_page_to_page() -> None:
