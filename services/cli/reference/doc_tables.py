@@ -19,6 +19,7 @@ from schemas.gateway.accounts import (
     Limits,
     OptOutHandling,
     QuietHours,
+    TwilioAccess,
 )
 from schemas.gateway.connectors.common import CommonConnector, CommonOptions
 from schemas.gateway.connectors.smpp import SmppConnector, SmppOptions, Tls
@@ -81,6 +82,7 @@ GATEWAY_FILE: dict[str, type[BaseModel]] = {
     "quiet-hours": QuietHours,
     "limits": Limits,
     "api-key": ApiKey,
+    "twilio": TwilioAccess,
     "route": Route,
     "match": Match,
     "match-time": MatchTime,
