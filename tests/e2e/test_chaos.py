@@ -6,7 +6,7 @@ import pytest
 
 from tests.chaos.__main__ import main
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.long]
 
 ROUNDS = 10
 SEED = 23052
